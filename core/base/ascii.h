@@ -10,19 +10,37 @@
 
 namespace godwit {
 
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr bool is_upper(char c) noexcept { return c >= 'A' && c <= 'Z'; }
-constexpr bool is_lower(char c) noexcept { return c >= 'a' && c <= 'z'; }
-constexpr bool is_alpha(char c) noexcept { return is_upper(c) || is_lower(c); }
-constexpr bool is_alnum(char c) noexcept { return is_alpha(c) || is_digit(c); }
-constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+constexpr bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
+constexpr bool is_upper(char c) noexcept {
+  return c >= 'A' && c <= 'Z';
+}
+constexpr bool is_lower(char c) noexcept {
+  return c >= 'a' && c <= 'z';
+}
+constexpr bool is_alpha(char c) noexcept {
+  return is_upper(c) || is_lower(c);
+}
+constexpr bool is_alnum(char c) noexcept {
+  return is_alpha(c) || is_digit(c);
+}
+constexpr bool is_blank(char c) noexcept {
+  return c == ' ' || c == '\t';
+}
 // Space, tab, CR, LF, vertical tab, form feed.
-constexpr bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
+constexpr bool is_space(char c) noexcept {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 constexpr bool is_hex(char c) noexcept {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
-constexpr char to_lower(char c) noexcept { return is_upper(c) ? static_cast<char>(c + 32) : c; }
-constexpr char to_upper(char c) noexcept { return is_lower(c) ? static_cast<char>(c - 32) : c; }
+constexpr char to_lower(char c) noexcept {
+  return is_upper(c) ? static_cast<char>(c + 32) : c;
+}
+constexpr char to_upper(char c) noexcept {
+  return is_lower(c) ? static_cast<char>(c - 32) : c;
+}
 // Value of a hexadecimal digit; the caller has tested is_hex.
 constexpr int hex_value(char c) noexcept {
   return is_digit(c) ? c - '0' : (to_lower(c) - 'a' + 10);
@@ -58,7 +76,8 @@ constexpr std::string_view trim(std::string_view text) noexcept {
   return trim_left(trim_right(text));
 }
 
-// All of `text` as a decimal number; nothing where it is empty, has another character, or overflows.
+// All of `text` as a decimal number; nothing where it is empty, has another character, or
+// overflows.
 std::optional<uint64_t> parse_decimal(std::string_view text) noexcept;
 
 // Appends `value` in decimal.

@@ -48,7 +48,9 @@ static_assert(rows_cover_codes(), "one row a code, in order; a temporary error n
 
 }  // namespace
 
-const ErrorRow& error_row(Errc code) noexcept { return kRows[static_cast<size_t>(code)]; }
+const ErrorRow& error_row(Errc code) noexcept {
+  return kRows[static_cast<size_t>(code)];
+}
 
 std::string Error::to_string() const {
   std::string out(row().text);
@@ -62,20 +64,60 @@ std::string Error::to_string() const {
 Error error_from_errno(int errno_value, std::string_view what) {
   Errc code = Errc::unknown_io;
   switch (errno_value) {
-    case ENOENT: case ENOTDIR: code = Errc::not_found; break;
-    case EEXIST: code = Errc::already_exists; break;
-    case EACCES: case EPERM: case EROFS: code = Errc::permission_denied; break;
-    case ETIMEDOUT: code = Errc::timed_out; break;
-    case ECONNREFUSED: code = Errc::connection_refused; break;
-    case ECONNRESET: case EPIPE: case ECONNABORTED: code = Errc::connection_reset; break;
-    case ENETUNREACH: case EHOSTUNREACH: case EADDRNOTAVAIL: code = Errc::unreachable; break;
-    case EMFILE: case ENFILE: code = Errc::no_descriptors; break;
-    case ENOMEM: case ENOBUFS: code = Errc::no_memory; break;
-    case ENOSPC: case EDQUOT: case EFBIG: code = Errc::disk_full; break;
-    case EIO: code = Errc::disk_error; break;
-    case EAGAIN: case EBUSY: case ETXTBSY: code = Errc::locked; break;
-    case ECANCELED: code = Errc::cancelled; break;
-    default: break;
+    case ENOENT:
+    case ENOTDIR:
+      code = Errc::not_found;
+      break;
+    case EEXIST:
+      code = Errc::already_exists;
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      code = Errc::permission_denied;
+      break;
+    case ETIMEDOUT:
+      code = Errc::timed_out;
+      break;
+    case ECONNREFUSED:
+      code = Errc::connection_refused;
+      break;
+    case ECONNRESET:
+    case EPIPE:
+    case ECONNABORTED:
+      code = Errc::connection_reset;
+      break;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EADDRNOTAVAIL:
+      code = Errc::unreachable;
+      break;
+    case EMFILE:
+    case ENFILE:
+      code = Errc::no_descriptors;
+      break;
+    case ENOMEM:
+    case ENOBUFS:
+      code = Errc::no_memory;
+      break;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      code = Errc::disk_full;
+      break;
+    case EIO:
+      code = Errc::disk_error;
+      break;
+    case EAGAIN:
+    case EBUSY:
+    case ETXTBSY:
+      code = Errc::locked;
+      break;
+    case ECANCELED:
+      code = Errc::cancelled;
+      break;
+    default:
+      break;
   }
   std::string detail(what);
   detail += ": ";

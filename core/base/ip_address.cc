@@ -1,12 +1,12 @@
 #include "core/base/ip_address.h"
 
+#include "core/base/ascii.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstring>
-
-#include "core/base/ascii.h"
 
 namespace godwit {
 
@@ -45,7 +45,9 @@ bool IpAddress::is_loopback() const noexcept {
   return bytes_ == kLoopback;
 }
 
-bool IpAddress::is_unspecified() const noexcept { return bytes_ == std::array<uint8_t, 16>{}; }
+bool IpAddress::is_unspecified() const noexcept {
+  return bytes_ == std::array<uint8_t, 16>{};
+}
 
 std::string_view IpAddress::bytes() const noexcept {
   return {reinterpret_cast<const char*>(bytes_.data()), is_v6_ ? size_t{16} : size_t{4}};
@@ -84,7 +86,8 @@ bool Cidr::contains(const IpAddress& address) const noexcept {
   if (rest_bits == 0) return true;
   const auto mask = static_cast<unsigned>(0xff00 >> rest_bits) & 0xffU;
   return ((static_cast<unsigned char>(network[whole_bytes]) ^
-           static_cast<unsigned char>(candidate[whole_bytes])) & mask) == 0;
+           static_cast<unsigned char>(candidate[whole_bytes])) &
+          mask) == 0;
 }
 
 std::string Cidr::to_string() const {

@@ -1,14 +1,14 @@
 // IP addresses, networks and endpoints as values. Text in and out; no name look-up ever.
 #pragma once
 
+#include "core/base/result.h"
+
 #include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "core/base/result.h"
 
 struct sockaddr;
 struct sockaddr_storage;

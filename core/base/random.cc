@@ -1,8 +1,8 @@
 #include "core/base/random.h"
 
-#include <sys/random.h>
-
 #include "core/base/assert.h"
+
+#include <sys/random.h>
 
 namespace godwit {
 namespace {
@@ -48,6 +48,8 @@ uint64_t Random::below(uint64_t bound) noexcept {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
 }
 
-double Random::fraction() noexcept { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double Random::fraction() noexcept {
+  return static_cast<double>(next() >> 11) * 0x1.0p-53;
+}
 
 }  // namespace godwit

@@ -1,4 +1,5 @@
-// Randomness as a collaborator: ids, jitter, shuffles. Tests pass a seed and get the same run again.
+// Randomness as a collaborator: ids, jitter, shuffles. Tests pass a seed and get the same run
+// again.
 #pragma once
 
 #include <cstdint>

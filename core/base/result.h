@@ -1,13 +1,14 @@
 // Result<T>: a value or an Error, with the member names of std::expected, and [[nodiscard]].
-// Absence is not an error: a question is answered by Result<std::optional<T>> (yes, no, could not ask).
+// Absence is not an error: a question is answered by Result<std::optional<T>> (yes, no, could not
+// ask).
 #pragma once
+
+#include "core/base/assert.h"
+#include "core/base/error.h"
 
 #include <optional>
 #include <utility>
 #include <variant>
-
-#include "core/base/assert.h"
-#include "core/base/error.h"
 
 namespace godwit {
 

@@ -32,11 +32,15 @@ struct WallTime {
   static constexpr WallTime from_seconds(int64_t seconds) { return {seconds * 1'000'000}; }
 };
 
-constexpr Instant operator+(Instant at, Millis delay) { return {at.micros + delay.count * 1000}; }
+constexpr Instant operator+(Instant at, Millis delay) {
+  return {at.micros + delay.count * 1000};
+}
 constexpr Millis operator-(Instant later, Instant earlier) {
   return {(later.micros - earlier.micros) / 1000};
 }
-constexpr WallTime operator+(WallTime at, Millis delay) { return {at.micros + delay.count * 1000}; }
+constexpr WallTime operator+(WallTime at, Millis delay) {
+  return {at.micros + delay.count * 1000};
+}
 constexpr Millis operator-(WallTime later, WallTime earlier) {
   return {(later.micros - earlier.micros) / 1000};
 }

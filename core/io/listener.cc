@@ -1,0 +1,106 @@
+#include "core/io/listener.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cerrno>
+
+namespace godwit {
+
+struct Listener::Handle {
+  union {
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+};
+
+struct ListenerCallbacks {
+  static void on_connection(uv_stream_t* server, int status) noexcept {
+    auto* listener = static_cast<Listener*>(server->data);
+    if (status < 0) {
+      listener->handler_.on_accept_error(error_from_errno(-status, "accept"));
+      return;
+    }
+    auto stream = std::make_unique<UvStream>(listener->loop_, listener->kind_);
+    const int accepted = uv_accept(server, stream->uv());
+    if (accepted < 0) {
+      listener->handler_.on_accept_error(error_from_errno(-accepted, "accept"));
+      return;
+    }
+    if (listener->kind_ == UvStream::Kind::tcp)
+      uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->uv()), 1);
+    listener->handler_.on_connection(std::move(stream));
+  }
+  static void on_closed(uv_handle_t* handle) noexcept {
+    delete reinterpret_cast<Listener::Handle*>(handle);
+  }
+};
+
+Listener::Listener(Loop& loop, UvStream::Kind kind, ConnectionHandler& handler)
+    : loop_(loop), handler_(handler), handle_(new Handle), kind_(kind) {
+  if (kind == UvStream::Kind::tcp) {
+    uv_tcp_init(loop.uv(), &handle_->tcp);
+  } else {
+    uv_pipe_init(loop.uv(), &handle_->pipe, 0);
+  }
+  handle_->stream.data = this;
+}
+
+Listener::~Listener() {
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->stream), &ListenerCallbacks::on_closed);
+}
+
+Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, int descriptor, UvStream::Kind kind,
+                                                 int backlog, ConnectionHandler& handler) {
+  std::unique_ptr<Listener> listener(new Listener(loop, kind, handler));
+  const int opened = kind == UvStream::Kind::tcp
+                         ? uv_tcp_open(&listener->handle_->tcp, descriptor)
+                         : uv_pipe_open(&listener->handle_->pipe, descriptor);
+  if (opened < 0) {
+    ::close(descriptor);
+    return error_from_errno(-opened, "take over a listening socket");
+  }
+  const int listening =
+      uv_listen(&listener->handle_->stream, backlog, &ListenerCallbacks::on_connection);
+  if (listening < 0) return error_from_errno(-listening, "listen");
+  return listener;
+}
+
+Result<int> bind_tcp(const Endpoint& at) {
+  const int family = at.address.is_v6() ? AF_INET6 : AF_INET;
+  const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return error_from_errno(errno, "socket for " + at.to_string());
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  sockaddr_storage address{};
+  const unsigned length = to_sockaddr(at, address);
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0) return fd;
+  Error error = error_from_errno(errno, "bind to " + at.to_string());
+  ::close(fd);
+  return error;
+}
+
+Result<int> bind_unix(const std::string& path, unsigned mode) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return Error(Errc::too_long, "socket path " + path);
+  path.copy(address.sun_path, path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return error_from_errno(errno, "socket for " + path);
+  ::unlink(path.c_str());
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+      ::chmod(path.c_str(), mode) == 0) {
+    return fd;
+  }
+  Error error = error_from_errno(errno, "bind to " + path);
+  ::close(fd);
+  return error;
+}
+
+}  // namespace godwit

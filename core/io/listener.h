@@ -1,0 +1,45 @@
+// Listener: accepts on a socket that somebody bound already (the supervisor), in batches, and hands
+// each connection to its handler.
+#pragma once
+
+#include "core/io/uv_stream.h"
+
+#include <memory>
+
+namespace godwit {
+
+class ConnectionHandler {
+ public:
+  virtual ~ConnectionHandler() = default;
+  virtual void on_connection(std::unique_ptr<UvStream> stream) = 0;
+  // accept() failed: out of descriptors or the like. Listening goes on.
+  virtual void on_accept_error(const Error& error) = 0;
+};
+
+class Listener {
+ public:
+  // Takes over `descriptor`, a bound socket. `handler` outlives the listener.
+  static Result<std::unique_ptr<Listener>> open(Loop& loop, int descriptor, UvStream::Kind kind,
+                                                int backlog, ConnectionHandler& handler);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+ private:
+  struct Handle;
+  friend struct ListenerCallbacks;
+  Listener(Loop& loop, UvStream::Kind kind, ConnectionHandler& handler);
+
+  Loop& loop_;
+  ConnectionHandler& handler_;
+  Handle* handle_;  // freed by libuv's close callback
+  UvStream::Kind kind_;
+};
+
+// A bound TCP socket for a Listener, close-on-exec and non-blocking, or the reason why not.
+// For IPv6 it is bound for IPv6 only.
+Result<int> bind_tcp(const Endpoint& at);
+// A bound unix-domain socket; an old socket file at `path` is replaced. `mode` are its permissions.
+Result<int> bind_unix(const std::string& path, unsigned mode);
+
+}  // namespace godwit

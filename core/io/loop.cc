@@ -1,0 +1,132 @@
+#include "core/io/loop.h"
+
+#include "core/base/assert.h"
+
+#include <uv.h>
+
+#include <algorithm>
+
+namespace godwit {
+
+struct Loop::Handles {
+  uv_loop_t loop;
+  uv_timer_t timer;
+  uv_prepare_t prepare;
+};
+
+struct LoopCallbacks {
+  static void on_timer(uv_timer_t* handle) noexcept {
+    auto* loop = static_cast<Loop*>(handle->data);
+    loop->timers_.run_due();
+    loop->arm_timer();
+  }
+  static void on_prepare(uv_prepare_t* handle) noexcept {
+    static_cast<Loop*>(handle->data)->run_turn_end();
+  }
+  static void on_earlier(void* self) noexcept { static_cast<Loop*>(self)->arm_timer(); }
+
+  struct Work {
+    uv_work_t request;
+    Loop* loop;
+    Job* job;
+  };
+  static void on_work(uv_work_t* request) noexcept {
+    static_cast<Work*>(request->data)->job->run();
+  }
+  static void on_work_done(uv_work_t* request, int) noexcept {
+    const std::unique_ptr<Work> work(static_cast<Work*>(request->data));
+    --work->loop->jobs_in_flight_;
+    work->job->finished();
+  }
+};
+
+Loop::Loop()
+    : timers_(clock_),
+      handles_(std::make_unique<Handles>()),
+      read_buffer_(new char[kReadBufferBytes]) {
+  GODWIT_ASSERT(uv_loop_init(&handles_->loop) == 0);
+  uv_timer_init(&handles_->loop, &handles_->timer);
+  handles_->timer.data = this;
+  uv_prepare_init(&handles_->loop, &handles_->prepare);
+  handles_->prepare.data = this;
+  uv_prepare_start(&handles_->prepare, &LoopCallbacks::on_prepare);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
+  timers_.on_earlier(&LoopCallbacks::on_earlier, this);
+}
+
+Loop::~Loop() {
+  uv_close(reinterpret_cast<uv_handle_t*>(&handles_->timer), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&handles_->prepare), nullptr);
+  uv_run(&handles_->loop, UV_RUN_DEFAULT);
+  GODWIT_ASSERT(uv_loop_close(&handles_->loop) == 0);
+}
+
+uv_loop_s* Loop::uv() noexcept {
+  return &handles_->loop;
+}
+
+void Loop::run() {
+  uv_run(&handles_->loop, UV_RUN_DEFAULT);
+}
+void Loop::run_once() {
+  uv_run(&handles_->loop, UV_RUN_ONCE);
+}
+void Loop::poll() {
+  uv_run(&handles_->loop, UV_RUN_NOWAIT);
+}
+void Loop::stop() noexcept {
+  uv_stop(&handles_->loop);
+}
+
+void Loop::arm_timer() noexcept {
+  const Instant earliest = timers_.earliest();
+  if (earliest == Instant::never()) {
+    uv_timer_stop(&handles_->timer);
+    return;
+  }
+  // libuv counts from the start of the turn and in whole milliseconds: one more, so as not to wake
+  // up just before the deadline.
+  uv_update_time(&handles_->loop);
+  const int64_t micros = std::max<int64_t>(earliest.micros - clock_.now().micros, 0);
+  uv_timer_start(&handles_->timer, &LoopCallbacks::on_timer,
+                 static_cast<uint64_t>((micros + 999) / 1000), 0);
+}
+
+void Loop::at_turn_end(TurnEnd& hook) noexcept {
+  if (hook.pending_) return;
+  hook.pending_ = true;
+  hook.next_ = nullptr;
+  if (turn_end_last_ != nullptr) {
+    turn_end_last_->next_ = &hook;
+  } else {
+    turn_end_first_ = &hook;
+    // Without a reference the loop may end, and without an active timer or socket it would not
+    // turn.
+    uv_ref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
+  }
+  turn_end_last_ = &hook;
+}
+
+void Loop::run_turn_end() noexcept {
+  while (turn_end_first_ != nullptr) {
+    TurnEnd* hook = turn_end_first_;
+    turn_end_first_ = hook->next_;
+    if (turn_end_first_ == nullptr) turn_end_last_ = nullptr;
+    hook->pending_ = false;
+    hook->run_(hook->self_);
+  }
+  uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
+}
+
+void Loop::submit(Job& job) {
+  auto work = std::make_unique<LoopCallbacks::Work>();
+  work->loop = this;
+  work->job = &job;
+  work->request.data = work.get();
+  ++jobs_in_flight_;
+  const int status = uv_queue_work(&handles_->loop, &work.release()->request,
+                                   &LoopCallbacks::on_work, &LoopCallbacks::on_work_done);
+  GODWIT_ASSERT(status == 0);
+}
+
+}  // namespace godwit

@@ -1,0 +1,127 @@
+// Loop: one libuv event loop with its clock, its timers and its thread pool. One a process.
+// Everything here belongs to the loop's thread, except the body of a job.
+#pragma once
+
+#include "core/io/clock.h"
+#include "core/io/timers.h"
+
+#include <coroutine>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+struct uv_loop_s;
+
+namespace godwit {
+
+class Loop;
+
+// Work for the end of the current loop turn, just before the loop waits for events: one log write,
+// one commit for everything that the turn produced. Owned by its user, who outlives the pending
+// call.
+class TurnEnd {
+ public:
+  TurnEnd(void (*run)(void* self) noexcept, void* self) noexcept : run_(run), self_(self) {}
+  TurnEnd(const TurnEnd&) = delete;
+  TurnEnd& operator=(const TurnEnd&) = delete;
+  bool is_pending() const noexcept { return pending_; }
+
+ private:
+  friend class Loop;
+  void (*run_)(void* self) noexcept;
+  void* self_;
+  TurnEnd* next_ = nullptr;
+  bool pending_ = false;
+};
+
+// A piece of blocking work. run() is called on a pool thread, finished() on the loop's thread.
+class Job {
+ public:
+  virtual ~Job() = default;
+  virtual void run() noexcept = 0;
+  virtual void finished() noexcept = 0;
+};
+
+class Loop {
+ public:
+  Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  // Every handle must be closed or closing; asserts that libuv finds nothing alive.
+  ~Loop();
+
+  const Clock& clock() const noexcept { return clock_; }
+  Timers& timers() noexcept { return timers_; }
+
+  // Runs until stop() or until nothing is left to wait for.
+  void run();
+  // One turn that waits for events; for tests and for draining.
+  void run_once();
+  // One turn that does not wait.
+  void poll();
+  void stop() noexcept;
+
+  // Calls `hook` before the loop next waits. A hook that is pending already stays once.
+  void at_turn_end(TurnEnd& hook) noexcept;
+  // Hands `job` to the thread pool. The job must live until finished() was called.
+  void submit(Job& job);
+  size_t jobs_in_flight() const noexcept { return jobs_in_flight_; }
+
+  uv_loop_s* uv() noexcept;
+  // Where every stream of the loop reads into; its content is valid until the next read anywhere.
+  char* read_buffer() noexcept { return read_buffer_.get(); }
+  static constexpr size_t kReadBufferBytes = 64 * 1024;
+
+ private:
+  friend struct LoopCallbacks;
+  struct Handles;
+
+  void arm_timer() noexcept;
+  void run_turn_end() noexcept;
+
+  SystemClock clock_;
+  Timers timers_;
+  std::unique_ptr<Handles> handles_;
+  std::unique_ptr<char[]> read_buffer_;
+  TurnEnd* turn_end_first_ = nullptr;
+  TurnEnd* turn_end_last_ = nullptr;
+  size_t jobs_in_flight_ = 0;
+};
+
+// co_await blocking(loop, callable): runs `callable` on a pool thread and gives what it returned.
+// The callable must own or outlive what it touches, and must not throw.
+template <class F>
+class [[nodiscard]] BlockingCall final : Job {
+ public:
+  using Value = std::invoke_result_t<F&>;
+  static_assert(!std::is_void_v<Value>, "a job returns its Result");
+
+  BlockingCall(Loop& loop, F call) : loop_(loop), call_(std::move(call)) {}
+  BlockingCall(const BlockingCall&) = delete;
+  BlockingCall& operator=(const BlockingCall&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    waiter_ = waiter;
+    loop_.submit(*this);
+  }
+  Value await_resume() { return std::move(*value_); }
+
+ private:
+  void run() noexcept override { value_.emplace(call_()); }
+  void finished() noexcept override { waiter_.resume(); }
+
+  Loop& loop_;
+  F call_;
+  std::optional<Value> value_;
+  std::coroutine_handle<> waiter_;
+};
+
+template <class F>
+BlockingCall<F> blocking(Loop& loop, F call) {
+  return BlockingCall<F>(loop, std::move(call));
+}
+
+}  // namespace godwit

@@ -1,0 +1,365 @@
+#include "core/io/uv_stream.h"
+
+#include "core/base/assert.h"
+
+#include <uv.h>
+
+#include <array>
+#include <vector>
+
+namespace godwit {
+namespace {
+
+// What may arrive for a stream that nobody reads before it stops reading from the socket.
+constexpr size_t kPendingBytesMax = 64 * 1024;
+constexpr size_t kGatherPartsMax = 64;
+
+Error error_from_uv(int status, std::string_view what) {
+  return error_from_errno(-status, what);
+}
+
+struct WriteRequest {
+  uv_write_t request;
+  std::string bytes;
+};
+
+}  // namespace
+
+// Both kinds of handle share their first members (uv_stream_t).
+struct UvStream::Handle {
+  union {
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+};
+
+struct UvStreamCallbacks {
+  static UvStream* owner(void* handle) noexcept {
+    return static_cast<UvStream*>(static_cast<uv_handle_t*>(handle)->data);
+  }
+  static void on_allocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) noexcept {
+    UvStream* stream = owner(handle);
+    *buffer = uv_buf_init(stream->loop_.read_buffer(), Loop::kReadBufferBytes);
+  }
+  static void on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) noexcept {
+    if (count != 0) owner(handle)->on_read(count, buffer->base);
+  }
+  static void on_written(uv_write_t* request, int status) noexcept {
+    UvStream* stream = owner(request->handle);
+    delete static_cast<WriteRequest*>(request->data);
+    if (stream != nullptr) stream->on_written(status);
+  }
+  static void on_closed(uv_handle_t* handle) noexcept {
+    delete reinterpret_cast<UvStream::Handle*>(handle);
+  }
+  static void on_deadline(void* self) noexcept { static_cast<UvStream*>(self)->on_deadline(); }
+};
+
+UvStream::UvStream(Loop& loop, Kind kind)
+    : loop_(loop),
+      handle_(new Handle),
+      deadline_(&UvStreamCallbacks::on_deadline, this),
+      kind_(kind) {
+  if (kind == Kind::tcp) {
+    uv_tcp_init(loop.uv(), &handle_->tcp);
+  } else {
+    uv_pipe_init(loop.uv(), &handle_->pipe, 0);
+  }
+  handle_->stream.data = this;
+}
+
+UvStream::~UvStream() {
+  close();
+}
+
+uv_stream_s* UvStream::uv() noexcept {
+  return &handle_->stream;
+}
+
+void UvStream::close() noexcept {
+  if (closed_) return;
+  closed_ = true;
+  deadline_.disarm();
+  handle_->stream.data = nullptr;
+  const bool resetting = reset_on_close_ && kind_ == Kind::tcp &&
+                         uv_tcp_close_reset(&handle_->tcp, &UvStreamCallbacks::on_closed) == 0;
+  if (!resetting) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle_->stream), &UvStreamCallbacks::on_closed);
+  }
+  handle_ = nullptr;
+  if (!has_read_error()) set_read_error(Error(Errc::cancelled, "the connection was closed here"));
+  set_write_error(Error(Errc::cancelled, "the connection was closed here"));
+  // Whoever waits may destroy the stream, so the second waiter is asked for first.
+  const bool both = is_read_awaited() && is_write_awaited();
+  GODWIT_ASSERT(!both);
+  if (is_read_awaited()) {
+    resume_reader();
+  } else {
+    resume_writer();
+  }
+}
+
+void UvStream::set_deadline(Instant deadline) {
+  if (closed_) return;
+  if (deadline == Instant::never()) {
+    deadline_.disarm();
+  } else {
+    loop_.timers().set(deadline_, deadline);
+  }
+}
+
+void UvStream::on_deadline() noexcept {
+  if (is_write_awaited()) {
+    set_write_error(Error(Errc::timed_out, "no progress in sending"));
+    resume_writer();
+  } else if (is_read_awaited()) {
+    set_read_error(Error(Errc::timed_out, "nothing was received"));
+    resume_reader();
+  } else {
+    // Nobody waits now; the next operation finds that the time is over.
+    set_read_error(Error(Errc::timed_out, "nothing was received"));
+    set_write_error(Error(Errc::timed_out, "no progress in sending"));
+  }
+}
+
+bool UvStream::try_read() {
+  if (!pending_.empty()) {
+    handed_.clear();
+    handed_.swap(pending_);
+    set_read(handed_);
+    return true;
+  }
+  return has_read_error() || reads_interrupted() || ended_;
+}
+
+void UvStream::wait_readable() {
+  // Idle streams keep no buffer.
+  if (handed_.capacity() > 0) std::string().swap(handed_);
+  if (pending_.capacity() > 0) std::string().swap(pending_);
+  if (reading_) return;
+  reading_ = true;
+  const int status =
+      uv_read_start(uv(), &UvStreamCallbacks::on_allocate, &UvStreamCallbacks::on_read);
+  if (status == 0) return;
+  set_read_error(error_from_uv(status, "read"));
+  resume_reader();
+}
+
+void UvStream::on_read(ssize_t count, const char* bytes) noexcept {
+  if (count < 0) {
+    uv_read_stop(uv());
+    reading_ = false;
+    if (count == UV_EOF) {
+      ended_ = true;
+    } else {
+      set_read_error(error_from_uv(static_cast<int>(count), "read"));
+    }
+    resume_reader();
+    return;
+  }
+  const auto size = static_cast<size_t>(count);
+  if (is_read_awaited()) {
+    set_read(std::string_view(bytes, size));
+    resume_reader();
+    return;
+  }
+  pending_.append(bytes, size);
+  if (pending_.size() < kPendingBytesMax) return;
+  uv_read_stop(uv());
+  reading_ = false;
+}
+
+bool UvStream::try_write(std::span<const std::string_view> parts) {
+  if (closed_) return true;
+  std::array<uv_buf_t, kGatherPartsMax> buffers;
+  size_t sent = 0;
+  size_t total = 0;
+  for (std::string_view part : parts) total += part.size();
+  if (writes_in_flight_ == 0) {
+    size_t count = 0;
+    for (std::string_view part : parts) {
+      if (part.empty()) continue;
+      if (count == buffers.size()) break;
+      buffers[count++] =
+          uv_buf_init(const_cast<char*>(part.data()), static_cast<unsigned>(part.size()));
+    }
+    if (count == 0) return true;
+    const int status = uv_try_write(uv(), buffers.data(), static_cast<unsigned>(count));
+    if (status < 0 && status != UV_EAGAIN) {
+      set_write_error(error_from_uv(status, "write"));
+      return true;
+    }
+    if (status > 0) sent = static_cast<size_t>(status);
+    if (sent == total) return true;
+  }
+  auto request = std::make_unique<WriteRequest>();
+  request->bytes.reserve(total - sent);
+  for (std::string_view part : parts) {
+    const size_t skipped = std::min(sent, part.size());
+    request->bytes.append(part.substr(skipped));
+    sent -= skipped;
+  }
+  request->request.data = request.get();
+  uv_buf_t rest = uv_buf_init(request->bytes.data(), static_cast<unsigned>(request->bytes.size()));
+  const int status = uv_write(&request->request, uv(), &rest, 1, &UvStreamCallbacks::on_written);
+  if (status < 0) {
+    set_write_error(error_from_uv(status, "write"));
+    return true;
+  }
+  request.release();
+  ++writes_in_flight_;
+  return false;
+}
+
+void UvStream::on_written(int status) noexcept {
+  --writes_in_flight_;
+  if (status < 0) set_write_error(error_from_uv(status, "write"));
+  if (writes_in_flight_ == 0 || status < 0) resume_writer();
+}
+
+std::optional<Endpoint> UvStream::peer() const {
+  if (closed_ || kind_ != Kind::tcp) return std::nullopt;
+  sockaddr_storage storage{};
+  int length = sizeof storage;
+  if (uv_tcp_getpeername(&handle_->tcp, reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+    return std::nullopt;
+  return from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
+}
+
+std::optional<Endpoint> UvStream::local() const {
+  if (closed_ || kind_ != Kind::tcp) return std::nullopt;
+  sockaddr_storage storage{};
+  int length = sizeof storage;
+  if (uv_tcp_getsockname(&handle_->tcp, reinterpret_cast<sockaddr*>(&storage), &length) != 0)
+    return std::nullopt;
+  return from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
+}
+
+int UvStream::descriptor() const noexcept {
+  if (closed_) return -1;
+  uv_os_fd_t fd = -1;
+  uv_fileno(reinterpret_cast<const uv_handle_t*>(&handle_->stream), &fd);
+  return fd;
+}
+
+// Waits for a connect request. The request block outlives the awaiter where a deadline wins:
+// closing the stream makes libuv end the request, and its callback then finds nobody.
+class ConnectAwaiter {
+ public:
+  ConnectAwaiter(Loop& loop, UvStream& stream, const ConnectOptions& options)
+      : loop_(loop),
+        stream_(stream),
+        options_(options),
+        timer_(&ConnectAwaiter::on_timeout, this) {}
+  ConnectAwaiter(Loop& loop, UvStream& stream, const std::string& path,
+                 const ConnectOptions& options)
+      : loop_(loop),
+        stream_(stream),
+        options_(options),
+        path_(&path),
+        timer_(&ConnectAwaiter::on_timeout, this) {}
+
+  bool await_ready() {
+    if (options_.cancel != nullptr && options_.cancel->is_cancelled()) {
+      error_.emplace(Errc::cancelled, "connect");
+      return true;
+    }
+    request_ = new Request{{}, this};
+    request_->request.data = request_;
+    if (path_ != nullptr) {
+      uv_pipe_connect(&request_->request, &stream_.handle_->pipe, path_->c_str(),
+                      &ConnectAwaiter::on_connect);
+      return false;
+    }
+    const int status = start_tcp();
+    if (status == 0) return false;
+    delete std::exchange(request_, nullptr);
+    error_.emplace(error_from_uv(status, "connect to " + options_.to.to_string()));
+    return true;
+  }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    waiter_ = waiter;
+    if (options_.cancel != nullptr) cancel_.arm(*options_.cancel, &ConnectAwaiter::on_cancel, this);
+    loop_.timers().set(timer_, loop_.clock().now() + options_.timeout);
+  }
+  Result<void> await_resume() {
+    if (error_) return *error_;
+    return {};
+  }
+
+ private:
+  struct Request {
+    uv_connect_t request;
+    ConnectAwaiter* awaiter;
+  };
+
+  int start_tcp() {
+    sockaddr_storage address{};
+    if (options_.from) {
+      to_sockaddr(Endpoint{*options_.from, 0}, address);
+      const int status =
+          uv_tcp_bind(&stream_.handle_->tcp, reinterpret_cast<sockaddr*>(&address), 0);
+      if (status != 0) return status;
+    }
+    to_sockaddr(options_.to, address);
+    return uv_tcp_connect(&request_->request, &stream_.handle_->tcp,
+                          reinterpret_cast<sockaddr*>(&address), &ConnectAwaiter::on_connect);
+  }
+  static void on_connect(uv_connect_t* connect, int status) noexcept {
+    const std::unique_ptr<Request> request(static_cast<Request*>(connect->data));
+    if (request->awaiter == nullptr) return;
+    request->awaiter->request_ = nullptr;
+    if (status != 0) {
+      request->awaiter->error_.emplace(
+          error_from_uv(status, "connect to " + request->awaiter->options_.to.to_string()));
+    }
+    request->awaiter->finish();
+  }
+  static void on_timeout(void* self) noexcept {
+    static_cast<ConnectAwaiter*>(self)->abandon(Error(Errc::timed_out, "connect"));
+  }
+  static void on_cancel(void* self) noexcept {
+    static_cast<ConnectAwaiter*>(self)->abandon(Error(Errc::cancelled, "connect"));
+  }
+  void abandon(Error error) {
+    error_.emplace(std::move(error));
+    if (request_ != nullptr) std::exchange(request_, nullptr)->awaiter = nullptr;
+    finish();
+  }
+  void finish() {
+    timer_.disarm();
+    cancel_.disarm();
+    waiter_.resume();
+  }
+
+  Loop& loop_;
+  UvStream& stream_;
+  const ConnectOptions& options_;
+  const std::string* path_ = nullptr;
+  TimerNode timer_;
+  CancelWaiter cancel_;
+  Request* request_ = nullptr;
+  std::optional<Error> error_;
+  std::coroutine_handle<> waiter_;
+};
+
+Task<Result<std::unique_ptr<UvStream>>> connect(Loop& loop, ConnectOptions options) {
+  auto stream = std::make_unique<UvStream>(loop, UvStream::Kind::tcp);
+  ConnectAwaiter attempt(loop, *stream, options);
+  const Result<void> connected = co_await attempt;
+  if (!connected) co_return connected.error();
+  uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->uv()), 1);
+  co_return std::move(stream);
+}
+
+Task<Result<std::unique_ptr<UvStream>>> connect_unix(Loop& loop, std::string path) {
+  auto stream = std::make_unique<UvStream>(loop, UvStream::Kind::unix_socket);
+  const ConnectOptions options;
+  ConnectAwaiter attempt(loop, *stream, path, options);
+  const Result<void> connected = co_await attempt;
+  if (!connected) co_return Error(connected.error().code(), "connect to " + path);
+  co_return std::move(stream);
+}
+
+}  // namespace godwit
