@@ -1,0 +1,101 @@
+#include "core/io/log_writer.h"
+
+#include "core/base/assert.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace godwit {
+
+LogWriter::LogWriter(Loop& loop, LogPaths paths, LogStyle style)
+    : loop_(loop),
+      formatter_(style, getpid()),
+      turn_end_([](void* self) noexcept { static_cast<LogWriter*>(self)->hand_over(); }, this) {
+  streams_[kMain].path = std::move(paths.main);
+  streams_[kReject].path = std::move(paths.reject);
+  streams_[kPanic].path = std::move(paths.panic);
+  streams_[kJson].path = std::move(paths.json);
+}
+
+LogWriter::~LogWriter() {
+  while (job_in_flight_) loop_.run_once();
+  for (Stream& stream : streams_) {
+    stream.writing.swap(stream.waiting);
+    write_stream(stream, reopen_);
+    if (stream.descriptor >= 0) ::close(stream.descriptor);
+  }
+}
+
+void LogWriter::write(const LogRecord& record) {
+  const WallTime at = loop_.clock().wall();
+  const auto append = [&](StreamIndex index, LogFiles file) {
+    Stream& stream = streams_[index];
+    if (!contains(record.files, file) || stream.path.empty()) return;
+    if (stream.waiting.size() > kWaitingBytesMax) {
+      const size_t cut = stream.waiting.find('\n', kWaitingBytesMax / 2);
+      stream.waiting.erase(0, cut == std::string::npos ? stream.waiting.size() : cut + 1);
+    }
+    formatter_.append_line(stream.waiting, record, at);
+  };
+  append(kMain, LogFiles::main);
+  append(kReject, LogFiles::reject);
+  append(kPanic, LogFiles::panic);
+  if (wants_fields()) formatter_.append_json(streams_[kJson].waiting, record, at);
+  loop_.at_turn_end(turn_end_);
+}
+
+void LogWriter::hand_over() noexcept {
+  if (job_in_flight_) return;
+  bool anything = false;
+  for (Stream& stream : streams_) {
+    GODWIT_ASSERT(stream.writing.empty());
+    stream.writing.swap(stream.waiting);
+    anything = anything || !stream.writing.empty();
+  }
+  if (!anything) return;
+  reopening_ = reopen_;
+  reopen_ = false;
+  job_in_flight_ = true;
+  loop_.submit(*this);
+}
+
+void LogWriter::run() noexcept {
+  for (Stream& stream : streams_) write_stream(stream, reopening_);
+}
+
+void LogWriter::finished() noexcept {
+  job_in_flight_ = false;
+  hand_over();
+}
+
+void LogWriter::write_stream(Stream& stream, bool reopen) noexcept {
+  if (reopen && stream.descriptor >= 0) {
+    ::close(stream.descriptor);
+    stream.descriptor = -1;
+  }
+  if (stream.writing.empty()) return;
+  if (stream.descriptor < 0) {
+    stream.descriptor =
+        ::open(stream.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  }
+  std::string_view left = stream.writing;
+  while (stream.descriptor >= 0 && !left.empty()) {
+    const ssize_t n = ::write(stream.descriptor, left.data(), left.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    left.remove_prefix(static_cast<size_t>(n));
+  }
+  const bool failed = !left.empty();
+  if (failed && !stream.failing) {
+    std::fprintf(stderr, "cannot write log %s: %s\n", stream.path.c_str(), std::strerror(errno));
+  }
+  if (failed) std::fwrite(left.data(), 1, left.size(), stderr);
+  stream.failing = failed;
+  stream.writing.clear();
+}
+
+}  // namespace godwit

@@ -1,0 +1,59 @@
+// LogWriter: the Log of a running process. Lines of a loop turn are collected and written by one
+// job on the thread pool, appended with one write() a file, so that several workers share the
+// files. A log that cannot be written is said on standard error, once each time it starts to fail;
+// lines wait in memory up to a bound, then the oldest are dropped and counted.
+#pragma once
+
+#include "core/io/loop.h"
+#include "core/log/log.h"
+
+#include <array>
+#include <string>
+
+namespace godwit {
+
+struct LogPaths {
+  // Empty: that stream is not wanted. Exim's log_file_path with %s replaced.
+  std::string main;
+  std::string reject;
+  std::string panic;
+  std::string json;
+};
+
+class LogWriter final : public Log, Job {
+ public:
+  LogWriter(Loop& loop, LogPaths paths, LogStyle style);
+  // Writes what is left, blocking: for the end of the process.
+  ~LogWriter() override;
+
+  void write(const LogRecord& record) override;
+  bool wants_fields() const noexcept override { return !streams_[kJson].path.empty(); }
+  // Opens the files anew before the next line (HUP, log rotation).
+  void reopen() noexcept { reopen_ = true; }
+
+ private:
+  enum StreamIndex : size_t { kMain, kReject, kPanic, kJson, kStreams };
+  struct Stream {
+    std::string path;
+    std::string waiting;  // lines not yet handed to a job
+    std::string writing;  // lines of the job in flight
+    int descriptor = -1;
+    bool failing = false;
+  };
+  static constexpr size_t kWaitingBytesMax = 16 * 1024 * 1024;
+
+  void run() noexcept override;
+  void finished() noexcept override;
+  void hand_over() noexcept;
+  static void write_stream(Stream& stream, bool reopen) noexcept;
+
+  Loop& loop_;
+  LogFormatter formatter_;
+  std::array<Stream, kStreams> streams_;
+  TurnEnd turn_end_;
+  bool job_in_flight_ = false;
+  bool reopen_ = false;
+  bool reopening_ = false;
+};
+
+}  // namespace godwit
