@@ -1,0 +1,35 @@
+// HostList: the hosts that a router found for an address, in the order in which they are to be
+// tried. Shared by every address that was routed the same way; immutable. Its key names the
+// destination queue: addresses with equal keys share connections and limits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/ip_address.h"
+
+namespace godwit::delivery {
+
+struct RouteHost {
+  std::string name;      // as in the configuration or the MX record
+  uint16_t port = 0;     // 0: the transport's
+  int preference = 0;    // hosts of one preference may be tried in any order
+  bool from_mx = false;
+  std::vector<IpAddress> addresses;
+};
+
+struct HostList {
+  std::vector<RouteHost> hosts;
+  std::string key;         // canonical text of names, ports and preferences
+  bool randomize = false;  // shuffle inside a preference
+};
+
+using SharedHostList = std::shared_ptr<const HostList>;
+
+// Sets `key` from the hosts.
+void set_key(HostList& list);
+
+}  // namespace godwit::delivery

@@ -1,0 +1,61 @@
+// What became of one recipient in one delivery attempt: enough for the log line, the retry rules,
+// the delivery status notification, and nothing else. A value type.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/base/ip_address.h"
+#include "delivery/retry/retry.h"
+
+namespace godwit::delivery {
+
+// What is known of the remote host of an attempt; shared by the recipients of a transaction.
+struct RemoteInfo {
+  std::string host_name;
+  Endpoint endpoint;
+  std::string greeting;    // first line of the banner, with its code
+  std::string helo_reply;  // first line of the EHLO or HELO answer, with its code
+  bool is_mx = false;
+};
+
+enum class OutcomeKind : uint8_t { delivered, deferred, failed };
+
+// What a failure is about: it decides the retry key (EXIM.md 2.8).
+enum class FailureScope : uint8_t {
+  none,       // delivered, or nothing to remember
+  host,       // T:host:ip
+  message,    // T:host:ip:message
+  recipient,  // R:address
+  local,      // R:address of a local transport: T: would be the same for all of its kind
+};
+
+// Numbers that Exim's log shows in "defer (N)"; errno values are used as they are.
+enum ErrorNumber : int {
+  kErrorNone = 0,
+  kErrorUnknownHost = -2,
+  kErrorConnectionLost = -18,
+  kErrorSmtpFormat = -20,
+  kErrorRcpt4xx = -44,
+  kErrorMail4xx = -45,
+  kErrorData4xx = -46,
+  kErrorRetryNotReached = -53,
+};
+
+struct DeliveryOutcome {
+  OutcomeKind kind = OutcomeKind::deferred;
+  FailureScope scope = FailureScope::none;
+  retry::Failure failure;
+  int error_number = 0;
+  bool in_doubt = false;     // lost after the final dot: it may have been delivered
+  bool pipelined = false;    // L on the log line
+  bool chunked = false;      // K
+  std::string text;          // why, as the log line and the report say it
+  std::string confirmation;  // the remote host's last answer, for C="..."
+  std::string reply;         // the SMTP reply that decided a failure; empty for none
+  std::string file;          // appendfile: what was written to
+  std::shared_ptr<const RemoteInfo> remote;
+};
+
+}  // namespace godwit::delivery
