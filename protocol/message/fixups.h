@@ -4,27 +4,27 @@
 // local or submission origin; a relayed message gets a Received and is otherwise left alone.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "core/base/time.h"
 #include "protocol/message/header_scan.h"
 #include "protocol/message/message_id.h"
+
+#include <string>
+#include <string_view>
 
 namespace godwit::message {
 
 // What Exim's default received_header_text prints. Empty fields leave their clause out.
 struct ReceivedFacts {
-  std::string_view rcvhost;       // $sender_rcvhost; empty for local mail
-  std::string_view ident;         // $sender_ident: "by HOST" follows "from IDENT" for local mail
-  std::string_view helo_name;     // shown as (helo=...) by rcvhost already; here for local mail only
-  std::string_view host;          // $primary_hostname
-  std::string_view protocol;      // $received_protocol
-  std::string_view tls_version;   // $tls_in_ver, "TLS1.3"
-  std::string_view tls_cipher;    // $tls_in_cipher_std
-  std::string_view program;       // "Godwit"
-  std::string_view version;       // "0.1.0"
-  std::string_view sender;        // envelope sender; shown where has_sender
+  std::string_view rcvhost;      // $sender_rcvhost; empty for local mail
+  std::string_view ident;        // $sender_ident: "by HOST" follows "from IDENT" for local mail
+  std::string_view helo_name;    // shown as (helo=...) by rcvhost already; here for local mail only
+  std::string_view host;         // $primary_hostname
+  std::string_view protocol;     // $received_protocol
+  std::string_view tls_version;  // $tls_in_ver, "TLS1.3"
+  std::string_view tls_cipher;   // $tls_in_cipher_std
+  std::string_view program;      // "Godwit"
+  std::string_view version;      // "0.1.0"
+  std::string_view sender;       // envelope sender; shown where has_sender
   bool has_sender = false;
   std::string_view id;            // message id
   std::string_view received_for;  // only where the message has exactly one recipient
@@ -34,7 +34,8 @@ struct ReceivedFacts {
 // "Received: from ...;\r\n\tdate\r\n", folded with CRLF and tab where Exim folds.
 std::string received_field(const ReceivedFacts& facts);
 
-// $sender_rcvhost: how a remote host is described: "name ([192.0.2.1] helo=x)", "[192.0.2.1] (helo=x)".
+// $sender_rcvhost: how a remote host is described: "name ([192.0.2.1] helo=x)", "[192.0.2.1]
+// (helo=x)".
 struct RemoteHostFacts {
   std::string_view name;   // looked-up name, may be empty
   std::string_view ip;     // text of the address
@@ -44,7 +45,8 @@ struct RemoteHostFacts {
 };
 std::string sender_rcvhost(const RemoteHostFacts& facts);
 
-// "Message-Id: <E{id}@{host}>\r\n"; `text` (message_id_header_text) goes before the "@" after a dot.
+// "Message-Id: <E{id}@{host}>\r\n"; `text` (message_id_header_text) goes before the "@" after a
+// dot.
 std::string message_id_field(const MessageId& id, std::string_view host, std::string_view text,
                              bool resent);
 // "Date: ...\r\n"

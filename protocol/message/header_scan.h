@@ -5,6 +5,9 @@
 // Errors: a limit that was passed is a verdict, not an exception; scanning goes on to the end.
 #pragma once
 
+#include "protocol/message/header_fields.h"
+#include "protocol/message/limits.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,15 +15,12 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/message/header_fields.h"
-#include "protocol/message/limits.h"
-
 namespace godwit::message {
 
 struct HeaderLimits {
   uint64_t header_bytes_max = 1024 * 1024;  // header_maxsize; 0: no limit
-  uint64_t line_bytes_max = 0;              // header_line_maxsize, a whole folded field; 0: no limit
-  uint32_t received_max = 30;               // received_headers_max; 0: no limit
+  uint64_t line_bytes_max = 0;  // header_line_maxsize, a whole folded field; 0: no limit
+  uint32_t received_max = 30;   // received_headers_max; 0: no limit
 };
 
 enum class HeaderVerdict : uint8_t {

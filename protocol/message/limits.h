@@ -6,13 +6,14 @@
 
 namespace godwit::message {
 
-inline constexpr size_t kLocalPartBytesMax = 64;    // RFC 5321 4.5.3.1.1; see kLongLocalPartBytesMax
-inline constexpr size_t kLongLocalPartBytesMax = 255;  // accepted: SRS and VERP exceed 64 in practice
+inline constexpr size_t kLocalPartBytesMax = 64;  // RFC 5321 4.5.3.1.1; see kLongLocalPartBytesMax
+inline constexpr size_t kLongLocalPartBytesMax =
+    255;                                            // accepted: SRS and VERP exceed 64 in practice
 inline constexpr size_t kDomainBytesMax = 255;      // RFC 5321 4.5.3.1.2
 inline constexpr size_t kDomainLabelBytesMax = 63;  // RFC 1035 2.3.4
 inline constexpr size_t kMailboxBytesMax = 510;     // local part, "@", domain
 
-inline constexpr int kCommentDepthMax = 20;          // nested comments in a header field
+inline constexpr int kCommentDepthMax = 20;  // nested comments in a header field
 inline constexpr size_t kAddressesPerFieldMax = 20000;
 
 inline constexpr size_t kHeaderFieldNameBytesMax = 255;  // longer names are not a header line

@@ -5,11 +5,16 @@
 //  - Within one generator: `stamp` (seconds and fraction) strictly increases, whatever the clock
 //    does: where it stands still or steps back, the generator counts on from its last stamp.
 //  - Between generators that run at the same time: the middle field differs, because it holds the
-//    pid (22 bits: Linux's PID_MAX_LIMIT), the worker number and the start stamp below.
-//  - Between a process and a later one with the same pid: the middle field also holds the start
-//    time in hundredths of a second, modulo 2^31 (248 days). A reuse of pid, worker and start stamp
-//    needs the same pid 248 days later to the hundredth; then `stamp` differs, as the clock moved.
+//    pid (22 bits: Linux's PID_MAX_LIMIT is 2^22), the worker number (9 bits) and the start stamp.
+//  - Between a process and a later one with the same pid: the start stamp differs, hundredths of a
+//    second modulo 2^33 (994 days). Where even that is the same, `stamp` differs: the clock moved
+//    on.
+//  - The only way to a duplicate is a clock set back across a restart that also gets the same pid
+//    and the same start stamp to the hundredth; the spool refuses an id that it already holds.
 #pragma once
+
+#include "core/base/result.h"
+#include "core/base/time.h"
 
 #include <array>
 #include <compare>
@@ -17,9 +22,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "core/base/result.h"
-#include "core/base/time.h"
 
 namespace godwit::message {
 
@@ -61,7 +63,7 @@ class MessageIdGenerator {
   uint64_t last_stamp_ = 0;  // units of 1 / kFractionsPerSecond seconds
 };
 
-// Units of the third field: 500,000 a second fit into four base-62 digits with the rest unused.
-inline constexpr uint64_t kFractionsPerSecond = 500'000;
+// Units of the third field: microseconds; 62^4 is 14.7 million.
+inline constexpr uint64_t kFractionsPerSecond = 1'000'000;
 
 }  // namespace godwit::message
