@@ -15,17 +15,16 @@ namespace godwit::message {
 
 // What Exim's default received_header_text prints. Empty fields leave their clause out.
 struct ReceivedFacts {
-  std::string_view rcvhost;      // $sender_rcvhost; empty for local mail
-  std::string_view ident;        // $sender_ident: "by HOST" follows "from IDENT" for local mail
-  std::string_view helo_name;    // shown as (helo=...) by rcvhost already; here for local mail only
-  std::string_view host;         // $primary_hostname
-  std::string_view protocol;     // $received_protocol
-  std::string_view tls_version;  // $tls_in_ver, "TLS1.3"
-  std::string_view tls_cipher;   // $tls_in_cipher_std
-  std::string_view program;      // "Godwit"
-  std::string_view version;      // "0.1.0"
-  std::string_view sender;       // envelope sender; shown where has_sender
-  bool has_sender = false;
+  std::string_view rcvhost;       // $sender_rcvhost; empty for local mail
+  std::string_view ident;         // $sender_ident; shown where there is no rcvhost
+  std::string_view helo_name;     // $sender_helo_name; shown where there is no rcvhost
+  std::string_view host;          // $primary_hostname
+  std::string_view protocol;      // $received_protocol
+  std::string_view tls_version;   // $tls_in_ver, "TLS1.3"
+  std::string_view tls_cipher;    // $tls_in_cipher_std
+  std::string_view program;       // "Godwit"
+  std::string_view version;       // "0.1.0"
+  std::string_view sender;        // $sender_address; empty for a bounce, which has no clause
   std::string_view id;            // message id
   std::string_view received_for;  // only where the message has exactly one recipient
   WallTime date;

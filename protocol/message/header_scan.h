@@ -79,7 +79,7 @@ class HeaderScanner {
   void feed_body(std::string_view bytes);
   void start_field();
   void close_field(uint64_t end);
-  void end_header(uint64_t body_offset);
+  void end_header(uint64_t header_end, uint64_t body_offset);
   void count_line(std::string_view bytes, bool has_end);
   void fail(HeaderVerdict verdict) {
     if (verdict_ == HeaderVerdict::good) verdict_ = verdict;

@@ -30,6 +30,8 @@ struct Path {
   std::string_view local_part;
   std::string_view domain;  // empty: unqualified; the driver decides
   bool is_unqualified() const noexcept { return domain.empty() && !address.empty(); }
+  // RFC 5321 4.5.1: <postmaster> without a domain is always accepted and qualified.
+  bool is_postmaster() const noexcept;
 };
 
 struct MailCommand {
@@ -51,8 +53,7 @@ struct RcptCommand {
   std::string_view orcpt;  // "rfc822;xtext", as given
 };
 
-// Why an argument was refused. `detail` is appended to the row's text where it is not empty, as
-// "detail: text": Exim shows the argument before the parser's words.
+// Why an argument was refused. Where an address is at fault, the text is "ARGUMENT: why".
 struct ParseFailure {
   uint16_t code = 0;  // 0: no failure
   std::string_view enhanced;

@@ -46,8 +46,6 @@ class DataStream {
   Step after_cr(std::string_view bytes) noexcept;
   Step after_dot(std::string_view bytes) noexcept;
   Step after_dot_cr(std::string_view bytes) noexcept;
-  // Where the piece that starts at `bytes` must end, and what the state is then.
-  size_t scan(std::string_view bytes) noexcept;
   Step bare(std::string_view kept) noexcept;
 
   BareLineEnds policy_;

@@ -31,8 +31,8 @@ class DotStuffer {
   bool cr_pending_ = false;  // a CR was withheld at the end of a piece
 };
 
-// For BDAT: the same without dots and without the final dot; only line ends are made canonical.
-// Returns the length in bytes that a piece would have, so that a chunk's size can be announced.
+// True where every CR and LF of the message is part of a CRLF: it may be sent as a chunk as it is.
+// A message that is not goes out through DATA, where DotStuffer mends it.
 bool is_canonical(std::string_view message) noexcept;
 
 }  // namespace godwit::smtp
