@@ -1,0 +1,146 @@
+// What an evaluation may see: facts of the server, the connection, the message and the address in
+// question, passed in and never global, and the state that moves while a string is expanded.
+// Used by every evaluator of floor 5 and by its callers, who own the facts. A context lives for one
+// evaluation or one ACL; facts outlive it. A missing group of facts makes its variables empty.
+#pragma once
+
+#include "core/base/ip_address.h"
+#include "core/base/time.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace godwit::acl {
+
+// Bounds of one evaluation.
+inline constexpr int kEvaluationDepthMax = 100;               // nested nodes, lists and ACLs
+inline constexpr size_t kExpansionBytesMax = 4u << 20;        // result of one expansion
+inline constexpr size_t kCompileDepthMax = 100;               // nested braces
+inline constexpr size_t kExpansionSourceBytesMax = 1u << 20;  // text of one expansion
+
+struct ServerFacts {
+  std::string primary_hostname;
+  std::string qualify_domain;
+  std::string qualify_recipient;
+  std::string smtp_active_hostname;  // expanded for the connection; empty: primary_hostname
+  std::string spool_directory;
+  std::string config_file;
+  std::string version_number;
+  std::string exim_path;
+  std::vector<IpAddress> local_addresses;  // for @[]; loopback is always local
+  int64_t pid = 0;
+  int64_t uid = 0;
+  int64_t gid = 0;
+  bool strict_acl_vars = false;
+};
+
+struct TlsFacts {
+  std::string cipher;      // "TLS1.3:TLS_AES_256_GCM_SHA384:256"; empty: no TLS
+  std::string cipher_std;  // IANA's name
+  std::string version;     // "TLS1.3"
+  std::string peer_dn;
+  std::string sni;
+  int64_t bits = 0;
+  int64_t ocsp = 0;
+  bool certificate_verified = false;
+};
+
+struct ConnectionFacts {
+  std::optional<Endpoint> sender_host;  // none: a local message
+  std::string sender_host_name;         // verified reverse name; empty where none is known
+  std::string sender_helo_name;
+  std::string sender_ident;
+  std::optional<Endpoint> interface;
+  std::string received_protocol;          // "esmtps"
+  std::string sender_host_authenticated;  // name of the authenticator; empty: not authenticated
+  std::string authenticated_id;
+  std::string authenticated_sender;
+  std::string smtp_command;  // the whole line of the command under way
+  std::string smtp_notquit_reason;
+  TlsFacts tls_in;
+  int64_t connections_at_start = 0;
+};
+
+struct MessageFacts {
+  std::string id;
+  std::string sender_address;  // empty: a bounce message, or no MAIL yet
+  std::vector<std::string> recipients;
+  std::string headers;  // raw, with line feeds; empty before the message has arrived
+  std::string body_start;
+  int64_t size = -1;  // bytes; before arrival the SIZE of MAIL; -1: not known
+  int64_t body_lines = 0;
+  int64_t body_zeros = 0;
+  int64_t lines = 0;
+  int64_t longest_line = 0;
+  int64_t rcpt_count = 0;
+  int64_t rcpt_fail_count = 0;
+  int64_t rcpt_defer_count = 0;
+  WallTime received_at;
+  bool smtputf8 = false;
+  bool prdr_requested = false;
+};
+
+// The address that is verified, routed or delivered, or the recipient of RCPT.
+struct AddressFacts {
+  std::string local_part;  // as it came; lower case where lists want it
+  std::string domain;      // lower case
+  std::string original_local_part;
+  std::string original_domain;
+  std::string address_data;
+  std::string home;
+  std::string router_name;
+  std::string transport_name;
+  std::string host;
+  std::string host_address;
+  int64_t host_port = 0;
+};
+
+// $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
+using AclVariables = std::map<std::string, std::string, std::less<>>;
+
+struct EvalContext {
+  const ServerFacts* server = nullptr;
+  const ConnectionFacts* connection = nullptr;
+  const MessageFacts* message = nullptr;
+  const AddressFacts* address = nullptr;
+  AclVariables* connection_variables = nullptr;
+  AclVariables* message_variables = nullptr;
+  WallTime now;
+  bool utc = false;  // dates in UTC instead of local time
+
+  // State that moves during evaluation.
+  std::vector<std::string> captures;  // $0 $1 ...
+  std::vector<std::string> acl_args;  // $acl_arg1 ...
+  std::string acl_verify_message;
+  std::string value;        // $value
+  std::string item;         // $item
+  std::string domain_data;  // what the last match of a list left
+  std::string local_part_data;
+  std::string host_data;
+  std::string sender_data;
+  std::string recipient_data;
+  std::vector<std::string> headers_added;
+  std::string error;  // why the evaluation failed or was deferred
+  int depth = 0;
+};
+
+// Counts one level of nesting; `too_deep` tells the caller to fail. Keeps the context's depth.
+class DepthGuard {
+ public:
+  explicit DepthGuard(EvalContext& context) : context_(context) { ++context_.depth; }
+  ~DepthGuard() { --context_.depth; }
+  DepthGuard(const DepthGuard&) = delete;
+  DepthGuard& operator=(const DepthGuard&) = delete;
+  bool too_deep() const noexcept { return context_.depth > kEvaluationDepthMax; }
+
+ private:
+  EvalContext& context_;
+};
+
+}  // namespace godwit::acl

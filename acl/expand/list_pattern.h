@@ -1,0 +1,50 @@
+// The face that compiled lists show to expansions (match_domain) and to ACL conditions. acl/lists
+// implements it; acl/expand only knows this file.
+#pragma once
+
+#include "acl/expand/context.h"
+#include "core/base/ip_address.h"
+#include "core/config/diagnostics.h"
+#include "core/config/document.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace godwit::acl {
+
+using config::ListKind;
+
+enum class Match : uint8_t { no, yes, defer };
+
+struct ListMatch {
+  Match match = Match::no;
+  std::string data;     // yes: what $domain_data and its kin become
+  std::string message;  // defer: why
+};
+
+// What is looked for. Domain, local part and address lists use `text`; host lists use the others.
+struct ListSubject {
+  std::string_view text;
+  std::optional<IpAddress> address;  // none: no remote host
+  std::string_view host_name;        // verified name, where it is known
+};
+
+// Compiled; never changes; shared between workers' snapshots.
+class ListPattern {
+ public:
+  virtual ~ListPattern() = default;
+  virtual ListMatch match(const ListSubject& subject, EvalContext& context) const = 0;
+};
+
+class ListCompiler {
+ public:
+  virtual ~ListCompiler() = default;
+  // Null where the list is wrong; `diagnostics` says why.
+  virtual std::shared_ptr<const ListPattern> compile(ListKind kind, const config::LocatedText& text,
+                                                     config::Diagnostics& diagnostics) const = 0;
+};
+
+}  // namespace godwit::acl

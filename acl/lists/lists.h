@@ -1,0 +1,45 @@
+// Domain, host, address and local part lists, compiled. EXIM.md 2.2.
+// NamedLists compiles the named lists of a document, in any order, and refuses cycles; it is also
+// the ListCompiler for lists in options, ACL conditions and expansions. Immutable after compile().
+// Items that need to ask somebody (lookups, files, host names, @mx_...) are refused at load by
+// name.
+#pragma once
+
+#include "acl/expand/expansion.h"
+#include "acl/expand/list_pattern.h"
+#include "core/config/diagnostics.h"
+#include "core/config/document.h"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace godwit::acl {
+
+inline constexpr size_t kListItemsMax = 1'000'000;      // items of one list
+inline constexpr size_t kListCacheEntriesMax = 64;      // compiled texts kept of one expanded list
+inline constexpr size_t kListCacheTextBytesMax = 4096;  // longer texts are compiled each time
+
+class NamedLists final : public ListCompiler {
+ public:
+  // Compiles all of `document.lists`. Wrong lists are reported and left out.
+  static std::shared_ptr<const NamedLists> compile(const config::ConfigDocument& document,
+                                                   config::Diagnostics& diagnostics);
+
+  std::shared_ptr<const ListPattern> compile(ListKind kind, const config::LocatedText& text,
+                                             config::Diagnostics& diagnostics) const override;
+  // Null where no list has that name.
+  std::shared_ptr<const ListPattern> find(ListKind kind, std::string_view name) const;
+  // Items that are known but not available yet become items that defer, without a diagnosis.
+  std::shared_ptr<const ListPattern> compile_tolerant(ListKind kind,
+                                                      const config::LocatedText& text,
+                                                      config::Diagnostics& diagnostics) const;
+
+ private:
+  using Table = std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>>;
+  std::array<Table, 4> tables_;  // by ListKind
+};
+
+}  // namespace godwit::acl

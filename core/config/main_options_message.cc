@@ -1,0 +1,81 @@
+// What a message may be, and what is done to it.
+#include "core/config/main_option_rows.h"
+
+#include <array>
+
+namespace godwit::config {
+namespace {
+
+using enum Effect;
+using M = MainOptions;
+
+// name, field, default, effect, documentation, choices
+constexpr auto kRows = std::to_array<OptionRow<M>>({
+    {"check_rfc2047_length", &M::check_rfc2047_length, "true", later,
+     "enforce the length limit of encoded words"},
+    {"delivery_date_remove", &M::delivery_date_remove, "true", later,
+     "take Delivery-Date: off incoming messages"},
+    {"drop_cr", &M::drop_cr, "false", never, "carriage returns in local messages"},
+    {"envelope_to_remove", &M::envelope_to_remove, "true", later,
+     "take Envelope-To: off incoming messages"},
+    {"extract_addresses_remove_arguments", &M::extract_addresses_remove_arguments, "true", later,
+     "-t removes addresses given as arguments"},
+    {"header_line_maxsize", &M::header_line_maxsize, "0", now,
+     "longest header line; 0: no limit of its own"},
+    {"header_maxsize", &M::header_maxsize, "1M", now, "longest header section"},
+    {"headers_charset", &M::headers_charset, "UTF-8", later, "character set of decoded headers"},
+    {"ignore_fromline_hosts", &M::ignore_fromline_hosts, "", later,
+     "hosts whose messages may begin with a From line"},
+    {"ignore_fromline_local", &M::ignore_fromline_local, "false", later,
+     "local messages may begin with a From line"},
+    {"local_from_check", &M::local_from_check, "true", later,
+     "add Sender: to local messages where From: differs"},
+    {"local_from_prefix", &M::local_from_prefix, "", later, "prefix ignored by local_from_check"},
+    {"local_from_suffix", &M::local_from_suffix, "", later, "suffix ignored by local_from_check"},
+    {"local_sender_retain", &M::local_sender_retain, "false", later,
+     "keep Sender: of local messages"},
+    {"message_body_newlines", &M::message_body_newlines, "false", later,
+     "keep line ends in $message_body"},
+    {"message_body_visible", &M::message_body_visible, "500", later, "length of $message_body"},
+    {"message_id_header_domain", &M::message_id_header_domain, "", later,
+     "domain of generated Message-Id: headers"},
+    {"message_id_header_text", &M::message_id_header_text, "", later,
+     "text in generated Message-Id: headers"},
+    {"message_size_limit", &M::message_size_limit, "50M", now, "longest message; 0: no limit"},
+    {"qualify_domain", &M::qualify_domain, "", now,
+     "domain added to senders without one; unset: primary_hostname"},
+    {"qualify_recipient", &M::qualify_recipient, "", now,
+     "domain added to recipients without one; unset: qualify_domain"},
+    {"received_header_text", &M::received_header_text,
+     "Received: ${if def:sender_rcvhost {from $sender_rcvhost\\n\\t}{${if def:sender_ident {from "
+     "${quote_local_part:$sender_ident} }}${if def:sender_helo_name "
+     "{(helo=$sender_helo_name)\\n\\t}}}}by $primary_hostname ${if def:received_protocol {with "
+     "$received_protocol }}${if def:tls_in_ver { ($tls_in_ver)}}${if def:tls_in_cipher_std { tls "
+     "$tls_in_cipher_std\\n\\t}}(Godwit $version_number)\\n\\t${if def:sender_address "
+     "{(envelope-from <$sender_address>)\\n\\t}}id $message_exim_id${if def:received_for "
+     "{\\n\\tfor $received_for}}",
+     now, "text of the Received: header"},
+    {"received_headers_max", &M::received_headers_max, "30", now,
+     "Received: headers over which a message counts as looping"},
+    {"receive_timeout", &M::receive_timeout, "0s", later, "time for a local message; 0s: none"},
+    {"return_path_remove", &M::return_path_remove, "true", later,
+     "take Return-Path: off incoming messages"},
+    {"unknown_login", &M::unknown_login, "", later,
+     "login name for a user that the system does not know"},
+    {"unknown_username", &M::unknown_username, "", later, "full name for such a user"},
+    {"untrusted_set_sender", &M::untrusted_set_sender, "", later,
+     "senders that any local user may set"},
+    {"uucp_from_pattern", &M::uucp_from_pattern,
+     "^From\\s+(\\S+)\\s+(?:[a-zA-Z]{3},?\\s+)?(?:[a-zA-Z]{3}\\s+\\d?\\d|\\d?\\d\\s+[a-zA-Z]{3}\\s+"
+     "\\d\\d(?:\\d\\d)?)\\s+\\d\\d?:\\d\\d?",
+     later, "pattern of a From line"},
+    {"uucp_from_sender", &M::uucp_from_sender, "$1", later, "sender taken from a From line"},
+});
+
+}  // namespace
+
+std::span<const OptionRow<MainOptions>> message_option_rows() noexcept {
+  return kRows;
+}
+
+}  // namespace godwit::config

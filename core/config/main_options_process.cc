@@ -1,0 +1,102 @@
+// This host: files, users, processes, logs.
+#include "core/config/main_option_rows.h"
+
+#include <array>
+
+namespace godwit::config {
+namespace {
+
+using enum Effect;
+using M = MainOptions;
+
+// name, field, default, effect, documentation, choices
+constexpr auto kRows = std::to_array<OptionRow<M>>({
+    {"add_environment", &M::add_environment, "", later, "variables added to the environment"},
+    {"admin_groups", &M::admin_groups, "", later, "groups that may administer"},
+    {"bi_command", &M::bi_command, "", later, "command for -bi"},
+    {"check_log_inodes", &M::check_log_inodes, "100", later,
+     "free inodes that the log's file system must have"},
+    {"check_log_space", &M::check_log_space, "10M", later,
+     "free space that the log's file system must have"},
+    {"check_spool_inodes", &M::check_spool_inodes, "100", later,
+     "free inodes that the spool's file system must have"},
+    {"check_spool_space", &M::check_spool_space, "10M", later,
+     "free space that the spool's file system must have"},
+    {"commandline_checks_require_admin", &M::commandline_checks_require_admin, "false", later,
+     "-be, -bv and others are for administrators"},
+    {"debug_store", &M::debug_store, "false", never, "debug memory blocks"},
+    {"exim_group", &M::exim_group, "", now, "group that the program runs as"},
+    {"exim_path", &M::exim_path, "", later, "path of the program"},
+    {"exim_user", &M::exim_user, "", now, "user that the program runs as"},
+    {"exim_version", &M::exim_version, "", later, "version shown instead of the program's own"},
+    {"finduser_retries", &M::finduser_retries, "0", later, "tries to find a user"},
+    {"gecos_name", &M::gecos_name, "", later, "full name made from gecos_pattern"},
+    {"gecos_pattern", &M::gecos_pattern, "", later, "pattern for the user's full name"},
+    {"hosts_connection_nolog", &M::hosts_connection_nolog, "", later,
+     "hosts whose connections are not logged"},
+    {"keep_environment", &M::keep_environment, "", now,
+     "variables of the environment that are kept"},
+    {"local_scan_path", &M::local_scan_path, "", never, "shared library with local_scan()"},
+    {"local_scan_timeout", &M::local_scan_timeout, "5m", never, "time for local_scan()"},
+    {"localhost_number", &M::localhost_number, "", later, "number of this host in message ids"},
+    {"log_file_path", &M::log_file_path, "", now, "log files; %s becomes main, reject or panic"},
+    {"log_json_path", &M::log_json_path, "", now, "file for the log as JSON lines; unset: none"},
+    {"log_selector", &M::log_selector, "", now, "optional lines and fields of the log"},
+    {"log_timezone", &M::log_timezone, "false", now, "log lines have the time zone"},
+    {"lookup_open_max", &M::lookup_open_max, "25", later, "lookup files kept open"},
+    {"max_username_length", &M::max_username_length, "0", later,
+     "longest user name looked up; 0: no limit"},
+    {"message_logs", &M::message_logs, "true", later, "write a log for each message"},
+    {"never_users", &M::never_users, "", later, "users as whom nothing is ever delivered"},
+    {"notifier_socket", &M::notifier_socket, "$spool_directory/exim_daemon_notify", later,
+     "socket for local notifications"},
+    {"panic_coredump", &M::panic_coredump, "false", later, "dump core on a panic"},
+    {"perl_at_start", &M::perl_at_start, "false", never, "embedded Perl"},
+    {"perl_startup", &M::perl_startup, "", never, "embedded Perl"},
+    {"perl_taintmode", &M::perl_taintmode, "false", never, "embedded Perl"},
+    {"pid_file_path", &M::pid_file_path, "", now, "file for the daemon's process number"},
+    {"preserve_message_logs", &M::preserve_message_logs, "false", later,
+     "keep the logs of finished messages"},
+    {"primary_hostname", &M::primary_hostname, "", now,
+     "name of this host; unset: what the system says"},
+    {"print_topbitchars", &M::print_topbitchars, "false", later,
+     "log characters over 0x7f as they are"},
+    {"process_log_path", &M::process_log_path, "", never, "file for process reports"},
+    {"prod_requires_admin", &M::prod_requires_admin, "true", later,
+     "starting deliveries is for administrators"},
+    {"queue_list_requires_admin", &M::queue_list_requires_admin, "true", later,
+     "seeing the queue is for administrators"},
+    {"spool_directory", &M::spool_directory, "", now, "directory of the spool"},
+    {"spool_wireformat", &M::spool_wireformat, "false", later, "keep bodies in wire format"},
+    {"split_spool_directory", &M::split_spool_directory, "false", never,
+     "accepted; the spool has no directories to split"},
+    {"syslog_duplication", &M::syslog_duplication, "true", later, "send rejects to syslog twice"},
+    {"syslog_facility", &M::syslog_facility, "", later, "syslog facility"},
+    {"syslog_pid", &M::syslog_pid, "true", later, "syslog lines have the process number"},
+    {"syslog_processname", &M::syslog_processname, "exim", later, "syslog name"},
+    {"syslog_timestamp", &M::syslog_timestamp, "true", later, "syslog lines have the time"},
+    {"system_filter", &M::system_filter, "", later, "filter file for all messages"},
+    {"system_filter_directory_transport", &M::system_filter_directory_transport, "", later,
+     "transport for directories of the system filter"},
+    {"system_filter_file_transport", &M::system_filter_file_transport, "", later,
+     "transport for files of the system filter"},
+    {"system_filter_group", &M::system_filter_group, "", later, "group of the system filter"},
+    {"system_filter_pipe_transport", &M::system_filter_pipe_transport, "", later,
+     "transport for pipes of the system filter"},
+    {"system_filter_reply_transport", &M::system_filter_reply_transport, "", later,
+     "transport for replies of the system filter"},
+    {"system_filter_user", &M::system_filter_user, "", later, "user of the system filter"},
+    {"timezone", &M::timezone, "", now, "time zone; UTC or empty: UTC"},
+    {"trusted_groups", &M::trusted_groups, "", later, "groups that may set senders"},
+    {"trusted_users", &M::trusted_users, "", later, "users that may set senders"},
+    {"workers", &M::workers, "0", now, "worker processes; 0: one a core"},
+    {"write_rejectlog", &M::write_rejectlog, "true", now, "write the reject log"},
+});
+
+}  // namespace
+
+std::span<const OptionRow<MainOptions>> process_option_rows() noexcept {
+  return kRows;
+}
+
+}  // namespace godwit::config

@@ -1,0 +1,103 @@
+// Retry rules: when a delivery that failed for now is tried again, and when it is given up.
+// Used by the queue. Immutable after load. EXIM.md 2.9. No clock: times are passed in.
+#pragma once
+
+#include "acl/expand/list_pattern.h"
+#include "acl/lists/lists.h"
+#include "core/base/random.h"
+#include "core/base/time.h"
+#include "core/config/diagnostics.h"
+#include "core/config/document.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace godwit::retry {
+
+inline constexpr int64_t kIntervalSecondsMin = 1;
+inline constexpr size_t kStepsMax = 100;  // sets of one rule
+// Interval where a rule has no step for the moment (its first cutoff has passed without one).
+inline constexpr size_t kRulesMax = 100'000;
+
+// Why a delivery failed, as rules name it.
+enum class RetryError : uint8_t {
+  other,  // no rule names it; only `*` matches
+  auth_failed,
+  mail_4xx,  // with the code of the reply
+  rcpt_4xx,
+  data_4xx,
+  lookup,
+  lost_connection,
+  quota,  // with the age of the mailbox
+  refused,
+  timeout,
+  timeout_connect,
+  tls_required,
+};
+// How the host was found.
+enum class HostSource : uint8_t { unknown, mx, a };
+
+struct Failure {
+  RetryError error = RetryError::other;
+  HostSource host_source = HostSource::unknown;
+  int smtp_code = 0;       // of a 4xx error
+  Seconds mailbox_idle{};  // of a quota error: since the mailbox was last read
+};
+
+struct RetryStep {
+  enum class Kind : uint8_t { fixed, geometric, randomised };
+  Kind kind = Kind::fixed;
+  Seconds cutoff;    // since the first failure
+  Seconds interval;  // the first one
+  int64_t factor_thousandths = 0;
+};
+
+class RetryRule {
+ public:
+  const std::vector<RetryStep>& steps() const noexcept { return steps_; }
+  // After the last cutoff; zero where a rule has no steps: never retried.
+  Seconds final_cutoff() const noexcept;
+
+ private:
+  friend class RetryRules;
+  std::shared_ptr<const acl::ListPattern> pattern_;
+  bool pattern_is_address_ = false;  // has a local part: compared with addresses only
+  bool any_error_ = true;
+  RetryError error_ = RetryError::other;
+  HostSource host_source_ = HostSource::unknown;
+  std::string smtp_digits_;  // "4xx", "45x", "452"
+  Seconds quota_idle_{};
+  std::shared_ptr<const acl::ListPattern> senders_;  // null: any
+  std::vector<RetryStep> steps_;
+};
+
+struct NextAttempt {
+  WallTime at;
+  bool timed_out = false;  // the last cutoff has passed: give up, or try once more at `at`
+};
+
+class RetryRules {
+ public:
+  static std::shared_ptr<const RetryRules> compile(const config::ConfigDocument& document,
+                                                   const acl::NamedLists& lists,
+                                                   config::Diagnostics& diagnostics);
+  // The first rule for `key` (a domain, a host name, or an address) after this failure of a message
+  // from `sender`. `host` is compared too where it is not empty. Null: give up at once.
+  const RetryRule* find(std::string_view key, std::string_view host, const Failure& failure,
+                        std::string_view sender, acl::EvalContext& context) const;
+  size_t size() const noexcept { return rules_.size(); }
+
+ private:
+  std::vector<RetryRule> rules_;
+};
+
+// When to try again. `last_try` is the end of the attempt before this one (equal to `first_failed`
+// at the first failure); `last_interval` what this function gave before, zero at first.
+NextAttempt next_attempt(WallTime first_failed, WallTime last_try, WallTime now,
+                         const RetryRule& rule, Seconds interval_max, Random& random);
+
+}  // namespace godwit::retry

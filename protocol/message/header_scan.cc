@@ -1,0 +1,220 @@
+#include "protocol/message/header_scan.h"
+
+#include "core/base/ascii.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace godwit::message {
+namespace {
+
+// Offset just after the first LF, or npos.
+size_t find_line_end(std::string_view bytes) noexcept {
+  const size_t at = bytes.find('\n');
+  return at == std::string_view::npos ? at : at + 1;
+}
+
+// Eight bytes at a time: the sum of a word's top bits is zero for plain ASCII.
+bool any_8bit(std::string_view bytes) noexcept {
+  size_t at = 0;
+  for (; at + sizeof(uint64_t) <= bytes.size(); at += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, bytes.data() + at, sizeof word);
+    if ((word & 0x8080808080808080u) != 0) return true;
+  }
+  for (; at < bytes.size(); ++at) {
+    if (static_cast<unsigned char>(bytes[at]) >= 0x80) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void HeaderScanner::feed(std::string_view bytes) {
+  if (!has_8bit_) has_8bit_ = any_8bit(bytes);
+  const char* at = bytes.data();
+  const char* const end = at + bytes.size();
+  while (at != end) {
+    at = static_cast<const char*>(std::memchr(at, '\0', static_cast<size_t>(end - at)));
+    if (at == nullptr) break;
+    ++zero_bytes_;
+    ++at;
+  }
+  while (!bytes.empty()) {
+    size_t used = 0;
+    switch (state_) {
+      case State::line_start:
+        used = feed_line_start(bytes);
+        break;
+      case State::name:
+        used = feed_name(bytes);
+        break;
+      case State::field:
+        used = feed_field(bytes);
+        break;
+      case State::body:
+        feed_body(bytes);
+        used = bytes.size();
+        break;
+    }
+    offset_ += used;
+    bytes.remove_prefix(used);
+  }
+}
+
+// At the start of a header line: the empty line, a folded line, or a new field.
+size_t HeaderScanner::feed_line_start(std::string_view bytes) {
+  const char first = bytes.front();
+  if (cr_pending_) {
+    cr_pending_ = false;
+    if (first == '\n') {
+      end_header(offset_ - 1, offset_ + 1);
+      return 1;
+    }
+    // A CR at the start of a line that is not its end: this line is no header field.
+    end_header(offset_ - 1, offset_ - 1);
+    body_line_open_ = true;
+    line_bytes_ = 1;
+    return 0;
+  }
+  if (first == '\n') {
+    end_header(offset_, offset_ + 1);
+    return 1;
+  }
+  if (first == '\r') {
+    cr_pending_ = true;
+    return 1;
+  }
+  if (is_blank(first) && field_open_) {
+    state_ = State::field;
+    return 0;
+  }
+  if (field_open_) close_field(offset_);
+  state_ = State::name;
+  start_field();
+  return 0;
+}
+
+size_t HeaderScanner::feed_name(std::string_view bytes) {
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    const char c = bytes[at];
+    if (c == ':') {
+      const std::string_view name = trim_right(name_);
+      field_.name_bytes = static_cast<uint16_t>(name.size());
+      field_.kind = field_kind(name);
+      if (name.empty() || !is_field_name(name)) break;
+      line_bytes_ += at + 1;
+      state_ = State::field;
+      return at + 1;
+    }
+    // Blanks may stand between name and colon (RFC 5322 4.5.8), nowhere else.
+    const bool legal = (c > ' ' && c <= '~' && (name_.empty() || !is_blank(name_.back()))) ||
+                       (is_blank(c) && !name_.empty());
+    if (!legal || name_.size() >= kHeaderFieldNameBytesMax) break;
+    name_.push_back(c);
+    if (at + 1 == bytes.size()) {
+      line_bytes_ += bytes.size();
+      return bytes.size();
+    }
+  }
+  // Not a header field: the body starts with this line (as Exim has it). The bytes of the name
+  // that were taken so far belong to it.
+  const uint64_t line_start = field_.offset;
+  field_open_ = false;
+  end_header(line_start, line_start);
+  body_line_open_ = offset_ > line_start;
+  return 0;
+}
+
+size_t HeaderScanner::feed_field(std::string_view bytes) {
+  const size_t end = find_line_end(bytes);
+  if (end == std::string_view::npos) {
+    count_line(bytes, false);
+    if (limits_.line_bytes_max != 0 &&
+        offset_ + bytes.size() - field_.offset > limits_.line_bytes_max) {
+      fail(HeaderVerdict::line_too_long);
+    }
+    if (limits_.header_bytes_max != 0 && offset_ + bytes.size() > limits_.header_bytes_max) {
+      fail(HeaderVerdict::too_long);
+    }
+    return bytes.size();
+  }
+  count_line(bytes.substr(0, end), true);
+  state_ = State::line_start;
+  return end;
+}
+
+void HeaderScanner::feed_body(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t end = find_line_end(bytes);
+    if (end == std::string_view::npos) {
+      count_line(bytes, false);
+      body_line_open_ = true;
+      return;
+    }
+    count_line(bytes.substr(0, end), true);
+    ++body_lines_;
+    body_line_open_ = false;
+    bytes.remove_prefix(end);
+  }
+}
+
+// Adds to the line that is being read. A CR before the LF is not counted.
+void HeaderScanner::count_line(std::string_view bytes, bool has_end) {
+  line_bytes_ += bytes.size();
+  if (!has_end) {
+    line_longest_ = std::max(line_longest_, line_bytes_);
+    return;
+  }
+  const size_t end_bytes = bytes.size() >= 2 && bytes[bytes.size() - 2] == '\r' ? 2 : 1;
+  line_longest_ = std::max(line_longest_, line_bytes_ - end_bytes);
+  line_bytes_ = 0;
+}
+
+void HeaderScanner::start_field() {
+  name_.clear();
+  field_ = FieldPlace{};
+  field_.offset = offset_;
+  field_open_ = true;
+}
+
+void HeaderScanner::close_field(uint64_t end) {
+  field_open_ = false;
+  const uint64_t bytes = end - field_.offset;
+  header_bytes_ = end;
+  if (limits_.header_bytes_max != 0 && end > limits_.header_bytes_max) {
+    fail(HeaderVerdict::too_long);
+  }
+  if (limits_.line_bytes_max != 0 && bytes > limits_.line_bytes_max) {
+    fail(HeaderVerdict::line_too_long);
+  }
+  field_.bytes = static_cast<uint32_t>(std::min<uint64_t>(bytes, UINT32_MAX));
+  ++counts_[static_cast<size_t>(field_.kind)];
+  resent_ = resent_ || field_row(field_.kind).is_resent;
+  if (field_.kind == FieldKind::received && limits_.received_max != 0 &&
+      count(FieldKind::received) > limits_.received_max) {
+    fail(HeaderVerdict::too_many_received);
+  }
+  if (fields_.size() < kIndexedFieldsMax) {
+    fields_.push_back(field_);
+  } else {
+    fields_complete_ = false;
+  }
+}
+
+void HeaderScanner::end_header(uint64_t header_end, uint64_t body_offset) {
+  if (field_open_) close_field(header_end);
+  ended_ = true;
+  body_offset_ = body_offset;
+  state_ = State::body;
+}
+
+void HeaderScanner::finish() {
+  if (state_ == State::body) return;
+  if (state_ != State::line_start) fail(HeaderVerdict::not_terminated);
+  const uint64_t end = cr_pending_ ? offset_ - 1 : offset_;
+  if (state_ == State::name) field_open_ = false;
+  end_header(end, end);
+}
+
+}  // namespace godwit::message

@@ -1,0 +1,163 @@
+#include "protocol/smtp/extensions.h"
+
+#include "core/base/ascii.h"
+#include "protocol/smtp/limits.h"
+#include "protocol/smtp/reply.h"
+
+namespace godwit::smtp {
+namespace {
+
+// clang-format off
+constexpr std::array<ExtensionRow, kExtensionCount> kRows{{
+    //            extension                          keyword                offered by the server
+    ExtensionRow{Extension::size,                    "SIZE",                true},
+    ExtensionRow{Extension::limits,                  "LIMITS",              true},
+    ExtensionRow{Extension::eight_bit_mime,          "8BITMIME",            true},
+    ExtensionRow{Extension::dsn,                     "DSN",                 true},
+    ExtensionRow{Extension::etrn,                    "ETRN",                true},
+    ExtensionRow{Extension::vrfy,                    "VRFY",                true},
+    ExtensionRow{Extension::expn,                    "EXPN",                true},
+    ExtensionRow{Extension::pipelining,              "PIPELINING",          true},
+    ExtensionRow{Extension::auth,                    "AUTH",                true},
+    ExtensionRow{Extension::chunking,                "CHUNKING",            true},
+    ExtensionRow{Extension::starttls,                "STARTTLS",            true},
+    ExtensionRow{Extension::xclient,                 "XCLIENT",             true},
+    ExtensionRow{Extension::prdr,                    "PRDR",                true},
+    ExtensionRow{Extension::smtputf8,                "SMTPUTF8",            true},
+    ExtensionRow{Extension::enhanced_status_codes,   "ENHANCEDSTATUSCODES", true},
+    ExtensionRow{Extension::help,                    "HELP",                true},
+    ExtensionRow{Extension::binary_mime,             "BINARYMIME",          false},
+}};
+// clang-format on
+
+constexpr bool rows_cover_extensions() {
+  for (size_t n = 0; n < kRows.size(); ++n) {
+    if (static_cast<size_t>(kRows[n].extension) != n) return false;
+  }
+  return true;
+}
+static_assert(rows_cover_extensions());
+
+void append_number(std::string& out, std::string_view name, uint64_t value) {
+  if (value == 0) return;
+  out.append(" ").append(name);
+  append_decimal(out, value);
+}
+
+void append_keyword(std::string& out, const ExtensionRow& row, const Offer& offer) {
+  out.append("\n").append(row.keyword);
+  switch (row.extension) {
+    case Extension::size:
+      append_number(out, "", offer.size_limit);
+      break;
+    case Extension::limits:
+      append_number(out, "MAILMAX=", offer.mail_max);
+      append_number(out, "RCPTMAX=", offer.rcpt_max);
+      break;
+    case Extension::auth:
+      out.append(" ").append(offer.auth);
+      break;
+    case Extension::xclient:
+      out.append(" ").append(offer.xclient);
+      break;
+    default:
+      break;
+  }
+}
+
+// A keyword without anything to say is left out.
+bool is_offered(const ExtensionRow& row, const Offer& offer) noexcept {
+  if (!row.offered_by_server || !offer.extensions.has(row.extension)) return false;
+  if (row.extension == Extension::limits) return offer.mail_max != 0 || offer.rcpt_max != 0;
+  if (row.extension == Extension::auth) return !offer.auth.empty();
+  return true;
+}
+
+uint32_t small_number(std::string_view text) noexcept {
+  const std::optional<uint64_t> value = parse_decimal(text);
+  return value && *value <= UINT32_MAX ? static_cast<uint32_t>(*value) : 0;
+}
+
+std::string_view next_word(std::string_view& text) noexcept {
+  text = trim_left(text);
+  size_t end = 0;
+  while (end < text.size() && !is_space(text[end])) ++end;
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(end);
+  return word;
+}
+
+// RFC 9422 3: NAME=VALUE pairs; unknown names are skipped.
+void read_limits(Capabilities& result, std::string_view values) {
+  struct LimitRow {
+    std::string_view name;
+    uint32_t Capabilities::*field;
+  };
+  constexpr std::array kLimits{
+      LimitRow{"MAILMAX", &Capabilities::mail_max},
+      LimitRow{"RCPTMAX", &Capabilities::rcpt_max},
+      LimitRow{"RCPTDOMAINMAX", &Capabilities::rcpt_domain_max},
+  };
+  for (std::string_view word = next_word(values); !word.empty(); word = next_word(values)) {
+    const size_t equals = word.find('=');
+    if (equals == std::string_view::npos) continue;
+    for (const LimitRow& row : kLimits) {
+      if (equals_ignore_case(row.name, word.substr(0, equals))) {
+        result.*row.field = small_number(word.substr(equals + 1));
+      }
+    }
+  }
+}
+
+void read_mechanisms(Capabilities& result, std::string_view values) {
+  for (std::string_view word = next_word(values); !word.empty(); word = next_word(values)) {
+    if (result.auth_mechanisms.size() >= kAuthMechanismsMax) return;
+    result.auth_mechanisms.push_back(to_upper(word));
+  }
+}
+
+void read_keyword(Capabilities& result, std::string_view line) {
+  std::string_view keyword = next_word(line);
+  // "AUTH=LOGIN" is an old form that some servers print beside the right one.
+  constexpr std::string_view kOldAuth = "AUTH=";
+  if (starts_with_ignore_case(keyword, kOldAuth)) return;
+  for (const ExtensionRow& row : kRows) {
+    if (!equals_ignore_case(row.keyword, keyword)) continue;
+    result.extensions.set(row.extension);
+    if (row.extension == Extension::size) {
+      result.size_limit = parse_decimal(next_word(line)).value_or(0);
+    } else if (row.extension == Extension::limits) {
+      read_limits(result, line);
+    } else if (row.extension == Extension::auth) {
+      read_mechanisms(result, line);
+    }
+    return;
+  }
+}
+
+}  // namespace
+
+const std::array<ExtensionRow, kExtensionCount>& extension_rows() noexcept {
+  return kRows;
+}
+
+void append_ehlo_reply(std::string& out, std::string_view greeting, const Offer& offer) {
+  std::string text(greeting);
+  for (const ExtensionRow& row : kRows) {
+    if (is_offered(row, offer)) append_keyword(text, row, offer);
+  }
+  append_reply(out, {250, {}, text}, false);
+}
+
+Capabilities parse_capabilities(std::string_view text) {
+  Capabilities result;
+  size_t end = text.find('\n');
+  while (end != std::string_view::npos) {
+    text.remove_prefix(end + 1);
+    end = text.find('\n');
+    read_keyword(result, text.substr(0, end));
+  }
+  return result;
+}
+
+}  // namespace godwit::smtp

@@ -1,0 +1,211 @@
+// ServerEngine: the server's side of an SMTP session. Bytes in, events out; no socket, no clock.
+// Used by: the inbound session driver, -bs, -bh, and every test of SMTP.
+// The driver is a loop:
+//     engine.greet("mx.example.org ESMTP Godwit ...");
+//     for (;;) {
+//       const Event event = engine.next();
+//       switch (event.kind) { ... engine.reply(ReplyId::mail_ok); ... }
+//     }
+// and on need_input it sends take_output() and calls receive(). All answers to a pipelined group
+// come out in one piece that way.
+// Lifetime: the views in an Event, in mail() and in rcpt() are valid until the next call of next().
+// The bytes given to receive() must stay until next() has returned need_input.
+// Errors: whatever a client sends is answered, at worst with a `close`. Sequence, syntax, limits
+// and synchronisation are judged here, from tables; policy is the driver's.
+// RFC 5321, 1870, 2034, 2920, 3030, 3461, 6152, 6531, 9422.
+#pragma once
+
+#include "protocol/message/header_scan.h"
+#include "protocol/smtp/bdat.h"
+#include "protocol/smtp/command.h"
+#include "protocol/smtp/data_stream.h"
+#include "protocol/smtp/extensions.h"
+#include "protocol/smtp/reply.h"
+#include "protocol/smtp/verbs.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace godwit::smtp {
+
+// Exim's options, with Exim's defaults. 0 is "no limit" where Exim has it so.
+struct ServerLimits {
+  uint64_t message_size_limit = 50 * 1024 * 1024;
+  message::HeaderLimits header;
+  uint32_t recipients_max = 50000;
+  uint32_t max_unknown_commands = 3;
+  uint32_t max_synprot_errors = 3;
+  uint32_t max_nonmail = 10;     // smtp_accept_max_nonmail; UINT32_MAX: hosts do not match
+  uint32_t max_messages = 1000;  // smtp_accept_max_per_connection
+  bool recipients_max_reject = false;
+  bool enforce_sync = true;       // smtp_enforce_sync
+  bool require_helo = true;       // hosts_require_helo matches
+  bool accept_junk_helo = false;  // helo_accept_junk_hosts matches
+  BareLineEnds bare_line_ends = BareLineEnds::reject;
+  std::string_view helo_allow_chars;  // the driver keeps it alive
+};
+
+enum class EventKind : uint8_t {
+  need_input,    // send take_output(), then receive() more
+  greeted,       // EHLO or HELO: text is the name; answer with accept_helo() or a refusal
+  mail,          // mail() has it; a 2xx reply opens the transaction
+  rcpt,          // rcpt() has it; a 2xx reply adds a recipient
+  body_start,    // DATA: reply 354 or a refusal. BDAT: is_chunked(); accept_chunks() or a refusal
+  body_chunk,    // text is a piece of the message: CRLF kept, dots unstuffed
+  body_end,      // the whole message was taken; reply decides it
+  body_refused,  // the message was refused here and answered; drop what was kept of it
+  reset,         // RSET, answered; drop the transaction
+  verify,        // VRFY: text is the argument; reply
+  expand,        // EXPN: text is the argument; reply
+  auth,          // AUTH, where offered: text is the argument; reply
+  starttls,      // STARTTLS, where offered: reply, send, shake hands, tls_started()
+  help,          // HELP, answered
+  noop,          // NOOP, answered
+  quit,          // reply with 221; the next event is close
+  error,         // refused and answered here: text is the reply's text; fault() says why
+  close,         // send take_output(), then close; text says why, empty after QUIT
+};
+
+// What kind of mistake an `error` or `body_refused` was, for the log line.
+enum class Fault : uint8_t { none, syntax, protocol, limit, synchronization };
+
+struct Event {
+  EventKind kind = EventKind::need_input;
+  std::string_view text;
+};
+
+// A message, at body_end or body_refused.
+struct BodyTotals {
+  uint64_t bytes = 0;  // in wire format, unstuffed
+  bool chunked = false;
+  bool bare_line_ends = false;
+};
+
+class ServerEngine {
+ public:
+  explicit ServerEngine(const ServerLimits& limits) : limits_(limits) {}
+  ServerEngine(const ServerEngine&) = delete;
+  ServerEngine& operator=(const ServerEngine&) = delete;
+
+  // Facts.
+  // Before the greeting: input that has already come is a synchronisation error.
+  void greet(std::string_view banner);
+  // What EHLO will offer; before accept_helo(). Views in it must outlive the session.
+  void set_offer(const Offer& offer) { offer_ = offer; }
+  // The size limit of this transaction, which may be expanded for each message.
+  void set_message_size_limit(uint64_t bytes) { limits_.message_size_limit = bytes; }
+  // The handshake is done: forgets the session, and whatever was received before it.
+  void tls_started();
+  // AUTH succeeded; a second AUTH is refused by the driver.
+  bool in_transaction() const noexcept { return state_ >= State::mail; }
+
+  // Bytes. Only after need_input, or once before greet().
+  void receive(std::string_view bytes);
+  Event next();
+  bool has_output() const noexcept { return !output_.empty(); }
+  std::string take_output();
+
+  // Answers to the event that waits for one.
+  void reply(const ReplyView& answer);
+  void reply(ReplyId id) { reply(named_reply(id)); }
+  // EHLO or HELO is accepted: "host Hello client [ip]".
+  void accept_helo(std::string_view greeting);
+  // body_start of BDAT: chunks may come. There is no reply to send.
+  void accept_chunks();
+  // Answers, then ends the session: the next event is close with `why`.
+  void reply_and_close(const ReplyView& answer, std::string_view why);
+
+  // What the last event was about.
+  const MailCommand& mail() const noexcept { return mail_; }
+  const RcptCommand& rcpt() const noexcept { return rcpt_; }
+  bool is_esmtp() const noexcept { return esmtp_; }
+  bool is_chunked() const noexcept { return bdat_.is_active(); }
+  bool has_smtputf8() const noexcept { return mail_.smtputf8; }
+  BodyTotals body() const noexcept;
+  // The header section of the message; from body_start to the next call of next() after the body.
+  const message::HeaderScanner& headers() const noexcept;
+  // The command line as it came, without its line end.
+  std::string_view command_line() const noexcept { return line_; }
+  Verb verb() const noexcept { return verb_; }
+  Fault fault() const noexcept { return fault_; }
+  uint16_t last_code() const noexcept { return last_code_; }
+  uint32_t recipients_accepted() const noexcept { return recipients_accepted_; }
+  uint32_t messages_begun() const noexcept { return messages_begun_; }
+
+ private:
+  enum class State : uint8_t { connected, ready, greeted, mail, data, chunk, closing, closed };
+  struct Body;  // exists only while a message is being read
+
+  bool take_line();
+  void keep_rest();
+  Event run_command();
+  Event dispatch(const VerbRow& row, std::string_view argument);
+  bool out_of_sync(const VerbRow& row) const noexcept;
+  bool too_many_nonmail(const VerbRow& row) noexcept;
+  Event on_helo(Verb verb, std::string_view argument);
+  Event on_mail(std::string_view argument);
+  Event on_rcpt(std::string_view argument);
+  Event on_data();
+  Event on_bdat(std::string_view argument);
+  Event on_rset();
+  Event on_unknown();
+  Event on_starttls();
+  Event on_auth(std::string_view argument);
+  Event no_recipients(bool data);
+  Event next_data();
+  Event next_chunk();
+  Event chunk_done();
+  Event body_done();
+  Event refuse(Fault fault, ReplyId id);
+  Event refuse(Fault fault, const ReplyView& answer);
+  Event refuse_body(ReplyId id);
+  Event close_with(Fault fault, ReplyId id, std::string_view why);
+  Event answered(EventKind kind, ReplyId id, std::string_view text = {});
+  Event ask(EventKind kind, std::string_view text);
+  void send(const ReplyView& answer);
+  void send_bdat_total(const ReplyView& answer);
+  void note_rcpt_refusal(const ReplyView& answer);
+  void after_reply(uint16_t code);
+  void judge_body(std::string_view bytes);
+  void open_body(bool chunked);
+  void end_transaction();
+
+  ServerLimits limits_;
+  Offer offer_;
+  State state_ = State::connected;
+  Verb verb_ = Verb::unknown;
+  EventKind waiting_ = EventKind::need_input;  // the event that waits for a reply
+  Fault fault_ = Fault::none;
+  bool esmtp_ = false;
+  bool in_tls_ = false;
+  bool discarding_line_ = false;  // the rest of a line that was too long
+  bool line_in_pending_ = false;  // line_ points into pending_, which is to be cleared
+  bool mail_refused_ = false;     // MAIL was refused: RCPTs that follow are no fault of the client
+  bool last_was_rcpt_ = false;
+  bool same_refusal_ = false;
+  bool too_many_rcpts_ = false;
+  uint16_t last_code_ = 0;
+  uint8_t nonmail_seen_ = 0;  // bits: which verbs had their free first use
+  uint32_t rcpts_given_ = 0;
+  uint32_t recipients_accepted_ = 0;
+  uint32_t messages_begun_ = 0;
+  uint32_t unknown_commands_ = 0;
+  uint32_t synprot_errors_ = 0;
+  uint32_t nonmail_commands_ = 0;
+  std::string_view input_;  // the caller's bytes that are not used yet
+  std::string_view line_;
+  std::string pending_;  // the start of a line that is not complete
+  std::string output_;
+  std::string close_reason_;
+  std::string rcpt_refusal_;  // the text that every RCPT so far was refused with
+  std::string error_text_;
+  MailCommand mail_;
+  RcptCommand rcpt_;
+  BdatState bdat_;
+  std::unique_ptr<Body, void (*)(Body*)> body_{nullptr, nullptr};
+};
+
+}  // namespace godwit::smtp
