@@ -19,13 +19,16 @@ Result<std::vector<IpAddress>> ask_system(const std::string& name, bool ipv6) {
   if (status == EAI_NONAME || status == EAI_NODATA) {
     return Error(Errc::not_found, "no IP address for " + name);
   }
-  if (status != 0) return Error(Errc::unknown_io, "look-up of " + name + ": " + gai_strerror(status));
+  if (status != 0)
+    return Error(Errc::unknown_io, "look-up of " + name + ": " + gai_strerror(status));
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, &freeaddrinfo);
   std::vector<IpAddress> addresses;
-  for (const addrinfo* at = found; at != nullptr && addresses.size() < HostFinder::kAddressesMax; at = at->ai_next) {
+  for (const addrinfo* at = found; at != nullptr && addresses.size() < HostFinder::kAddressesMax;
+       at = at->ai_next) {
     const std::optional<Endpoint> endpoint = from_sockaddr(at->ai_addr);
     if (!endpoint) continue;
-    const bool known = std::find(addresses.begin(), addresses.end(), endpoint->address) != addresses.end();
+    const bool known =
+        std::find(addresses.begin(), addresses.end(), endpoint->address) != addresses.end();
     if (!known) addresses.push_back(endpoint->address);
   }
   if (addresses.empty()) return Error(Errc::not_found, "no IP address for " + name);
@@ -59,7 +62,8 @@ Task<Result<std::vector<IpAddress>>> SystemHostFinder::find(std::string name) {
   const Result<IpAddress> literal = IpAddress::parse(name);
   if (literal) co_return std::vector<IpAddress>(1, *literal);
   const auto cached = cache_.find(name);
-  if (cached != cache_.end() && cached->second.until > loop_.clock().now()) co_return cached->second.addresses;
+  if (cached != cache_.end() && cached->second.until > loop_.clock().now())
+    co_return cached->second.addresses;
   auto job = blocking(loop_, [name, ipv6 = ipv6_] { return ask_system(name, ipv6); });
   Result<std::vector<IpAddress>> answer = co_await job;
   if (answer) {

@@ -3,13 +3,13 @@
 // The DNS resolver will implement the same interface for MX and A look-ups.
 #pragma once
 
-#include <map>
-#include <string>
-#include <vector>
-
 #include "core/base/ip_address.h"
 #include "core/io/loop.h"
 #include "core/io/task.h"
+
+#include <map>
+#include <string>
+#include <vector>
 
 namespace godwit::delivery {
 

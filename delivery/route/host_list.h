@@ -3,20 +3,20 @@
 // destination queue: addresses with equal keys share connections and limits.
 #pragma once
 
+#include "core/base/ip_address.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "core/base/ip_address.h"
-
 namespace godwit::delivery {
 
 struct RouteHost {
-  std::string name;      // as in the configuration or the MX record
-  uint16_t port = 0;     // 0: the transport's
-  int preference = 0;    // hosts of one preference may be tried in any order
+  std::string name;    // as in the configuration or the MX record
+  uint16_t port = 0;   // 0: the transport's
+  int preference = 0;  // hosts of one preference may be tried in any order
   bool from_mx = false;
   std::vector<IpAddress> addresses;
 };

@@ -2,12 +2,13 @@
 // the delivery status notification, and nothing else. A value type.
 #pragma once
 
+#include "core/base/ip_address.h"
+#include "core/base/time.h"
+#include "delivery/retry/retry.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "core/base/ip_address.h"
-#include "delivery/retry/retry.h"
 
 namespace godwit::delivery {
 
@@ -18,6 +19,7 @@ struct RemoteInfo {
   std::string greeting;    // first line of the banner, with its code
   std::string helo_reply;  // first line of the EHLO or HELO answer, with its code
   bool is_mx = false;
+  bool does_dsn = false;  // offered DSN: reports on success are its affair
 };
 
 enum class OutcomeKind : uint8_t { delivered, deferred, failed };
@@ -48,13 +50,15 @@ struct DeliveryOutcome {
   FailureScope scope = FailureScope::none;
   retry::Failure failure;
   int error_number = 0;
-  bool in_doubt = false;     // lost after the final dot: it may have been delivered
-  bool pipelined = false;    // L on the log line
-  bool chunked = false;      // K
-  std::string text;          // why, as the log line and the report say it
-  std::string confirmation;  // the remote host's last answer, for C="..."
-  std::string reply;         // the SMTP reply that decided a failure; empty for none
-  std::string file;          // appendfile: what was written to
+  bool in_doubt = false;       // lost after the final dot: it may have been delivered
+  bool pipelined = false;      // L on the log line
+  bool chunked = false;        // K
+  bool retry_expired = false;  // the retry rules have come to their end: give up
+  WallTime next_try;           // deferred: when the rules allow the next attempt; 0 where unknown
+  std::string text;            // why, as the log line and the report say it
+  std::string confirmation;    // the remote host's last answer, for C="..."
+  std::string reply;           // the SMTP reply that decided a failure; empty for none
+  std::string file;            // appendfile: what was written to
   std::shared_ptr<const RemoteInfo> remote;
 };
 

@@ -101,6 +101,7 @@ constexpr std::array kFields{
     FieldRow{37, &Envelope::frozen_at_start},
     FieldRow{38, &Envelope::queue_only},
     FieldRow{39, &Envelope::dsn_envid},
+    FieldRow{40, &Envelope::has_bare_line_ends},
 };
 // clang-format on
 

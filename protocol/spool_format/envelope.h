@@ -70,6 +70,7 @@ struct Envelope {
   uint64_t line_bytes_max = 0;
   bool body_8bit = false;
   bool smtputf8 = false;
+  bool has_bare_line_ends = false;  // a CR or LF alone is in the text (smtp_bare_newline = keep)
   bool is_local = false;         // $sender_host_address is empty
   bool is_local_error = false;   // a report that we made
   bool frozen_at_start = false;  // control = freeze

@@ -1,0 +1,228 @@
+// The reports of an attempt: failure, delay and success notifications. A report is durable before
+// the recipients that it is about count as done. RFC 3461 5, 6; EXIM.md 1.12.
+#include "core/base/ascii.h"
+#include "core/config/values.h"
+#include "delivery/queue/attempt.h"
+#include "delivery/queue/limits.h"
+#include "protocol/report/report.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::delivery {
+
+// One report: to whom, and about which recipients.
+struct ReportPlan {
+  report::ReportKind kind = report::ReportKind::failure;
+  std::string to;
+  std::vector<report::ReportedRecipient> recipients;
+};
+
+namespace {
+
+report::ReportedRecipient reported(const std::string& address, const std::string& orcpt,
+                                   report::Action action, const DeliveryOutcome& outcome) {
+  report::ReportedRecipient out;
+  out.address = address;
+  out.orcpt = orcpt;
+  out.action = action;
+  out.text = outcome.text;
+  out.reply = outcome.reply;
+  if (outcome.remote == nullptr) return out;
+  out.remote_name = outcome.remote->host_name;
+  const Endpoint& at = outcome.remote->endpoint;
+  out.remote_ip = at.port == 25 ? "[" + at.address.to_string() + "]" : at.to_string();
+  out.greeting = outcome.remote->greeting;
+  out.helo_reply = outcome.remote->helo_reply;
+  return out;
+}
+
+}  // namespace
+
+bool DeliveryAttempt::wants_failure_report(const Recipient& recipient) const noexcept {
+  if ((recipient.dsn_flags & kDsnNever) != 0) return false;
+  return recipient.dsn_flags == 0 || (recipient.dsn_flags & kDsnFailure) != 0;
+}
+
+// False where a report could not be made durable. A bounce is never bounced: it is frozen, or
+// dropped after ignore_bounce_errors_after.
+Task<bool> DeliveryAttempt::report_failures() {
+  const std::string sender = facts_.sender_address;
+  std::vector<uint32_t> done;
+  std::vector<ReportPlan> plans;
+  bool undeliverable_bounce = false;
+  for (const Recipient& recipient : recipients_) {
+    if (recipient.state != State::failed) continue;
+    const std::string& to = recipient.route.errors_to.empty() ? sender : recipient.route.errors_to;
+    if (to.empty()) {
+      undeliverable_bounce = true;
+      continue;
+    }
+    done.push_back(recipient.index);
+    if (!wants_failure_report(recipient)) continue;
+    auto plan =
+        std::find_if(plans.begin(), plans.end(), [&](const ReportPlan& p) { return p.to == to; });
+    if (plan == plans.end()) {
+      plans.emplace_back().to = to;
+      plan = plans.end() - 1;
+    }
+    plan->recipients.push_back(
+        reported(recipient.address, recipient.orcpt, report::Action::failed, recipient.outcome));
+  }
+  for (ReportPlan& plan : plans) {
+    const bool sent = co_await send_report(std::move(plan));
+    if (!sent) co_return false;
+  }
+  if (!done.empty()) {
+    for (uint32_t recipient : done) message_.entry.need_progress().set_done(recipient);
+    queue_.services_.store.update(message_.entry.ref, encode_done(done));
+  }
+  if (!undeliverable_bounce) co_return true;
+  const Seconds keep = queue_.config_->options().ignore_bounce_errors_after;
+  const WallTime now = queue_.services_.loop.clock().wall();
+  if (keep.count == 0 || now - message_.envelope.received >= Millis(keep)) {
+    queue_.services_.log.main(LogEvent::removed, facts_.id, "delivery error ignored");
+    co_return true;
+  }
+  queue_.services_.log.main(LogEvent::frozen, facts_.id, "Frozen (delivery error message)");
+  freeze_ = true;
+  co_return true;
+}
+
+// delay_warning lists the ages at which the sender is told that a message still waits; the last
+// interval goes on for ever.
+Task<void> DeliveryAttempt::report_delay() {
+  const config::TimeList& ages = queue_.config_->options().delay_warning;
+  const std::string& sender = facts_.sender_address;
+  if (ages.empty() || ages.front().count == 0 || sender.empty()) co_return;
+  const WallTime now = queue_.services_.loop.clock().wall();
+  const Millis age = now - message_.envelope.received;
+  const Progress* progress = message_.entry.progress.get();
+  const unsigned sent = progress == nullptr ? 0U : progress->warnings_sent;
+  int64_t due_seconds = ages[std::min<size_t>(sent, ages.size() - 1)].count;
+  if (sent >= ages.size())
+    due_seconds += static_cast<int64_t>(sent + 1 - ages.size()) * ages.back().count;
+  if (age < Millis(Seconds{due_seconds})) co_return;
+
+  ReportPlan plan;
+  plan.kind = report::ReportKind::delay;
+  plan.to = sender;
+  for (const Recipient& recipient : recipients_) {
+    if (recipient.state != State::deferred) continue;
+    const bool wanted = recipient.dsn_flags == 0 || (recipient.dsn_flags & kDsnDelay) != 0;
+    if (!wanted) continue;
+    plan.recipients.push_back(
+        reported(recipient.address, recipient.orcpt, report::Action::delayed, recipient.outcome));
+  }
+  if (plan.recipients.empty()) co_return;
+  const bool told = co_await send_report(std::move(plan));
+  if (!told) co_return;
+  message_.entry.need_progress().warnings_sent = static_cast<uint8_t>(std::min(sent + 1, 255U));
+  queue_.services_.store.update(
+      message_.entry.ref,
+      encode_number(ChangeKind::warned, message_.entry.progress->warnings_sent));
+}
+
+// Delivered into a mailbox: "delivered". Handed to a host that does no DSN: "relayed". To one that
+// does, NOTIFY went along and it reports (RFC 3461 5.2.2).
+Task<void> DeliveryAttempt::report_success() {
+  if (facts_.sender_address.empty()) co_return;
+  ReportPlan plan;
+  plan.kind = report::ReportKind::success;
+  plan.to = facts_.sender_address;
+  for (const Recipient& recipient : recipients_) {
+    if (recipient.state != State::delivered || (recipient.dsn_flags & kDsnSuccess) == 0) continue;
+    if (recipient.outcome.remote != nullptr && recipient.outcome.remote->does_dsn) continue;
+    const bool is_remote = recipient.outcome.remote != nullptr;
+    plan.recipients.push_back(reported(
+        recipient.address, recipient.orcpt,
+        is_remote ? report::Action::relayed : report::Action::delivered, recipient.outcome));
+  }
+  if (plan.recipients.empty()) co_return;
+  const bool told = co_await send_report(std::move(plan));
+  if (!told) {
+    queue_.services_.log.panic(LogEvent::spool, facts_.id,
+                               "a success report could not be written and is lost");
+  }
+}
+
+// What of the body goes back: all of it, up to bounce_return_size_limit.
+Task<std::string> DeliveryAttempt::body_to_return(bool& cut) {
+  const auto limit = static_cast<uint64_t>(
+      std::max<int64_t>(0, queue_.config_->options().bounce_return_size_limit));
+  const uint64_t room = limit == 0 ? message_.content.body_bytes() : limit;
+  std::string body;
+  if (message_.content.is_in_memory()) {
+    for (const spool::MessageBytes::Chunk& chunk : message_.content.body_chunks()) {
+      body += chunk.view().substr(0, room - body.size());
+    }
+  } else {
+    std::string page;
+    while (body.size() < std::min(room, message_.content.body_bytes())) {
+      const Result<std::string_view> piece = co_await message_.content.read_page(body.size(), page);
+      if (!piece || piece->empty()) break;
+      body += piece->substr(0, room - body.size());
+    }
+  }
+  cut = body.size() < message_.content.body_bytes();
+  if (cut) body.resize(body.rfind("\r\n") == std::string::npos ? 0 : body.rfind("\r\n") + 2);
+  co_return body;
+}
+
+Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
+  const config::MainOptions& options = queue_.config_->options();
+  const acl::CompiledPolicy& policy = *queue_.config_->policy;
+  acl::EvalContext evaluation;
+  evaluation.server = &queue_.services_.server;
+  evaluation.message = &facts_;
+  evaluation.now = queue_.services_.loop.clock().wall();
+
+  report::ReportFacts facts;
+  facts.kind = plan.kind;
+  const std::string from = policy.expansion("dsn_from").evaluate(evaluation).text;
+  const std::string reply_to = policy.expansion("errors_reply_to").evaluate(evaluation).text;
+  const acl::ServerFacts& server = queue_.services_.server;
+  const message::MessageId report_id = queue_.services_.ids.next(evaluation.now);
+  facts.from = from;
+  facts.reply_to = reply_to;
+  facts.to = plan.to;
+  facts.message_id = report_id.text();
+  facts.reporting_mta =
+      server.smtp_active_hostname.empty() ? server.primary_hostname : server.smtp_active_hostname;
+  facts.primary_hostname = server.primary_hostname;
+  facts.original_id = facts_.id;
+  facts.original_envid = message_.envelope.dsn_envid;
+  facts.original_headers = message_.content.header_section();
+  facts.original_received = message_.envelope.received;
+  facts.original_bytes = message_.envelope.message_bytes;
+  facts.smtputf8 = message_.envelope.smtputf8;
+  facts.now = evaluation.now;
+  facts.recipients = std::move(plan.recipients);
+  const bool is_failure = plan.kind == report::ReportKind::failure;
+  const bool wants_body = message_.envelope.dsn_ret == DsnRet::unset
+                              ? options.bounce_return_body
+                              : message_.envelope.dsn_ret == DsnRet::full;
+  facts.returns_body = is_failure && wants_body && options.bounce_return_message;
+  std::string body;
+  if (facts.returns_body) body = co_await body_to_return(facts.body_was_cut);
+  facts.original_body = body;
+  report::ReportText text = report::make_report(facts);
+
+  Envelope envelope;
+  envelope.message_id = report_id.to_string();
+  envelope.recipients.push_back({plan.to, {}, {}, 0});
+  envelope.received = evaluation.now;
+  envelope.protocol = "local";
+  envelope.is_local = true;
+  envelope.is_local_error = true;
+  envelope.smtputf8 = message_.envelope.smtputf8;
+  const Result<void> injected = co_await queue_.inject(std::move(envelope), std::move(text.headers),
+                                                       std::move(text.body), facts_.id);
+  if (!injected) {
+    queue_.services_.log.panic(LogEvent::spool, facts_.id,
+                               "a report could not be written: " + injected.error().to_string());
+  }
+  co_return injected.has_value();
+}
+
+}  // namespace godwit::delivery

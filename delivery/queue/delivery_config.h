@@ -1,0 +1,44 @@
+// DeliveryConfig: everything of a configuration that delivery reads; immutable, one for the life of
+// a worker. DeliveryServices: the collaborators that outlive the queue.
+#pragma once
+
+#include "acl/policy/policy.h"
+#include "core/io/loop.h"
+#include "core/log/log.h"
+#include "core/spool/store.h"
+#include "delivery/retry/keeper.h"
+#include "delivery/route/router.h"
+#include "delivery/transport/transport.h"
+#include "protocol/message/message_id.h"
+
+#include <memory>
+
+namespace godwit::delivery {
+
+struct DeliveryConfig {
+  std::shared_ptr<const acl::CompiledPolicy> policy;
+  std::shared_ptr<const TransportSet> transports;
+  std::shared_ptr<const RouterChain> routers;
+  std::shared_ptr<const retry::RetryRules> retry;
+
+  const config::MainOptions& options() const noexcept { return policy->options(); }
+};
+
+// Compiles what `policy` leaves open. Never null; good for use only without errors in
+// `diagnostics`.
+std::shared_ptr<const DeliveryConfig> compile_delivery(
+    const config::ConfigDocument& document, std::shared_ptr<const acl::CompiledPolicy> policy,
+    config::Diagnostics& diagnostics);
+
+struct DeliveryServices {
+  Loop& loop;
+  spool::Store& store;
+  Log& log;
+  HostFinder& hosts;
+  retry::HintStore& hints;
+  Random& random;
+  message::MessageIdGenerator& ids;
+  const acl::ServerFacts& server;
+};
+
+}  // namespace godwit::delivery

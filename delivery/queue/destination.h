@@ -1,0 +1,86 @@
+// Destinations: where remote deliveries wait for a connection. One Destination for each list of
+// hosts and transport; it owns its connections, reuses them across messages, and lets their number
+// follow success and failure (the feedback of PEERS.md 2c). DestinationTable owns them all.
+#pragma once
+
+#include "core/io/scope.h"
+#include "delivery/queue/delivery_config.h"
+#include "delivery/transport/smtp_transport.h"
+
+#include <coroutine>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace godwit::delivery {
+
+class Destination;
+
+// One transaction to be done: some recipients of one message. Owned by the waiting coroutine.
+struct RemoteDelivery {
+  RemoteDelivery(const Envelope& e, const MessageContent& c, std::string_view return_path,
+                 std::string_view id)
+      : envelope(e), content(c), sender(return_path), message_id(id) {}
+
+  const Envelope& envelope;
+  const MessageContent& content;
+  std::string_view sender;  // return path
+  std::string_view message_id;
+  std::vector<smtp::ClientRecipient> recipients;
+  WallTime received;
+  std::string_view in_doubt_host;  // tried first; empty: none
+  bool forced = false;             // whatever the hints say
+
+  std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
+
+  // Used by the destination.
+  RemoteDelivery* next = nullptr;
+  std::coroutine_handle<> waiter;
+};
+
+class DestinationTable {
+ public:
+  DestinationTable(const DeliveryConfig& config, const DeliveryServices& services);
+  ~DestinationTable();
+
+  // Completes when every recipient has its outcome. `delivery` stays where it is until then.
+  struct Awaiter {
+    Destination& destination;
+    RemoteDelivery& delivery;
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiter);
+    void await_resume() const noexcept {}
+  };
+  [[nodiscard]] Awaiter deliver(const SmtpTransport& transport, const SharedHostList& hosts,
+                                RemoteDelivery& delivery);
+
+  // No new connections; what waits is deferred; idle connections close.
+  void stop();
+  // Ends connections under way.
+  void abort();
+  Task<void> join();
+
+  size_t size() const noexcept { return destinations_.size(); }
+  size_t connections() const noexcept { return connections_; }
+  uint64_t in_doubt_count() const noexcept { return in_doubt_count_; }
+
+ private:
+  friend class Destination;
+  void forget(Destination& destination);
+
+  const DeliveryConfig& config_;
+  DeliveryServices services_;
+  retry::RetryKeeper keeper_;
+  Scope scope_;
+  std::map<std::string, std::unique_ptr<Destination>, std::less<>> destinations_;
+  size_t connections_ = 0;
+  uint64_t in_doubt_count_ = 0;
+  bool stopping_ = false;
+};
+
+// Keys of retry hints (EXIM.md 2.8).
+std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
+                           const Endpoint& to);
+
+}  // namespace godwit::delivery

@@ -1,0 +1,24 @@
+// Named bounds of the queue.
+#pragma once
+
+#include "core/base/time.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace godwit::delivery {
+
+// Messages whose envelope is in memory and whose recipients are being delivered, of one worker.
+inline constexpr size_t kActiveMessagesMax = 2000;
+// Text of fresh messages that is kept in memory until their first attempt.
+inline constexpr size_t kFreshBytesMax = 64 * 1024 * 1024;
+// A message that cannot be read from the spool is looked at again after this.
+inline constexpr Seconds kUnreadableRetry{60};
+// Where no retry rule says when: routing problems and the like.
+inline constexpr Seconds kRoutingRetry{900};
+// How long deliveries under way may go on after a request to stop.
+inline constexpr Seconds kStopGrace{10};
+// After a failed batch of the spool deliveries pause: they could not be recorded.
+inline constexpr Millis kSpoolPause{1000};
+
+}  // namespace godwit::delivery

@@ -1,0 +1,142 @@
+#include "delivery/queue/log_lines.h"
+
+#include <array>
+#include <cstdio>
+
+namespace godwit::delivery {
+namespace {
+
+using config::LogSelector;
+using config::LogSelectors;
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  out += ' ';
+  out += name;
+  out += '=';
+  out += value;
+}
+
+// "local_part <address>", or the address alone.
+void append_address(std::string& out, const DeliveryLineFacts& facts) {
+  if (facts.local_part.empty()) {
+    out += facts.address;
+    return;
+  }
+  out += facts.local_part;
+  out += " <";
+  out += facts.address;
+  out += '>';
+}
+
+void append_common(std::string& out, const DeliveryLineFacts& facts,
+                   const LogSelectors& selectors) {
+  append_address(out, facts);
+  if (selectors.has(LogSelector::sender_on_delivery)) {
+    out += " F=<";
+    out += facts.sender;
+    out += '>';
+  }
+  if (selectors.has(LogSelector::return_path_on_delivery)) {
+    out += " P=<";
+    out += facts.return_path;
+    out += '>';
+  }
+  append_field(out, "R", facts.router);
+  append_field(out, "T", facts.transport);
+}
+
+void append_times(std::string& out, const DeliveryLineFacts& facts, const LogSelectors& selectors) {
+  const bool millis = selectors.has(LogSelector::millisec);
+  if (selectors.has(LogSelector::queue_time))
+    append_field(out, "QT", format_duration(facts.queue_time, millis));
+  if (selectors.has(LogSelector::deliver_time))
+    append_field(out, "DT", format_duration(facts.delivery_time, millis));
+}
+
+}  // namespace
+
+std::string format_duration(Millis duration, bool with_millis) {
+  if (!with_millis) return format_interval({duration.count / 1000});
+  if (duration.count >= 60'000) return format_interval({duration.count / 1000});
+  std::array<char, 32> text;
+  const int n = std::snprintf(text.data(), text.size(), "%lld.%03llds",
+                              static_cast<long long>(duration.count / 1000),
+                              static_cast<long long>(duration.count % 1000));
+  return std::string(text.data(), static_cast<size_t>(n));
+}
+
+std::string host_field(const DeliveryOutcome& outcome, const LogSelectors& selectors) {
+  if (outcome.remote == nullptr) return {};
+  std::string out =
+      "H=" + outcome.remote->host_name + " [" + outcome.remote->endpoint.address.to_string() + "]";
+  if (selectors.has(LogSelector::outgoing_port))
+    out += ":" + std::to_string(outcome.remote->endpoint.port);
+  return out;
+}
+
+std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
+                           bool is_first, const LogSelectors& selectors) {
+  std::string out;
+  out.reserve(200);
+  out += is_first ? "=> " : "-> ";
+  append_common(out, facts, selectors);
+  if (selectors.has(LogSelector::delivery_size))
+    append_field(out, "S", std::to_string(facts.message_bytes));
+  const std::string host = host_field(outcome, selectors);
+  if (!host.empty()) {
+    out += ' ';
+    out += host;
+  }
+  if (outcome.pipelined && selectors.has(LogSelector::pipelining)) out += " L";
+  if (outcome.chunked) out += " K";
+  if (selectors.has(LogSelector::smtp_confirmation) && !outcome.confirmation.empty()) {
+    out += " C=\"";
+    for (char c : outcome.confirmation) {
+      if (c == '"' || (c == '\\')) out += '\\';
+      out += c;
+    }
+    out += '"';
+  }
+  append_times(out, facts, selectors);
+  return out;
+}
+
+std::string deferred_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
+                          const LogSelectors& selectors) {
+  std::string out = "== ";
+  append_common(out, facts, selectors);
+  const std::string host = outcome.reply.empty() ? std::string() : host_field(outcome, selectors);
+  if (!host.empty()) {
+    out += ' ';
+    out += host;
+  }
+  append_times(out, facts, selectors);
+  out += " defer (";
+  out += std::to_string(outcome.error_number);
+  out += ')';
+  if (!outcome.text.empty()) {
+    out += ": ";
+    out += outcome.text;
+  }
+  return out;
+}
+
+std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
+                        const LogSelectors& selectors) {
+  std::string out = "** ";
+  append_common(out, facts, selectors);
+  const std::string host = host_field(outcome, selectors);
+  if (!host.empty()) {
+    out += ' ';
+    out += host;
+  }
+  append_times(out, facts, selectors);
+  if (!outcome.text.empty()) {
+    out += ": ";
+    out += outcome.text;
+  }
+  return out;
+}
+
+}  // namespace godwit::delivery

@@ -1,0 +1,38 @@
+// The text of delivery lines in the main log, after time and id (EXIM.md 4.2).
+#pragma once
+
+#include "core/config/log_selector.h"
+#include "delivery/transport/outcome.h"
+
+#include <string>
+#include <string_view>
+
+namespace godwit::delivery {
+
+struct DeliveryLineFacts {
+  std::string_view address;
+  std::string_view local_part;   // local deliveries show it before <address>; empty for remote ones
+  std::string_view sender;       // F= with +sender_on_delivery
+  std::string_view return_path;  // P= with +return_path_on_delivery
+  std::string_view router;
+  std::string_view transport;
+  uint64_t message_bytes = 0;
+  Millis queue_time;     // QT= with +queue_time
+  Millis delivery_time;  // DT= with +deliver_time
+};
+
+// "=> a@b R=r T=t H=h [ip] C="..."", or "->" for further recipients of a transaction.
+std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
+                           bool is_first, const config::LogSelectors& selectors);
+// "== a@b R=r T=t defer (N): text"
+std::string deferred_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
+                          const config::LogSelectors& selectors);
+// "** a@b R=r T=t H=...: text"
+std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
+                        const config::LogSelectors& selectors);
+// "H=name [ip]", with the port where selected; empty without a remote host.
+std::string host_field(const DeliveryOutcome& outcome, const config::LogSelectors& selectors);
+// "1.5s", as Exim prints times with +millisec and without.
+std::string format_duration(Millis duration, bool with_millis);
+
+}  // namespace godwit::delivery

@@ -1,0 +1,613 @@
+#include "delivery/queue/queue.h"
+
+#include "core/base/ascii.h"
+#include "delivery/queue/active_message.h"
+#include "delivery/queue/attempt.h"
+#include "delivery/queue/limits.h"
+#include "delivery/queue/log_lines.h"
+#include "delivery/queue/message_key.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::delivery {
+namespace {
+
+constexpr size_t kTableSlotsMin = 64;
+constexpr WallTime kNotBeforeQueueRun{INT64_MAX};
+
+size_t hash_of(const spool::MessageKey& key) noexcept {
+  uint64_t mixed = (key.high ^ (key.low >> 7)) * 0x9e3779b97f4a7c15U + key.low;
+  mixed ^= mixed >> 29;
+  return static_cast<size_t>(mixed * 0xbf58476d1ce4e5b9U >> 16);
+}
+
+}  // namespace
+
+Queue::Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryServices& services)
+    : config_(std::move(config)),
+      services_(services),
+      destinations_(*config_, services),
+      keeper_(services.hints, config_->retry,
+              {config_->options().retry_interval_max, config_->options().retry_data_expire},
+              services.random),
+      timer_([](void* self) noexcept { static_cast<Queue*>(self)->start_due(); }, this),
+      table_(kTableSlotsMin, nullptr) {}
+
+Queue::~Queue() {
+  for (QueueEntry* entry : table_) {
+    if (entry == nullptr) continue;
+    delete entry->active;
+    delete entry;
+  }
+}
+
+// --- The table of entries ------------------------------------------------------------------------
+
+size_t Queue::table_slot(const spool::MessageKey& key) const noexcept {
+  const size_t mask = table_.size() - 1;
+  size_t slot = hash_of(key) & mask;
+  while (table_[slot] != nullptr && table_[slot]->key != key) slot = (slot + 1) & mask;
+  return slot;
+}
+
+QueueEntry* Queue::find(const spool::MessageKey& key) const noexcept {
+  return table_[table_slot(key)];
+}
+
+void Queue::grow_table() {
+  std::vector<QueueEntry*> old(table_.size() * 2, nullptr);
+  old.swap(table_);
+  for (QueueEntry* entry : old) {
+    if (entry != nullptr) table_[table_slot(entry->key)] = entry;
+  }
+}
+
+QueueEntry& Queue::insert(spool::MessageKey key, spool::MessageRef ref) {
+  if ((count_ + 1) * 4 > table_.size() * 3) grow_table();
+  const size_t slot = table_slot(key);
+  GODWIT_ASSERT(table_[slot] == nullptr);
+  auto* entry = new QueueEntry;
+  entry->key = key;
+  entry->ref = ref;
+  table_[slot] = entry;
+  ++count_;
+  return *entry;
+}
+
+// Closes the gap by moving back whoever was pushed along by the entry.
+void Queue::erase(QueueEntry& entry) {
+  take_out_of_waiting(entry);
+  if (entry.ready) std::erase(ready_, &entry);
+  if (entry.frozen) --frozen_;
+  const size_t mask = table_.size() - 1;
+  size_t hole = table_slot(entry.key);
+  table_[hole] = nullptr;
+  for (size_t at = (hole + 1) & mask; table_[at] != nullptr; at = (at + 1) & mask) {
+    const size_t home = hash_of(table_[at]->key) & mask;
+    const bool may_stay = ((at - home) & mask) < ((at - hole) & mask);
+    if (may_stay) continue;
+    table_[hole] = std::exchange(table_[at], nullptr);
+    hole = at;
+  }
+  --count_;
+  delete entry.active;
+  delete &entry;
+}
+
+// --- Recovery ------------------------------------------------------------------------------------
+
+void Queue::on_message(spool::MessageRef ref, spool::MessageKey key, uint64_t envelope_bytes,
+                       uint64_t header_bytes, uint64_t body_bytes, WallTime received) {
+  (void)envelope_bytes;
+  if (find(key) != nullptr) {
+    on_damage("a message is in the spool twice: " + id_of(key).to_string());
+    return;
+  }
+  QueueEntry& entry = insert(key, ref);
+  entry.received = received;
+  entry.message_bytes = header_bytes + 2 + body_bytes;
+  schedule_recovered(entry);
+}
+
+void Queue::on_update(spool::MessageRef, spool::MessageKey key, std::string_view payload) {
+  QueueEntry* entry = find(key);
+  if (entry == nullptr) return;
+  const bool was_frozen = entry->frozen;
+  const Result<void> applied = apply_change(*entry, payload);
+  if (!applied) on_damage(id_of(key).to_string() + ": " + applied.error().to_string());
+  if (entry->frozen != was_frozen) frozen_ += entry->frozen ? 1U : static_cast<size_t>(-1);
+  schedule_recovered(*entry);
+}
+
+void Queue::on_damage(std::string_view text) {
+  services_.log.main(LogEvent::spool, "", "spool: " + std::string(text));
+}
+
+void Queue::schedule_recovered(QueueEntry& entry) {
+  if (entry.ready || entry.active != nullptr) return;
+  wait_until(entry, entry.frozen ? frozen_deadline(entry) : entry.next_attempt);
+}
+
+void Queue::start() {
+  started_ = true;
+  start_due();
+}
+
+// --- Arrival -------------------------------------------------------------------------------------
+
+void Queue::accepted(spool::StoredMessage stored, Envelope envelope, bool hold) {
+  QueueEntry& entry = insert(stored.key, stored.ref);
+  entry.received = stored.received;
+  entry.message_bytes = stored.header_bytes + 2 + stored.body_bytes;
+  if (envelope.frozen_at_start) {
+    entry.frozen = true;
+    ++frozen_;
+    entry.need_progress().frozen_at = services_.loop.clock().wall();
+    services_.store.update(entry.ref,
+                           encode_number(ChangeKind::frozen, entry.progress->frozen_at.micros));
+    services_.log.main(LogEvent::frozen, envelope.message_id, "frozen by an ACL");
+    wait_until(entry, frozen_deadline(entry));
+    return;
+  }
+  if (hold || envelope.queue_only) {
+    wait_until(entry, kNotBeforeQueueRun);
+    return;
+  }
+  const uint64_t bytes = stored.header_bytes + stored.body_bytes;
+  if (fresh_bytes_ + bytes <= kFreshBytesMax) {
+    fresh_bytes_ += bytes;
+    auto active = std::make_unique<ActiveMessage>(entry, services_.store, stored.body_bytes);
+    active->envelope = std::move(envelope);
+    active->fresh_bytes = bytes;
+    if (stored.bytes != nullptr) active->content.set_bytes(std::move(stored.bytes));
+    entry.active = active.release();
+  }
+  make_ready(entry);
+  fill();
+}
+
+Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::string body,
+                                 std::string reference) {
+  const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
+  envelope.message_bytes = headers.size() + MessageContent::kEmptyLine.size() + body.size();
+  const std::unique_ptr<spool::MessageWriter> writer = services_.store.begin(key_of(id));
+  co_await ok(writer->append(body));
+  spool::StoredMessage stored =
+      co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
+  const std::string line =
+      "<= <> R=" + reference + " P=local S=" + std::to_string(envelope.message_bytes);
+  services_.log.main(LogEvent::arrival, envelope.message_id, line);
+  accepted(std::move(stored), std::move(envelope), false);
+  co_return Result<void>();
+}
+
+// --- Scheduling ----------------------------------------------------------------------------------
+
+WallTime Queue::frozen_deadline(const QueueEntry& entry) const {
+  WallTime next = kNotBeforeQueueRun;
+  if (entry.progress == nullptr) return next;
+  const config::MainOptions& options = config_->options();
+  const WallTime since = entry.progress->frozen_at;
+  if (options.auto_thaw.count > 0 && !entry.progress->manual_thaw)
+    next = std::min(next, since + options.auto_thaw);
+  if (options.timeout_frozen_after.count > 0)
+    next = std::min(next, since + options.timeout_frozen_after);
+  // Bounces that cannot be delivered are kept that long and then dropped; which messages are
+  // bounces is seen when they are read.
+  if (options.ignore_bounce_errors_after.count > 0) {
+    next = std::min(next, since + options.ignore_bounce_errors_after);
+  }
+  return next;
+}
+
+void Queue::make_ready(QueueEntry& entry) {
+  if (entry.ready) return;
+  take_out_of_waiting(entry);
+  entry.ready = true;
+  ready_.push_back(&entry);
+}
+
+void Queue::wait_until(QueueEntry& entry, WallTime when) {
+  take_out_of_waiting(entry);
+  entry.next_attempt = when;
+  waiting_.push_back(&entry);
+  entry.heap_index = static_cast<uint32_t>(waiting_.size() - 1);
+  heap_sift_up(waiting_.size() - 1);
+  if (waiting_.front() == &entry) arm_timer();
+}
+
+void Queue::take_out_of_waiting(QueueEntry& entry) noexcept {
+  if (entry.heap_index == UINT32_MAX) return;
+  const size_t index = entry.heap_index;
+  QueueEntry* last = waiting_.back();
+  waiting_.pop_back();
+  entry.heap_index = UINT32_MAX;
+  if (last == &entry) return;
+  heap_place(index, last);
+  heap_sift_up(index);
+  heap_sift_down(last->heap_index);
+}
+
+void Queue::heap_place(size_t index, QueueEntry* entry) noexcept {
+  waiting_[index] = entry;
+  entry->heap_index = static_cast<uint32_t>(index);
+}
+
+void Queue::heap_sift_up(size_t index) noexcept {
+  QueueEntry* entry = waiting_[index];
+  while (index > 0) {
+    const size_t parent = (index - 1) / 2;
+    if (waiting_[parent]->next_attempt <= entry->next_attempt) break;
+    heap_place(index, waiting_[parent]);
+    index = parent;
+  }
+  heap_place(index, entry);
+}
+
+void Queue::heap_sift_down(size_t index) noexcept {
+  QueueEntry* entry = waiting_[index];
+  for (;;) {
+    size_t child = 2 * index + 1;
+    if (child >= waiting_.size()) break;
+    if (child + 1 < waiting_.size() &&
+        waiting_[child + 1]->next_attempt < waiting_[child]->next_attempt)
+      ++child;
+    if (entry->next_attempt <= waiting_[child]->next_attempt) break;
+    heap_place(index, waiting_[child]);
+    index = child;
+  }
+  heap_place(index, entry);
+}
+
+void Queue::arm_timer() {
+  if (!started_ || stopping_ || waiting_.empty()) return;
+  const WallTime when = waiting_.front()->next_attempt;
+  if (when == kNotBeforeQueueRun) return;
+  const int64_t micros = std::max<int64_t>(0, when.micros - services_.loop.clock().wall().micros);
+  services_.loop.timers().set(timer_, Instant{services_.loop.clock().now().micros + micros});
+}
+
+void Queue::start_due() {
+  if (stopping_) return;
+  const WallTime now = services_.loop.clock().wall();
+  while (!waiting_.empty() && waiting_.front()->next_attempt <= now) make_ready(*waiting_.front());
+  fill();
+  arm_timer();
+}
+
+void Queue::run_queue(const QueueRun& run) {
+  services_.log.main(LogEvent::queue_run, "",
+                     "Start queue run: pid=" + std::to_string(services_.server.pid));
+  std::vector<QueueEntry*> chosen;
+  const WallTime now = services_.loop.clock().wall();
+  for (QueueEntry* entry : waiting_) {
+    if (entry->frozen && !run.with_frozen && frozen_deadline(*entry) > now) continue;
+    const bool held = entry->next_attempt == kNotBeforeQueueRun;
+    if (!run.forced && !held && entry->next_attempt > now) continue;
+    chosen.push_back(entry);
+  }
+  std::sort(chosen.begin(), chosen.end(),
+            [](const QueueEntry* a, const QueueEntry* b) { return a->received < b->received; });
+  for (QueueEntry* entry : chosen) {
+    entry->forced = run.forced;
+    if (entry->frozen && run.with_frozen) (void)thaw(id_of(entry->key));
+    if (entry->next_attempt == kNotBeforeQueueRun && !entry->frozen) {
+      entry->need_progress().released = true;
+      services_.store.update(entry->ref, encode_number(ChangeKind::released, 1));
+    }
+    make_ready(*entry);
+  }
+  fill();
+  services_.log.main(LogEvent::queue_run, "",
+                     "End queue run: pid=" + std::to_string(services_.server.pid));
+}
+
+void Queue::fill() {
+  if (filling_ || !started_) return;
+  filling_ = true;
+  while (!stopping_ && active_ < kActiveMessagesMax && !ready_.empty()) {
+    QueueEntry* entry = ready_.front();
+    ready_.pop_front();
+    entry->ready = false;
+    ++active_;
+    scope_.spawn(attempt(*entry));
+  }
+  filling_ = false;
+}
+
+// Reads the envelope where it is not at hand.
+Task<Result<void>> Queue::load(QueueEntry& entry) {
+  if (entry.active == nullptr) {
+    const std::string bytes = co_await ok(services_.store.read_envelope(entry.ref));
+    Result<Envelope> envelope = decode_envelope(bytes);
+    if (!envelope) co_return envelope.error();
+    const uint64_t header_and_line = 2;
+    auto active = std::make_unique<ActiveMessage>(entry, services_.store, uint64_t{0});
+    active->envelope = std::move(*envelope);
+    entry.active = active.release();
+    co_await ok(entry.active->content.load_headers());
+    const uint64_t header_bytes = entry.active->content.header_section().size();
+    entry.active->content.set_body_bytes(entry.message_bytes - header_bytes - header_and_line);
+  }
+  if (entry.progress != nullptr) {
+    for (const std::string& added : entry.progress->added) {
+      std::vector<EnvelopeRecipient>& recipients = entry.active->envelope.recipients;
+      const bool known =
+          std::any_of(recipients.begin(), recipients.end(),
+                      [&](const EnvelopeRecipient& r) { return r.address == added; });
+      if (!known) recipients.push_back({added, {}, {}, 0});
+    }
+  }
+  co_return Result<void>();
+}
+
+Task<void> Queue::attempt(QueueEntry& entry) {
+  const Result<void> loaded = co_await load(entry);
+  DeliveryAttempt::Verdict verdict;
+  const WallTime now = services_.loop.clock().wall();
+  verdict.next_attempt = now + kUnreadableRetry;
+  if (!loaded) {
+    services_.log.panic(LogEvent::spool, id_of(entry.key).to_string(),
+                        "cannot read the message from the spool: " + loaded.error().to_string());
+  } else if (entry.active->envelope.queue_only &&
+             (entry.progress == nullptr || !entry.progress->released) && !entry.forced) {
+    verdict.next_attempt = kNotBeforeQueueRun;
+  } else {
+    DeliveryAttempt work(*this, *entry.active);
+    if (entry.frozen) {
+      verdict = co_await frozen_attempt(entry, work);
+    } else {
+      verdict = co_await work.run();
+    }
+  }
+  const std::string id = id_of(entry.key).to_string();
+  if (entry.active != nullptr) fresh_bytes_ -= entry.active->fresh_bytes;
+  --active_;
+  entry.forced = false;
+  if (verdict.complete) {
+    complete(entry, id);
+  } else {
+    delete std::exchange(entry.active, nullptr);
+    if (verdict.freeze && !entry.frozen) {
+      set_frozen(entry, true);
+      wait_until(entry, frozen_deadline(entry));
+    } else if (entry.frozen) {
+      wait_until(entry, frozen_deadline(entry));
+    } else {
+      if (verdict.next_attempt != entry.next_attempt &&
+          verdict.next_attempt != kNotBeforeQueueRun) {
+        services_.store.update(entry.ref,
+                               encode_number(ChangeKind::schedule, verdict.next_attempt.micros));
+      }
+      wait_until(entry, verdict.next_attempt);
+    }
+  }
+  fill();
+}
+
+void Queue::complete(QueueEntry& entry, std::string_view id) {
+  const config::LogSelectors& selectors = config_->options().log_selector;
+  std::string line = "Completed";
+  if (selectors.has(config::LogSelector::queue_time_overall)) {
+    line += " QT=" + format_duration(services_.loop.clock().wall() - entry.received,
+                                     selectors.has(config::LogSelector::millisec));
+  }
+  services_.log.main(LogEvent::completed, id, line);
+  ++stats_.completed;
+  services_.store.end(entry.ref);
+  erase(entry);
+}
+
+// A frozen message comes up when it is thawed by time, or when its time is over.
+Task<DeliveryAttempt::Verdict> Queue::frozen_attempt(QueueEntry& entry, DeliveryAttempt& work) {
+  const config::MainOptions& options = config_->options();
+  const WallTime now = services_.loop.clock().wall();
+  const WallTime since = entry.progress != nullptr ? entry.progress->frozen_at : now;
+  const std::string id = id_of(entry.key).to_string();
+  const bool is_bounce = entry.active->sender().empty();
+  DeliveryAttempt::Verdict verdict;
+  if (options.timeout_frozen_after.count > 0 &&
+      now - since >= Millis(options.timeout_frozen_after)) {
+    services_.log.main(LogEvent::removed, id, "cancelled by timeout_frozen_after");
+    if (!is_bounce) co_return co_await work.fail_all("message was frozen for too long");
+    verdict.complete = true;
+    co_return verdict;
+  }
+  if (is_bounce && options.ignore_bounce_errors_after.count > 0 &&
+      now - since >= Millis(options.ignore_bounce_errors_after)) {
+    services_.log.main(LogEvent::thawed, id, "Unfrozen by errmsg timer");
+    set_frozen(entry, false);
+    co_return co_await work.run();
+  }
+  if (options.auto_thaw.count > 0 && now - since >= Millis(options.auto_thaw)) {
+    services_.log.main(LogEvent::thawed, id, "Unfrozen by auto-thaw");
+    set_frozen(entry, false);
+    co_return co_await work.run();
+  }
+  services_.log.main(LogEvent::frozen, id, "Message is frozen");
+  verdict.freeze = true;
+  co_return verdict;
+}
+
+void Queue::set_frozen(QueueEntry& entry, bool frozen) {
+  if (entry.frozen == frozen) return;
+  entry.frozen = frozen;
+  frozen_ += frozen ? 1U : static_cast<size_t>(-1);
+  const WallTime since = frozen ? services_.loop.clock().wall() : WallTime{};
+  entry.need_progress().frozen_at = since;
+  services_.store.update(entry.ref, encode_number(ChangeKind::frozen, since.micros));
+}
+
+// --- The operator's commands ---------------------------------------------------------------------
+
+Result<QueueEntry*> Queue::quiet_entry(const message::MessageId& id) const {
+  QueueEntry* entry = find(key_of(id));
+  if (entry == nullptr) return Error(Errc::not_found, "no message " + id.to_string());
+  const bool is_active = !entry->ready && entry->heap_index == UINT32_MAX;
+  if (is_active) return Error(Errc::locked, "the message is being delivered");
+  return entry;
+}
+
+Result<void> Queue::deliver_now(const message::MessageId& id) {
+  const Result<QueueEntry*> entry = quiet_entry(id);
+  if (!entry) return entry.error();
+  if ((*entry)->frozen) {
+    services_.log.main(LogEvent::thawed, id.text(), "unfrozen by forced delivery");
+    set_frozen(**entry, false);
+  }
+  (*entry)->forced = true;
+  (*entry)->need_progress().released = true;
+  make_ready(**entry);
+  fill();
+  return {};
+}
+
+Result<void> Queue::freeze(const message::MessageId& id) {
+  const Result<QueueEntry*> entry = quiet_entry(id);
+  if (!entry) return entry.error();
+  if ((*entry)->frozen) return Error(Errc::already_exists, "the message is frozen already");
+  set_frozen(**entry, true);
+  if ((*entry)->ready) {
+    (*entry)->ready = false;
+    std::erase(ready_, *entry);
+  }
+  wait_until(**entry, frozen_deadline(**entry));
+  return {};
+}
+
+Result<void> Queue::thaw(const message::MessageId& id) {
+  const Result<QueueEntry*> entry = quiet_entry(id);
+  if (!entry) return entry.error();
+  if (!(*entry)->frozen) return Error(Errc::not_found, "the message is not frozen");
+  set_frozen(**entry, false);
+  (*entry)->need_progress().manual_thaw = true;
+  wait_until(**entry, kNotBeforeQueueRun);
+  return {};
+}
+
+Result<void> Queue::remove(const message::MessageId& id, std::string_view who) {
+  QueueEntry* entry = find(key_of(id));
+  if (entry == nullptr) return Error(Errc::not_found, "no message " + id.to_string());
+  const Result<QueueEntry*> quiet = quiet_entry(id);
+  if (!quiet) return quiet.error();
+  services_.log.main(LogEvent::removed, id.text(), "removed by " + std::string(who));
+  complete(*entry, id.text());
+  return {};
+}
+
+Task<Result<void>> Queue::mark_delivered(message::MessageId id, std::string address) {
+  Result<QueueEntry*> found = quiet_entry(id);
+  if (!found) co_return found.error();
+  QueueEntry& entry = **found;
+  const bool was_ready = entry.ready;
+  const WallTime when = entry.next_attempt;
+  take_out_of_waiting(entry);
+  if (was_ready) std::erase(ready_, &entry);
+  entry.ready = false;
+  const Result<void> loaded = co_await load(entry);
+  bool matched = false;
+  size_t left = 0;
+  if (loaded) {
+    std::vector<uint32_t> done;
+    const std::vector<EnvelopeRecipient>& recipients = entry.active->envelope.recipients;
+    for (uint32_t i = 0; i < recipients.size(); ++i) {
+      if (entry.progress != nullptr && entry.progress->is_done(i)) continue;
+      const bool chosen = address.empty() || equals_ignore_case(recipients[i].address, address);
+      if (chosen) {
+        done.push_back(i);
+      } else {
+        ++left;
+      }
+    }
+    matched = !done.empty();
+    for (uint32_t recipient : done) entry.need_progress().set_done(recipient);
+    if (matched) services_.store.update(entry.ref, encode_done(done));
+  }
+  if (entry.active != nullptr) fresh_bytes_ -= entry.active->fresh_bytes;
+  delete std::exchange(entry.active, nullptr);
+  if (loaded && left == 0 && matched) {
+    complete(entry, id.text());
+    co_return Result<void>();
+  }
+  wait_until(entry, when);
+  if (was_ready) make_ready(entry);
+  fill();
+  if (!loaded) co_return loaded.error();
+  if (!matched) co_return Error(Errc::not_found, "the message has no such recipient left");
+  co_return Result<void>();
+}
+
+Result<void> Queue::add_recipient(const message::MessageId& id, std::string_view address) {
+  const Result<QueueEntry*> entry = quiet_entry(id);
+  if (!entry) return entry.error();
+  (*entry)->need_progress().added.emplace_back(address);
+  services_.store.update((*entry)->ref, encode_text(ChangeKind::recipient, address));
+  return {};
+}
+
+Result<void> Queue::set_sender(const message::MessageId& id, std::string_view sender) {
+  const Result<QueueEntry*> entry = quiet_entry(id);
+  if (!entry) return entry.error();
+  const std::string value = sender.empty() ? "<>" : std::string(sender);
+  (*entry)->need_progress().new_sender = value;
+  services_.store.update((*entry)->ref, encode_text(ChangeKind::sender, value));
+  return {};
+}
+
+Task<Result<void>> Queue::give_up(message::MessageId id) {
+  Result<QueueEntry*> found = quiet_entry(id);
+  if (!found) co_return found.error();
+  QueueEntry& entry = **found;
+  take_out_of_waiting(entry);
+  if (entry.ready) std::erase(ready_, &entry);
+  entry.ready = false;
+  const Result<void> loaded = co_await load(entry);
+  if (!loaded) {
+    wait_until(entry, services_.loop.clock().wall() + kUnreadableRetry);
+    co_return loaded.error();
+  }
+  ++active_;
+  DeliveryAttempt work(*this, *entry.active);
+  const DeliveryAttempt::Verdict verdict =
+      co_await work.fail_all("delivery cancelled by administrator");
+  --active_;
+  fresh_bytes_ -= entry.active->fresh_bytes;
+  delete std::exchange(entry.active, nullptr);
+  if (verdict.complete) {
+    complete(entry, id.text());
+    co_return Result<void>();
+  }
+  wait_until(entry, verdict.next_attempt);
+  co_return Error(Errc::disk_error, "the report could not be written; the message stays");
+}
+
+// --- The end -------------------------------------------------------------------------------------
+
+void Queue::stop() {
+  stopping_ = true;
+  timer_.disarm();
+  destinations_.stop();
+}
+
+Task<void> Queue::join() {
+  co_await scope_.join();
+  co_await destinations_.join();
+}
+
+QueueStats Queue::stats() const {
+  QueueStats stats = stats_;
+  stats.messages = count_;
+  stats.active = active_;
+  stats.frozen = frozen_;
+  stats.connections = destinations_.connections();
+  stats.in_doubt = destinations_.in_doubt_count();
+  return stats;
+}
+
+size_t Queue::memory_bytes() const noexcept {
+  return count_ * sizeof(QueueEntry) + table_.capacity() * sizeof(QueueEntry*) +
+         waiting_.capacity() * sizeof(QueueEntry*) + ready_.size() * sizeof(QueueEntry*);
+}
+
+}  // namespace godwit::delivery

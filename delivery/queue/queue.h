@@ -1,0 +1,146 @@
+// Queue: every message of a worker's shard, from its acceptance to its end. It decides when a
+// message is tried, takes it through routers and transports, records progress in the spool, logs,
+// makes reports, and applies the operator's commands. One a worker; everything on the loop's
+// thread.
+//
+// A message that is tried is an ActiveMessage (active_message.h); one that waits is a QueueEntry.
+#pragma once
+
+#include "core/io/scope.h"
+#include "delivery/queue/delivery_config.h"
+#include "delivery/queue/destination.h"
+#include "delivery/queue/entry.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace godwit::delivery {
+
+struct ActiveMessage;
+class DeliveryAttempt;
+
+// What is to become of a message after it was tried.
+struct AttemptVerdict {
+  bool complete = false;  // no recipient is left
+  bool freeze = false;
+  WallTime next_attempt;
+};
+
+struct QueueStats {
+  size_t messages = 0;
+  size_t active = 0;
+  size_t frozen = 0;
+  size_t connections = 0;
+  uint64_t delivered = 0;  // recipients
+  uint64_t deferred = 0;   // attempts
+  uint64_t failed = 0;     // recipients
+  uint64_t completed = 0;  // messages
+  uint64_t in_doubt = 0;
+};
+
+// What a queue run takes (-q and its kin).
+struct QueueRun {
+  bool forced = false;       // -qf: whatever the retry times say
+  bool with_frozen = false;  // -qff
+  bool first_only = false;   // -qi: only messages that were never tried
+};
+
+class Queue final : public spool::RecoverySink {
+ public:
+  Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryServices& services);
+  ~Queue() override;
+
+  // --- Recovery, while the store opens or adopts.
+  void on_message(spool::MessageRef ref, spool::MessageKey key, uint64_t envelope_bytes,
+                  uint64_t header_bytes, uint64_t body_bytes, WallTime received) override;
+  void on_update(spool::MessageRef ref, spool::MessageKey key, std::string_view payload) override;
+  void on_damage(std::string_view text) override;
+
+  // Begins to deliver what is due.
+  void start();
+
+  // A message that has just become durable. `hold`: not before the next queue run.
+  void accepted(spool::StoredMessage stored, Envelope envelope, bool hold);
+  // Makes a message of ours durable and queues it: a report on the message `reference`. The
+  // envelope has its id; header section and body are in wire format.
+  Task<Result<void>> inject(Envelope envelope, std::string headers, std::string body,
+                            std::string reference);
+
+  void run_queue(const QueueRun& run);
+
+  // --- The operator's commands (-M...). not_found where the message is not here; locked where it
+  // is being delivered just now.
+  Result<void> deliver_now(const message::MessageId& id);
+  Result<void> freeze(const message::MessageId& id);
+  Result<void> thaw(const message::MessageId& id);
+  Result<void> remove(const message::MessageId& id, std::string_view who);
+  Task<Result<void>> mark_delivered(message::MessageId id,
+                                    std::string address);  // empty: all (-Mmad)
+  Result<void> add_recipient(const message::MessageId& id, std::string_view address);
+  Result<void> set_sender(const message::MessageId& id, std::string_view sender);
+  // Gives up: bounces what is left (-Mg).
+  Task<Result<void>> give_up(message::MessageId id);
+
+  // Nothing new is begun; what is under way ends. join() completes when all of it has.
+  void stop();
+  void abort() { destinations_.abort(); }
+  Task<void> join();
+
+  bool is_idle() const noexcept { return active_ == 0 && ready_.empty(); }
+  QueueStats stats() const;
+  size_t memory_bytes() const noexcept;
+
+ private:
+  friend class DeliveryAttempt;
+
+  QueueEntry* find(const spool::MessageKey& key) const noexcept;
+  QueueEntry& insert(spool::MessageKey key, spool::MessageRef ref);
+  void erase(QueueEntry& entry);
+
+  void make_ready(QueueEntry& entry);
+  void wait_until(QueueEntry& entry, WallTime when);
+  void take_out_of_waiting(QueueEntry& entry) noexcept;
+  void start_due();
+  void arm_timer();
+  void fill();
+  Task<void> attempt(QueueEntry& entry);
+  Task<AttemptVerdict> frozen_attempt(QueueEntry& entry, DeliveryAttempt& work);
+  void complete(QueueEntry& entry, std::string_view id);
+  void set_frozen(QueueEntry& entry, bool frozen);
+  // An entry on which nothing is under way.
+  Result<QueueEntry*> quiet_entry(const message::MessageId& id) const;
+  Task<Result<void>> load(QueueEntry& entry);
+  void schedule_recovered(QueueEntry& entry);
+  WallTime frozen_deadline(const QueueEntry& entry) const;
+
+  // Binary heap of waiting entries by next_attempt.
+  void heap_sift_up(size_t index) noexcept;
+  void heap_sift_down(size_t index) noexcept;
+  void heap_place(size_t index, QueueEntry* entry) noexcept;
+
+  void grow_table();
+  size_t table_slot(const spool::MessageKey& key) const noexcept;
+
+  std::shared_ptr<const DeliveryConfig> config_;
+  DeliveryServices services_;
+  DestinationTable destinations_;
+  retry::RetryKeeper keeper_;
+  Scope scope_;
+  TimerNode timer_;
+
+  std::vector<QueueEntry*> table_;  // open addressing by key
+  size_t count_ = 0;
+  std::vector<QueueEntry*> waiting_;
+  std::deque<QueueEntry*> ready_;
+  size_t active_ = 0;
+  size_t frozen_ = 0;
+  uint64_t fresh_bytes_ = 0;
+  bool started_ = false;
+  bool stopping_ = false;
+  bool filling_ = false;
+  QueueStats stats_;
+};
+
+}  // namespace godwit::delivery

@@ -1,0 +1,27 @@
+#include "delivery/route/driver_table.h"
+
+#include <array>
+
+namespace godwit::delivery {
+namespace {
+
+// clang-format off
+constexpr std::array kRows{
+    //              name            make                       documentation
+    RouterDriverRow{"accept",       &make_accept_router,       "takes every address that its preconditions let through"},
+    RouterDriverRow{"dnslookup",    nullptr,                   "finds hosts in the DNS"},
+    RouterDriverRow{"ipliteral",    nullptr,                   "routes domains that are address literals"},
+    RouterDriverRow{"iplookup",     nullptr,                   "asks a host how to route"},
+    RouterDriverRow{"manualroute",  &make_manualroute_router,  "hosts from a list in the configuration"},
+    RouterDriverRow{"queryprogram", nullptr,                   "asks a program how to route"},
+    RouterDriverRow{"redirect",     nullptr,                   "aliases and forwarding"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const RouterDriverRow> router_driver_rows() noexcept {
+  return kRows;
+}
+
+}  // namespace godwit::delivery

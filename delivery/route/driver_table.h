@@ -1,0 +1,15 @@
+// The makers of router drivers, each in the file of its driver.
+#pragma once
+
+#include "delivery/route/router.h"
+
+namespace godwit::delivery {
+
+std::unique_ptr<RouterDriver> make_accept_router(const config::Instance& instance,
+                                                 config::OptionBinding& generic,
+                                                 const RouterCompileContext& context);
+std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& instance,
+                                                      config::OptionBinding& generic,
+                                                      const RouterCompileContext& context);
+
+}  // namespace godwit::delivery

@@ -1,0 +1,361 @@
+// The manualroute router: hosts from the configuration.
+//   route_list = pattern  hosts  options ; ...     the first rule whose pattern matches the domain
+//   route_data = hosts options                     where there is only one, usually from a look-up
+// EXIM.md 2.7.
+#include "core/base/ascii.h"
+#include "core/config/values.h"
+#include "delivery/route/driver_table.h"
+
+#include <algorithm>
+#include <array>
+
+namespace godwit::delivery {
+namespace {
+
+constexpr size_t kHostsPerRuleMax = 1000;
+
+struct ManualrouteOptions {
+  std::string host_all_ignored;
+  std::string host_find_failed;
+  bool hosts_randomize = false;
+  config::ExpandText route_data;
+  config::ExpandText route_list;
+};
+
+using config::Effect;
+using Options = ManualrouteOptions;
+
+// clang-format off
+constexpr auto kRows = std::to_array<config::OptionRow<ManualrouteOptions>>({
+    {"host_all_ignored", &Options::host_all_ignored, "defer",  Effect::now, "what to do where every host is ignored: decline, defer, fail, freeze, pass"},
+    {"host_find_failed", &Options::host_find_failed, "freeze", Effect::now, "what to do where a host has no address: decline, defer, fail, freeze, ignore, pass"},
+    {"hosts_randomize",  &Options::hosts_randomize,  "false",  Effect::now, "try the hosts of a rule in random order"},
+    {"route_data",       &Options::route_data,       "",       Effect::now, "one rule without its pattern, expanded"},
+    {"route_list",       &Options::route_list,       "",       Effect::now, "rules: pattern, hosts, options"},
+});
+
+struct ActionRow {
+  std::string_view name;
+  DriverStatus status;
+};
+constexpr std::array kActions{
+    ActionRow{"decline", DriverStatus::decline},
+    ActionRow{"defer",   DriverStatus::defer},
+    ActionRow{"fail",    DriverStatus::fail},
+    ActionRow{"freeze",  DriverStatus::freeze},
+    ActionRow{"pass",    DriverStatus::pass},
+};
+// clang-format on
+
+struct Rule {
+  std::shared_ptr<const acl::ListPattern> pattern;  // null: every domain
+  acl::Expansion hosts;
+  acl::Expansion options;
+};
+
+// What the options of a rule say.
+struct RuleOptions {
+  bool randomize = false;
+  int transport = -1;
+  std::string problem;
+};
+
+// Cuts the next word off: quoted, or up to white space. Quotes keep blanks in a host list.
+config::LocatedText next_word(config::LocatedText& left) {
+  left = left.trimmed();
+  const std::string_view text = left.view();
+  size_t end = 0;
+  if (!text.empty() && text.front() == '"') {
+    end = 1;
+    while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+    end = std::min(end + 1, text.size());
+    std::optional<config::QuoteProblem> problem;
+    config::LocatedText word = config::unquote(left.substr(0, end), problem);
+    left = left.substr(end);
+    return word;
+  }
+  while (end < text.size() && !is_space(text[end])) ++end;
+  config::LocatedText word = left.substr(0, end);
+  left = left.substr(end);
+  return word;
+}
+
+// Rules are parted by semicolons outside quotes; a doubled one stands for itself.
+std::vector<config::LocatedText> split_rules(const config::LocatedText& list) {
+  std::vector<config::LocatedText> rules;
+  bool quoted = false;
+  size_t start = 0;
+  for (size_t i = 0; i <= list.size(); ++i) {
+    const bool at_end = i == list.size();
+    if (!at_end && list[i] == '\\' && quoted) {
+      ++i;
+      continue;
+    }
+    if (!at_end && list[i] == '"') quoted = !quoted;
+    if (!at_end && (list[i] != ';' || quoted)) continue;
+    const config::LocatedText rule = list.substr(start, i - start).trimmed();
+    if (!rule.empty()) rules.push_back(rule);
+    start = i + 1;
+  }
+  return rules;
+}
+
+// "name", "name::port", "[v6]::port", "name/MX".
+RouteHost parse_host(std::string_view item, int preference) {
+  RouteHost host;
+  host.preference = preference;
+  if (ends_with_ignore_case(item, "/mx")) {
+    host.from_mx = true;
+    item.remove_suffix(3);
+  }
+  // A printing separator was doubled in the list, so one colon is left where the list was split.
+  const bool bracketed = item.starts_with('[');
+  const size_t close = bracketed ? item.find(']') : std::string_view::npos;
+  const size_t colon =
+      bracketed && close != std::string_view::npos ? item.find(':', close) : item.rfind(':');
+  const bool is_plain_v6 = !bracketed && std::count(item.begin(), item.end(), ':') > 1;
+  if (colon != std::string_view::npos && !is_plain_v6) {
+    const std::optional<uint64_t> port = parse_decimal(item.substr(colon + 1));
+    if (port && *port > 0 && *port < 65536) {
+      host.port = static_cast<uint16_t>(*port);
+      item = item.substr(0, colon);
+    }
+  }
+  if (bracketed && item.size() > 2 && item.ends_with(']')) item = item.substr(1, item.size() - 2);
+  host.name = item;
+  return host;
+}
+
+class ManualrouteRouter final : public RouterDriver {
+ public:
+  ManualrouteOptions options;
+  std::vector<Rule> rules;
+  bool has_data = false;  // rules[0] is route_data
+  std::vector<std::pair<std::string, int>> transports;
+
+  Task<DriverResult> route(const Router& router, RouteContext context) const override {
+    DriverResult result;
+    for (const Rule& rule : rules) {
+      if (rule.pattern != nullptr) {
+        const acl::ListMatch found =
+            rule.pattern->match({context.address.domain, std::nullopt, {}}, context.evaluation);
+        if (found.match == acl::Match::defer) {
+          result.status = DriverStatus::defer;
+          result.message = found.message;
+          co_return result;
+        }
+        if (found.match == acl::Match::no) continue;
+      }
+      co_return co_await apply(rule, router, context);
+    }
+    co_return result;  // declines
+  }
+
+ private:
+  RuleOptions read_options(std::string_view text) const {
+    RuleOptions out;
+    out.randomize = options.hosts_randomize;
+    while (!(text = trim(text)).empty()) {
+      const size_t end = std::min(text.find_first_of(" \t"), text.size());
+      const std::string_view word = text.substr(0, end);
+      text.remove_prefix(end);
+      if (word == "randomize") {
+        out.randomize = true;
+      } else if (word == "no_randomize") {
+        out.randomize = false;
+      } else if (word != "byname" && word != "bydns" && word != "ipv4_only" &&
+                 word != "ipv4_prefer") {
+        const auto found = std::find_if(transports.begin(), transports.end(),
+                                        [word](const auto& row) { return row.first == word; });
+        if (found == transports.end()) {
+          out.problem = "unknown routing option or transport name \"" + std::string(word) + "\"";
+        } else {
+          out.transport = found->second;
+        }
+      }
+    }
+    return out;
+  }
+
+  Task<DriverResult> apply(const Rule& rule, const Router& router, RouteContext context) const {
+    DriverResult result;
+    const acl::EvalResult hosts_text = rule.hosts.evaluate(context.evaluation);
+    const acl::EvalResult options_text = rule.options.evaluate(context.evaluation);
+    if (hosts_text.status == acl::EvalStatus::forced_fail) co_return result;
+    if (!hosts_text.ok() || !options_text.ok()) {
+      result.status = DriverStatus::defer;
+      result.message = "failed to expand the hosts of router " + router.name() + ": " +
+                       (hosts_text.ok() ? options_text.text : hosts_text.text);
+      co_return result;
+    }
+    const RuleOptions rule_options = read_options(options_text.text);
+    if (!rule_options.problem.empty()) {
+      result.status = DriverStatus::defer;
+      result.message = rule_options.problem + " in router " + router.name();
+      co_return result;
+    }
+    result.transport = rule_options.transport;
+    // Nothing but blanks: a local transport needs no hosts, and route_data then declines.
+    if (trim(hosts_text.text).empty()) {
+      result.status = has_data ? DriverStatus::decline : DriverStatus::routed;
+      co_return result;
+    }
+    auto list = std::make_shared<HostList>();
+    list->randomize = rule_options.randomize;
+    split_hosts(hosts_text.text, *list);
+    co_return co_await find_addresses(std::move(list), router, context, std::move(result));
+  }
+
+  static void split_hosts(std::string_view text, HostList& list) {
+    int preference = 1;
+    for (const std::string& item : config::split_list(text)) {
+      if (item == "+") {
+        ++preference;  // randomised lists are shuffled between these marks
+        continue;
+      }
+      if (item.empty() || list.hosts.size() >= kHostsPerRuleMax) continue;
+      list.hosts.push_back(parse_host(item, preference));
+      if (!list.randomize) ++preference;
+    }
+  }
+
+  static DriverStatus action_of(std::string_view name) {
+    for (const ActionRow& row : kActions) {
+      if (row.name == name) return row.status;
+    }
+    return DriverStatus::defer;
+  }
+
+  Task<DriverResult> find_addresses(std::shared_ptr<HostList> list, const Router& router,
+                                    RouteContext context, DriverResult result) const {
+    bool is_first = true;
+    for (RouteHost& host : list->hosts) {
+      Result<std::vector<IpAddress>> found = co_await context.hosts.find(host.name);
+      if (!found && found.error().is_temporary()) {
+        result.status = DriverStatus::defer;
+        result.message =
+            "host lookup for " + host.name + " did not complete: " + found.error().detail();
+        co_return result;
+      }
+      if (!found && options.host_find_failed != "ignore") {
+        result.status = action_of(options.host_find_failed);
+        result.message =
+            "lookup of host \"" + host.name + "\" failed in " + router.name() + " router";
+        co_return result;
+      }
+      if (found) host.addresses = allowed(std::move(*found), router, context);
+      const bool is_self =
+          is_first && !host.addresses.empty() && context.hosts.is_local(host.addresses.front());
+      is_first = false;
+      if (is_self && router.self() != SelfAction::send)
+        co_return self_result(router, host, std::move(result));
+    }
+    std::erase_if(list->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
+    if (list->hosts.empty()) {
+      result.status = action_of(options.host_all_ignored);
+      result.message =
+          "no hosts left for " + context.address.domain + " in " + router.name() + " router";
+      co_return result;
+    }
+    set_key(*list);
+    result.status = DriverStatus::routed;
+    result.hosts = std::move(list);
+    co_return result;
+  }
+
+  static std::vector<IpAddress> allowed(std::vector<IpAddress> found, const Router& router,
+                                        RouteContext& context) {
+    const acl::ListPattern* ignored = router.ignore_target_hosts();
+    if (ignored == nullptr) return found;
+    std::erase_if(found, [&](const IpAddress& address) {
+      return ignored->match({{}, address, {}}, context.evaluation).match == acl::Match::yes;
+    });
+    return found;
+  }
+
+  static DriverResult self_result(const Router& router, const RouteHost& host,
+                                  DriverResult result) {
+    result.message = "remote host address is the local host: " + host.name;
+    switch (router.self()) {
+      case SelfAction::freeze:
+        result.status = DriverStatus::freeze;
+        break;
+      case SelfAction::fail:
+        result.status = DriverStatus::fail;
+        break;
+      case SelfAction::pass:
+        result.status = DriverStatus::pass;
+        break;
+      case SelfAction::defer:
+      case SelfAction::send:
+        result.status = DriverStatus::defer;
+        break;
+    }
+    return result;
+  }
+};
+
+void compile_rule(config::LocatedText text, bool has_pattern, ManualrouteRouter& driver,
+                  const RouterCompileContext& context) {
+  const acl::CompileOptions options{&context.lists, false};
+  Rule rule;
+  if (has_pattern) {
+    const config::LocatedText pattern = next_word(text);
+    if (pattern.view() != "*") {
+      rule.pattern = context.lists.compile(config::ListKind::domain, pattern, context.diagnostics);
+    }
+  }
+  const config::LocatedText hosts = next_word(text);
+  rule.hosts =
+      acl::compile_expansion(hosts, options, context.diagnostics).value_or(acl::Expansion());
+  rule.options = acl::compile_expansion(text.trimmed(), options, context.diagnostics)
+                     .value_or(acl::Expansion());
+  driver.rules.push_back(std::move(rule));
+}
+
+void check_action(const std::string& value, bool with_ignore, const config::Instance& instance,
+                  std::string_view option, config::Diagnostics& diagnostics) {
+  const bool known = std::any_of(kActions.begin(), kActions.end(),
+                                 [&](const ActionRow& row) { return row.name == value; });
+  if (known || (with_ignore && value == "ignore")) return;
+  const config::Setting* setting = instance.find(option);
+  diagnostics.error(setting == nullptr ? instance.place : setting->place,
+                    "\"" + value + "\" is no value of " + std::string(option),
+                    with_ignore ? "decline, defer, fail, freeze, ignore or pass"
+                                : "decline, defer, fail, freeze or pass");
+}
+
+}  // namespace
+
+std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& instance,
+                                                      config::OptionBinding& generic,
+                                                      const RouterCompileContext& context) {
+  auto driver = std::make_unique<ManualrouteRouter>();
+  config::OptionTarget<ManualrouteOptions> own(kRows, driver->options);
+  config::apply_settings(instance.settings, {&generic, &own}, context.diagnostics,
+                         "manualroute router");
+  for (std::string_view name : context.transports.all()) {
+    driver->transports.emplace_back(name, context.transports.find(name));
+  }
+  check_action(driver->options.host_find_failed, true, instance, "host_find_failed",
+               context.diagnostics);
+  check_action(driver->options.host_all_ignored, false, instance, "host_all_ignored",
+               context.diagnostics);
+  const bool has_list = driver->options.route_list.is_set;
+  driver->has_data = driver->options.route_data.is_set;
+  if (has_list == driver->has_data) {
+    context.diagnostics.error(
+        instance.place, "router \"" + instance.name + "\" needs one of route_list and route_data");
+    return driver;
+  }
+  if (driver->has_data) {
+    compile_rule(driver->options.route_data.text, false, *driver, context);
+  } else {
+    for (const config::LocatedText& rule : split_rules(driver->options.route_list.text)) {
+      compile_rule(rule, true, *driver, context);
+    }
+  }
+  return driver;
+}
+
+}  // namespace godwit::delivery

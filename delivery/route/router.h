@@ -1,0 +1,151 @@
+// Routers: what turns an address into a transport and hosts. A Router is the generic part, compiled
+// from its options; its RouterDriver is one of the rows of driver_table.cc. A RouterChain is all of
+// them in order. Immutable after load; shared by the configuration snapshot.
+#pragma once
+
+#include "acl/expand/expansion.h"
+#include "acl/lists/lists.h"
+#include "core/config/document.h"
+#include "core/io/task.h"
+#include "delivery/route/host_finder.h"
+#include "delivery/route/host_list.h"
+#include "delivery/route/router_options.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace godwit::delivery {
+
+class Router;
+
+// What a chain is asked. Facts outlive the call.
+struct RouteQuery {
+  std::string local_part;
+  std::string domain;  // lower case
+  std::string sender;
+  const acl::ServerFacts* server = nullptr;
+  const acl::ConnectionFacts* connection = nullptr;
+  const acl::MessageFacts* message = nullptr;
+  acl::AclVariables* message_variables = nullptr;
+  acl::AclVariables* connection_variables = nullptr;
+  WallTime now;
+  bool testing = false;  // -bt
+};
+
+enum class RouteStatus : uint8_t { routed, failed, deferred, frozen };
+
+struct RouteResult {
+  RouteStatus status = RouteStatus::failed;
+  const Router* router = nullptr;  // null where no router took the address
+  int transport = -1;              // index into the transports of the snapshot
+  SharedHostList hosts;            // null for local transports
+  std::string local_part;          // after prefix and suffix were taken off
+  std::string errors_to;           // empty: the sender
+  std::string address_data;
+  std::string message;  // why it failed or must wait; for the log and the report
+};
+
+// One address on its way through a router.
+struct RouteContext {
+  const RouteQuery& query;
+  acl::EvalContext& evaluation;
+  const acl::AddressFacts& address;
+  HostFinder& hosts;
+};
+
+enum class DriverStatus : uint8_t { routed, decline, pass, fail, defer, freeze };
+
+struct DriverResult {
+  DriverStatus status = DriverStatus::decline;
+  SharedHostList hosts;
+  int transport = -1;  // a route rule may name one of its own
+  std::string message;
+};
+
+class RouterDriver {
+ public:
+  virtual ~RouterDriver() = default;
+  virtual Task<DriverResult> route(const Router& router, RouteContext context) const = 0;
+  // True where an address of this router needs a transport.
+  virtual bool needs_transport() const noexcept { return true; }
+};
+
+// How a chain names transports while it is compiled.
+class TransportNames {
+ public:
+  virtual ~TransportNames() = default;
+  virtual int find(std::string_view name) const = 0;  // -1: none
+  virtual std::vector<std::string_view> all() const = 0;
+};
+
+struct RouterCompileContext {
+  const acl::NamedLists& lists;
+  const TransportNames& transports;
+  config::Diagnostics& diagnostics;
+};
+
+enum class SelfAction : uint8_t { freeze, defer, fail, send, pass };
+
+class Router {
+ public:
+  const std::string& name() const noexcept { return name_; }
+  const RouterOptions& options() const noexcept { return options_; }
+  SelfAction self() const noexcept { return self_; }
+  const acl::ListPattern* ignore_target_hosts() const noexcept {
+    return ignore_target_hosts_.get();
+  }
+
+ private:
+  friend class RouterChain;
+  friend struct RouterCompiler;
+  friend struct RouteRun;
+
+  std::string name_;
+  RouterOptions options_;
+  std::shared_ptr<const acl::ListPattern> domains_;
+  std::shared_ptr<const acl::ListPattern> local_parts_;
+  std::shared_ptr<const acl::ListPattern> senders_;
+  std::shared_ptr<const acl::ListPattern> ignore_target_hosts_;
+  std::vector<acl::Expansion> conditions_;
+  acl::Expansion more_;
+  acl::Expansion address_data_;
+  acl::Expansion errors_to_;
+  acl::Expansion cannot_route_message_;
+  acl::Expansion transport_;
+  int transport_index_ = -1;  // where `transport` is a constant
+  int pass_router_ = -1;
+  SelfAction self_ = SelfAction::freeze;
+  std::unique_ptr<RouterDriver> driver_;
+};
+
+class RouterChain {
+ public:
+  static std::shared_ptr<const RouterChain> compile(const config::ConfigDocument& document,
+                                                    const RouterCompileContext& context);
+  Task<RouteResult> route(RouteQuery query, HostFinder& hosts) const;
+  std::span<const std::unique_ptr<Router>> routers() const noexcept { return routers_; }
+
+ private:
+  std::vector<std::unique_ptr<Router>> routers_;
+  std::map<std::string, int, std::less<>> transports_;  // for `transport` options that are expanded
+};
+
+// --- Drivers -------------------------------------------------------------------------------------
+
+struct RouterDriverRow {
+  std::string_view name;
+  // Reads the driver's own options next to the generic ones; null where they are wrong. A null
+  // function is a driver that the language knows and this program does not have yet.
+  std::unique_ptr<RouterDriver> (*make)(const config::Instance& instance,
+                                        config::OptionBinding& generic,
+                                        const RouterCompileContext& context);
+  std::string_view doc;
+};
+std::span<const RouterDriverRow> router_driver_rows() noexcept;
+
+}  // namespace godwit::delivery

@@ -1,0 +1,157 @@
+// Rows of the smtp transport's own options, and their compilation.
+#include "core/base/ascii.h"
+#include "delivery/transport/smtp_transport.h"
+
+#include <array>
+
+namespace godwit::delivery {
+namespace {
+
+using config::Effect;
+using Options = SmtpOptions;
+
+// clang-format off
+constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
+    // name                            field                                      default    effect         documentation
+    {"address_retry_include_sender",   &Options::address_retry_include_sender,    "true",    Effect::now,   "retry keys of recipients hold the sender too"},
+    {"allow_localhost",                &Options::allow_localhost,                 "false",   Effect::now,   "deliver to this host too"},
+    {"authenticated_sender",           &Options::authenticated_sender,            "",        Effect::later, "AUTH= of MAIL"},
+    {"authenticated_sender_force",     &Options::authenticated_sender_force,      "false",   Effect::later, "send AUTH= without having authenticated"},
+    {"command_timeout",                &Options::command_timeout,                 "5m",      Effect::now,   "wait for the answer to a command"},
+    {"connect_timeout",                &Options::connect_timeout,                 "5m",      Effect::now,   "wait for a connection"},
+    {"connection_max_messages",        &Options::connection_max_messages,         "500",     Effect::now,   "messages over one connection; 0: no limit"},
+    {"dane_require_tls_ciphers",       &Options::dane_require_tls_ciphers,        "",        Effect::later, "ciphers where DANE is in use"},
+    {"data_timeout",                   &Options::data_timeout,                    "5m",      Effect::now,   "wait for a block of data to be taken"},
+    {"delay_after_cutoff",             &Options::delay_after_cutoff,              "true",    Effect::now,   "fail at once, without a try, where all hosts have been failing for long"},
+    {"destination_concurrency_initial", &Options::destination_concurrency_initial, "5",      Effect::now,   "connections to one destination at the start"},
+    {"destination_concurrency_limit",  &Options::destination_concurrency_limit,   "20",      Effect::now,   "connections to one destination at the most, of one worker"},
+    {"destination_idle_timeout",       &Options::destination_idle_timeout,        "2s",      Effect::now,   "how long a connection waits for a further message"},
+    {"dkim_canon",                     &Options::dkim_canon,                      "",        Effect::later, "canonicalisation of DKIM signatures"},
+    {"dkim_domain",                    &Options::dkim_domain,                     "",        Effect::later, "signing domains"},
+    {"dkim_private_key",               &Options::dkim_private_key,                "",        Effect::later, "signing key"},
+    {"dkim_selector",                  &Options::dkim_selector,                   "",        Effect::later, "selectors"},
+    {"dkim_sign_headers",              &Options::dkim_sign_headers,               "",        Effect::later, "header fields to sign"},
+    {"dkim_strict",                    &Options::dkim_strict,                     "",        Effect::later, "defer where signing fails"},
+    {"dns_qualify_single",             &Options::dns_qualify_single,              "true",    Effect::later, "qualify names of one label"},
+    {"dns_search_parents",             &Options::dns_search_parents,              "false",   Effect::later, "search parent domains"},
+    {"dnssec_request_domains",         &Options::dnssec_request_domains,          "*",       Effect::later, "ask for DNSSEC"},
+    {"dnssec_require_domains",         &Options::dnssec_require_domains,          "",        Effect::later, "insist on DNSSEC"},
+    {"dscp",                           &Options::dscp,                            "",        Effect::later, "traffic class of the packets"},
+    {"fallback_hosts",                 &Options::fallback_hosts,                  "",        Effect::later, "hosts to try when all others failed"},
+    {"final_timeout",                  &Options::final_timeout,                   "10m",     Effect::now,   "wait for the answer to the final dot"},
+    {"gethostbyname",                  &Options::gethostbyname,                   "false",   Effect::now,   "names of `hosts` are looked up by the system"},
+    {"helo_data",                      &Options::helo_data,                       "$primary_hostname", Effect::now, "name in EHLO and HELO"},
+    {"hosts",                          &Options::hosts,                           "",        Effect::now,   "hosts where the router gives none"},
+    {"hosts_avoid_esmtp",              &Options::hosts_avoid_esmtp,               "",        Effect::now,   "use HELO with these"},
+    {"hosts_avoid_pipelining",         &Options::hosts_avoid_pipelining,          "",        Effect::now,   "wait for each answer with these"},
+    {"hosts_avoid_tls",                &Options::hosts_avoid_tls,                 "",        Effect::now,   "no STARTTLS with these"},
+    {"hosts_max_try",                  &Options::hosts_max_try,                   "5",       Effect::now,   "addresses to try in one attempt"},
+    {"hosts_max_try_hardlimit",        &Options::hosts_max_try_hardlimit,         "50",      Effect::now,   "the same, with those whose retry time has not come"},
+    {"hosts_nopass_tls",               &Options::hosts_nopass_tls,                "",        Effect::never, "connections are not passed between processes here"},
+    {"hosts_noproxy_tls",              &Options::hosts_noproxy_tls,               "",        Effect::never, "connections are not passed between processes here"},
+    {"hosts_override",                 &Options::hosts_override,                  "false",   Effect::now,   "use `hosts` even where the router gives some"},
+    {"hosts_pipe_connect",             &Options::hosts_pipe_connect,              "",        Effect::later, "early pipelining"},
+    {"hosts_randomize",                &Options::hosts_randomize,                 "false",   Effect::now,   "try `hosts` in random order"},
+    {"hosts_request_ocsp",             &Options::hosts_request_ocsp,              "*",       Effect::later, "ask for a certificate status"},
+    {"hosts_require_auth",             &Options::hosts_require_auth,              "",        Effect::later, "do not deliver without authentication"},
+    {"hosts_require_dane",             &Options::hosts_require_dane,              "",        Effect::later, "do not deliver without DANE"},
+    {"hosts_require_ocsp",             &Options::hosts_require_ocsp,              "",        Effect::later, "insist on a certificate status"},
+    {"hosts_require_tls",              &Options::hosts_require_tls,               "",        Effect::later, "do not deliver without TLS"},
+    {"hosts_try_auth",                 &Options::hosts_try_auth,                  "",        Effect::later, "authenticate where possible"},
+    {"hosts_try_chunking",             &Options::hosts_try_chunking,              "*",       Effect::now,   "use BDAT where it is offered"},
+    {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::later, "use DANE where it is possible"},
+    {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::later, "TCP Fast Open"},
+    {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::later, "use PRDR where it is offered"},
+    {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::later, "no STARTTLS in callouts"},
+    {"interface",                      &Options::interface,                       "",        Effect::now,   "local addresses to connect from"},
+    {"keepalive",                      &Options::keepalive,                       "true",    Effect::later, "TCP keepalives"},
+    {"lmtp_ignore_quota",              &Options::lmtp_ignore_quota,               "false",   Effect::later, "IGNOREQUOTA of LMTP"},
+    {"max_rcpt",                       &Options::max_rcpt,                        "100",     Effect::now,   "recipients of one transaction; 0: no limit"},
+    {"message_linelength_limit",       &Options::message_linelength_limit,        "998",     Effect::now,   "fail messages with longer lines"},
+    {"multi_domain",                   &Options::multi_domain,                    "true",    Effect::now,   "recipients of several domains in one transaction"},
+    {"port",                           &Options::port,                            "",        Effect::now,   "port of the remote host"},
+    {"protocol",                       &Options::protocol,                        "smtp",    Effect::now,   "smtp or lmtp"},
+    {"retry_include_ip_address",       &Options::retry_include_ip_address,        "true",    Effect::now,   "retry keys of hosts hold the address too"},
+    {"serialize_hosts",                &Options::serialize_hosts,                 "",        Effect::later, "one connection at a time to these"},
+    {"size_addition",                  &Options::size_addition,                   "1024",    Effect::now,   "added to the size in MAIL; negative: no SIZE"},
+    {"socks_proxy",                    &Options::socks_proxy,                     "",        Effect::later, "SOCKS5 proxies"},
+    {"tls_certificate",                &Options::tls_certificate,                 "",        Effect::later, "client certificate"},
+    {"tls_crl",                        &Options::tls_crl,                         "",        Effect::later, "revocation list"},
+    {"tls_dh_min_bits",                &Options::tls_dh_min_bits,                 "1024",    Effect::later, "smallest DH group"},
+    {"tls_privatekey",                 &Options::tls_privatekey,                  "",        Effect::later, "client key"},
+    {"tls_require_ciphers",            &Options::tls_require_ciphers,             "",        Effect::later, "ciphers"},
+    {"tls_sni",                        &Options::tls_sni,                         "",        Effect::later, "server name to ask for"},
+    {"tls_tempfail_tryclear",          &Options::tls_tempfail_tryclear,           "true",    Effect::later, "deliver in clear where TLS fails"},
+    {"tls_try_verify_hosts",           &Options::tls_try_verify_hosts,            "*",       Effect::later, "verify and log"},
+    {"tls_verify_cert_hostnames",      &Options::tls_verify_cert_hostnames,       "*",       Effect::later, "verify names"},
+    {"tls_verify_certificates",        &Options::tls_verify_certificates,         "system",  Effect::later, "certification authorities"},
+    {"tls_verify_hosts",               &Options::tls_verify_hosts,                "",        Effect::later, "insist on verification"},
+    {"utf8_downconvert",               &Options::utf8_downconvert,                "-1",      Effect::later, "downgrade SMTPUTF8 addresses"},
+});
+// clang-format on
+
+// Security that was asked for and would silently be missing.
+constexpr std::array<std::string_view, 11> kRefusedUntilTheyAct{
+    "authenticated_sender", "dkim_domain",        "fallback_hosts",        "hosts_require_auth",
+    "hosts_require_dane",   "hosts_require_ocsp", "hosts_require_tls",     "serialize_hosts",
+    "socks_proxy",          "tls_verify_hosts",   "dnssec_require_domains"};
+
+}  // namespace
+
+std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
+                                               const TransportCompileContext& context) {
+  auto transport = std::make_unique<SmtpTransport>();
+  config::OptionTarget<TransportOptions> generic(transport_option_rows(), transport->options_);
+  config::OptionTarget<SmtpOptions> own(kRows, transport->smtp_);
+  config::apply_settings(instance.settings, {&generic, &own}, context.diagnostics,
+                         "smtp transport");
+  for (std::string_view name : kRefusedUntilTheyAct) {
+    const config::Setting* setting = instance.find(name);
+    if (setting == nullptr || (setting->value && setting->value->trimmed().empty())) continue;
+    context.diagnostics.error(
+        setting->place, "smtp transport option \"" + std::string(name) + "\" is not available yet");
+  }
+  SmtpOptions& options = transport->smtp_;
+  transport->helo_data_ = context.expansion(options.helo_data);
+  transport->interface_ = context.expansion(options.interface);
+  transport->hosts_ = context.expansion(options.hosts);
+  transport->avoid_esmtp = context.list(config::ListKind::host, options.hosts_avoid_esmtp);
+  transport->avoid_pipelining =
+      context.list(config::ListKind::host, options.hosts_avoid_pipelining);
+  transport->try_chunking = context.list(config::ListKind::host, options.hosts_try_chunking);
+  transport->retry_include_ip_ =
+      acl::truth_of(options.retry_include_ip_address.text.view()).value_or(true);
+  transport->multi_domain_ = acl::truth_of(options.multi_domain.text.view()).value_or(true);
+
+  const config::Setting* protocol = instance.find("protocol");
+  transport->is_lmtp_ = options.protocol == "lmtp";
+  if (options.protocol != "smtp" && options.protocol != "lmtp") {
+    context.diagnostics.error(protocol == nullptr ? instance.place : protocol->place,
+                              "protocol \"" + options.protocol + "\" is not available",
+                              "smtp or lmtp");
+  }
+  transport->default_port_ = transport->is_lmtp_ ? 24 : 25;
+  if (options.port.is_set && !options.port.text.empty()) {
+    const std::string_view text = options.port.text.view();
+    const std::optional<uint64_t> port = text == "smtp"   ? 25
+                                         : text == "lmtp" ? 24
+                                                          : parse_decimal(text);
+    if (port && *port > 0 && *port < 65536) {
+      transport->default_port_ = static_cast<uint16_t>(*port);
+    } else {
+      context.diagnostics.error(options.port.text.begin_place(),
+                                "\"" + std::string(text) + "\" is no port",
+                                "a number from 1 to 65535, smtp or lmtp");
+    }
+  }
+  return transport;
+}
+
+bool SmtpTransport::matches(const std::shared_ptr<const acl::ListPattern>& list,
+                            const std::string& host_name, const IpAddress& address,
+                            acl::EvalContext& evaluation) {
+  if (list == nullptr) return false;
+  return list->match({{}, address, host_name}, evaluation).match == acl::Match::yes;
+}
+
+}  // namespace godwit::delivery

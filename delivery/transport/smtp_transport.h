@@ -1,0 +1,180 @@
+// The smtp transport: options, and SmtpConnection, one connection to one remote host over which
+// transactions go one after the other. Destination queues (delivery/queue) open and keep
+// connections. RFC 5321; EXIM.md 2.8.
+#pragma once
+
+#include "core/io/uv_stream.h"
+#include "delivery/transport/transport.h"
+#include "protocol/smtp/client_engine.h"
+
+namespace godwit::delivery {
+
+struct SmtpOptions {
+  bool address_retry_include_sender = true;
+  bool allow_localhost = false;
+  config::ExpandText authenticated_sender;
+  bool authenticated_sender_force = false;
+  Seconds command_timeout;
+  int64_t connection_max_messages = 0;
+  Seconds connect_timeout;
+  config::ExpandText dane_require_tls_ciphers;
+  Seconds data_timeout;
+  bool delay_after_cutoff = true;
+  int64_t destination_concurrency_initial = 0;
+  int64_t destination_concurrency_limit = 0;
+  Seconds destination_idle_timeout;
+  config::ExpandText dkim_canon;
+  config::ExpandText dkim_domain;
+  config::ExpandText dkim_private_key;
+  config::ExpandText dkim_selector;
+  config::ExpandText dkim_sign_headers;
+  config::ExpandText dkim_strict;
+  bool dns_qualify_single = true;
+  bool dns_search_parents = false;
+  config::DomainListText dnssec_request_domains;
+  config::DomainListText dnssec_require_domains;
+  std::string dscp;
+  std::string fallback_hosts;
+  Seconds final_timeout;
+  bool gethostbyname = false;
+  config::ExpandText helo_data;
+  config::ExpandText hosts;
+  config::HostListText hosts_avoid_esmtp;
+  config::HostListText hosts_avoid_pipelining;
+  config::HostListText hosts_avoid_tls;
+  int64_t hosts_max_try = 0;
+  int64_t hosts_max_try_hardlimit = 0;
+  config::HostListText hosts_nopass_tls;
+  config::HostListText hosts_noproxy_tls;
+  bool hosts_override = false;
+  config::HostListText hosts_pipe_connect;
+  bool hosts_randomize = false;
+  config::HostListText hosts_request_ocsp;
+  config::HostListText hosts_require_auth;
+  config::HostListText hosts_require_dane;
+  config::HostListText hosts_require_ocsp;
+  config::HostListText hosts_require_tls;
+  config::HostListText hosts_try_auth;
+  config::HostListText hosts_try_chunking;
+  config::HostListText hosts_try_dane;
+  config::HostListText hosts_try_fastopen;
+  config::HostListText hosts_try_prdr;
+  config::HostListText hosts_verify_avoid_tls;
+  config::ExpandText interface;
+  bool keepalive = true;
+  bool lmtp_ignore_quota = false;
+  int64_t max_rcpt = 0;
+  int64_t message_linelength_limit = 0;
+  config::ExpandBool multi_domain;
+  config::ExpandText port;
+  std::string protocol;
+  config::ExpandText retry_include_ip_address;
+  config::HostListText serialize_hosts;
+  int64_t size_addition = 0;
+  config::ExpandText socks_proxy;
+  config::ExpandText tls_certificate;
+  config::ExpandText tls_crl;
+  int64_t tls_dh_min_bits = 0;
+  config::ExpandText tls_privatekey;
+  config::ExpandText tls_require_ciphers;
+  config::ExpandText tls_sni;
+  bool tls_tempfail_tryclear = true;
+  config::HostListText tls_try_verify_hosts;
+  config::HostListText tls_verify_cert_hostnames;
+  config::ExpandText tls_verify_certificates;
+  config::HostListText tls_verify_hosts;
+  int64_t utf8_downconvert = 0;
+};
+
+class SmtpTransport final : public Transport {
+ public:
+  bool is_remote() const noexcept override { return true; }
+  Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const override;
+
+  const SmtpOptions& smtp() const noexcept { return smtp_; }
+  bool is_lmtp() const noexcept { return is_lmtp_; }
+  uint16_t default_port() const noexcept { return default_port_; }
+  const acl::Expansion& helo_data() const noexcept { return helo_data_; }
+  const acl::Expansion& interface() const noexcept { return interface_; }
+  // Hosts of the transport's own `hosts`, for routers that give none or with hosts_override.
+  const acl::Expansion& hosts() const noexcept { return hosts_; }
+  bool includes_ip_in_retry() const noexcept { return retry_include_ip_; }
+  bool mixes_domains() const noexcept { return multi_domain_; }
+  static bool matches(const std::shared_ptr<const acl::ListPattern>& list,
+                      const std::string& host_name, const IpAddress& address,
+                      acl::EvalContext& evaluation);
+
+  std::shared_ptr<const acl::ListPattern> avoid_esmtp;
+  std::shared_ptr<const acl::ListPattern> avoid_pipelining;
+  std::shared_ptr<const acl::ListPattern> try_chunking;
+
+ private:
+  friend std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
+                                                        const TransportCompileContext& context);
+  SmtpOptions smtp_;
+  acl::Expansion helo_data_;
+  acl::Expansion interface_;
+  acl::Expansion hosts_;
+  uint16_t default_port_ = 25;
+  bool is_lmtp_ = false;
+  bool retry_include_ip_ = true;
+  bool multi_domain_ = true;
+};
+
+// What a connection is told to send. Views and references outlive the call.
+struct SmtpJob {
+  const Envelope& envelope;
+  const MessageContent& content;
+  std::string_view sender;  // the return path
+  std::vector<smtp::ClientRecipient> recipients;
+};
+
+class SmtpConnection {
+ public:
+  // `evaluation` is used while opening; the other references outlive the connection.
+  SmtpConnection(Loop& loop, const SmtpTransport& transport, std::string host_name, Endpoint to,
+                 bool is_mx);
+  ~SmtpConnection();
+
+  // Connects, takes the greeting, says EHLO. Otherwise a host error for every recipient of whoever
+  // asked for the connection.
+  Task<std::optional<DeliveryOutcome>> open(std::string helo_name, std::optional<IpAddress> from,
+                                            bool pipelining, bool esmtp, bool chunking);
+  // One outcome a recipient, in order. is_usable() tells whether another job may follow.
+  Task<std::vector<DeliveryOutcome>> send(SmtpJob job);
+  // QUIT and its answer, within a short time; then the connection is closed.
+  Task<void> quit();
+  // Ends whatever is under way: for the end of the process.
+  void abort() noexcept {
+    if (stream_ != nullptr) stream_->close();
+  }
+
+  bool is_usable() const noexcept { return usable_; }
+  // Idle for long enough that the server may have left; a readable idle connection is at its end.
+  uint32_t messages_sent() const noexcept { return messages_sent_; }
+  const std::shared_ptr<const RemoteInfo>& remote() const noexcept { return remote_; }
+  ByteStream& stream() noexcept { return *stream_; }
+
+ private:
+  Task<smtp::ClientEvent> pump();
+  Task<Result<void>> send_body(const MessageContent& content, smtp::BodyForm form, bool canonical);
+  Task<Result<void>> send_stored_body(const MessageContent& content, smtp::BodyForm form,
+                                      bool canonical);
+  void set_phase_deadline(smtp::Phase phase);
+  DeliveryOutcome outcome_of(const smtp::Outcome& outcome) const;
+  DeliveryOutcome host_failure(const Error& error) const;
+
+  Loop& loop_;
+  const SmtpTransport& transport_;
+  Endpoint to_;
+  std::unique_ptr<UvStream> stream_;
+  std::unique_ptr<smtp::ClientEngine> engine_;
+  std::shared_ptr<const RemoteInfo> remote_;
+  std::string host_name_;
+  uint32_t messages_sent_ = 0;
+  bool is_mx_ = false;
+  bool usable_ = false;
+  bool chunking_ = false;
+};
+
+}  // namespace godwit::delivery

@@ -1,0 +1,122 @@
+// Transports: what delivers a message to where a router sent it. A Transport is immutable and part
+// of the configuration snapshot. There are two kinds: local ones deliver one recipient at a time on
+// the thread pool; the remote one is driven by destination queues, which own its connections.
+#pragma once
+
+#include "acl/expand/expansion.h"
+#include "acl/lists/lists.h"
+#include "core/config/document.h"
+#include "core/config/option.h"
+#include "core/io/task.h"
+#include "delivery/route/router.h"
+#include "delivery/transport/message_content.h"
+#include "delivery/transport/outcome.h"
+#include "protocol/spool_format/envelope.h"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace godwit::delivery {
+
+// The options that every transport has. Rows are in transport_options.cc. EXIM.md 2.8.
+struct TransportOptions {
+  bool body_only = false;
+  config::ExpandText current_directory;
+  config::ExpandText debug_print;
+  bool delivery_date_add = false;
+  bool disable_logging = false;
+  bool envelope_to_add = false;
+  config::ExpandText event_action;
+  config::ExpandText group;
+  config::ExpandTexts headers_add;
+  bool headers_only = false;
+  config::ExpandTexts headers_remove;
+  std::string headers_rewrite;
+  config::ExpandText home_directory;
+  bool initgroups = false;
+  config::ExpandText max_parallel;
+  config::ExpandText message_size_limit;
+  bool rcpt_include_affixes = false;
+  bool retry_use_local_part = false;
+  config::ExpandText return_path;
+  bool return_path_add = false;
+  config::ExpandText shadow_condition;
+  std::string shadow_transport;
+  config::ExpandText transport_filter;
+  Seconds transport_filter_timeout;
+  config::ExpandText user;
+};
+std::span<const config::OptionRow<TransportOptions>> transport_option_rows() noexcept;
+
+// One recipient of a local delivery. Everything outlives the task.
+struct LocalDelivery {
+  const Envelope& envelope;
+  const MessageContent& content;
+  std::string_view local_part;  // after prefix and suffix were taken off
+  std::string_view domain;
+  std::string_view address;      // the whole, as it was accepted
+  std::string_view return_path;  // envelope sender, or the router's errors_to
+  acl::EvalContext& evaluation;  // with the address in it
+  WallTime now;
+};
+
+struct TransportCompileContext {
+  const acl::NamedLists& lists;
+  config::Diagnostics& diagnostics;
+
+  acl::Expansion expansion(const config::ConfigText& text) const;  // empty where unset or wrong
+  std::shared_ptr<const acl::ListPattern> list(config::ListKind kind,
+                                               const config::ConfigText& text) const;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  const std::string& name() const noexcept { return name_; }
+  const TransportOptions& options() const noexcept { return options_; }
+  virtual bool is_remote() const noexcept = 0;
+  // Local transports only.
+  virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
+
+ protected:
+  friend class TransportSet;
+  std::string name_;
+  TransportOptions options_;
+};
+
+class TransportSet final : public TransportNames {
+ public:
+  static std::shared_ptr<const TransportSet> compile(const config::ConfigDocument& document,
+                                                     const acl::NamedLists& lists,
+                                                     config::Diagnostics& diagnostics);
+  int find(std::string_view name) const override;
+  std::vector<std::string_view> all() const override;
+  // Null for a transport whose options were wrong; such a set is never used to deliver.
+  const Transport* at(int index) const { return transports_[static_cast<size_t>(index)].get(); }
+  size_t size() const noexcept { return transports_.size(); }
+
+ private:
+  std::vector<std::unique_ptr<Transport>> transports_;
+  std::vector<std::string> names_;
+};
+
+// --- Drivers -------------------------------------------------------------------------------------
+
+struct TransportDriverRow {
+  std::string_view name;
+  // Reads the options and compiles them; null where they are wrong. A null function is a driver
+  // that the language knows and this program does not have yet.
+  std::unique_ptr<Transport> (*make)(const config::Instance& instance,
+                                     const TransportCompileContext& context);
+  std::string_view doc;
+};
+std::span<const TransportDriverRow> transport_driver_rows() noexcept;
+
+std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
+                                               const TransportCompileContext& context);
+std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
+                                                     const TransportCompileContext& context);
+
+}  // namespace godwit::delivery
