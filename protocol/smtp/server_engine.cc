@@ -10,17 +10,9 @@
 namespace godwit::smtp {
 namespace {
 
-constexpr bool is_success(uint16_t code) noexcept {
-  return code / 100 == 2;
-}
-
 constexpr bool is_control(char c) noexcept {
   const auto byte = static_cast<unsigned char>(c);
   return (byte < ' ' && c != '\t') || byte == 0x7f;
-}
-
-constexpr unsigned verb_bit(Verb verb) noexcept {
-  return 1u << static_cast<unsigned>(verb);
 }
 
 }  // namespace
