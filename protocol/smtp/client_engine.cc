@@ -2,8 +2,6 @@
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"
-#include "protocol/smtp/limits.h"
-#include "protocol/smtp/xtext.h"
 
 #include <algorithm>
 #include <utility>
@@ -33,30 +31,6 @@ bool is_safe_address(std::string_view address) noexcept {
     if (!quoted && (byte == '<' || byte == '>' || byte == ' ')) return false;
   }
   return !quoted;
-}
-
-bool is_safe_value(std::string_view value) noexcept {
-  return std::ranges::all_of(value, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte > ' ' && byte != 0x7f;
-  });
-}
-
-void append_notify(std::string& out, uint8_t notify) {
-  struct NotifyRow {
-    NotifyBits bit;
-    std::string_view name;
-  };
-  constexpr NotifyRow kRows[] = {{kNotifyNever, "NEVER"},
-                                 {kNotifySuccess, "SUCCESS"},
-                                 {kNotifyFailure, "FAILURE"},
-                                 {kNotifyDelay, "DELAY"}};
-  std::string_view separator = " NOTIFY=";
-  for (const NotifyRow& row : kRows) {
-    if ((notify & row.bit) == 0) continue;
-    out.append(separator).append(row.name);
-    separator = ",";
-  }
 }
 
 }  // namespace
@@ -332,120 +306,6 @@ void ClientEngine::timed_out() {
   lost("timed out");
 }
 
-// --- sending ---
-
-// Sends what can be sent now. Without pipelining that is one command, when nothing is awaited.
-void ClientEngine::advance() {
-  const bool all_answered = replies_awaited() == 0;
-  if (all_answered && !body_open_ && (message_settled_ || data_sent_ || lone_dot_)) {
-    if (body_wanted_) return;
-    return finish_transaction();
-  }
-  if (message_settled_ || data_sent_ || (!pipelined_ && !all_answered)) return;
-  if (!mail_sent_) {
-    if (needs_rset_) {
-      needs_rset_ = false;
-      output_ += "RSET\r\n";
-      expect(Awaited::rset);
-      if (!pipelined_) return;
-    }
-    send_mail();
-    if (!pipelined_) return;
-  }
-  if (recipients_sent_ < recipients_to_send_) {
-    if (replies_awaited() > kPipelinedRecipientsMax) return;
-    send_recipient_group();
-    if (recipients_sent_ < recipients_to_send_ || !pipelined_) return;
-  }
-  if (all_answered && recipients_good_ == 0 && mail_sent_ && recipients_sent_ != 0) {
-    if (replies_awaited() == 0) finish_transaction();
-    if (state_ != State::transaction) return;
-    if (!pipelined_) return;
-  }
-  send_data();
-}
-
-void ClientEngine::send_recipient_group() {
-  size_t room = pipelined_ ? kPipelinedRecipientsMax : 1;
-  while (room > 0 && recipients_sent_ < recipients_to_send_) {
-    const uint32_t recipient = recipients_sent_++;
-    if (settled_[recipient]) continue;
-    send_rcpt(recipient);
-    --room;
-  }
-}
-
-void ClientEngine::send_helo(Awaited what) {
-  output_ += what == Awaited::helo ? "HELO " : options_.lmtp ? "LHLO " : "EHLO ";
-  output_ += options_.helo_name;
-  output_ += "\r\n";
-  expect(what);
-}
-
-void ClientEngine::send_mail() {
-  const Transaction& t = transaction_;
-  mail_line_ = "MAIL FROM:<" + t.sender + ">";
-  if (has(Extension::size)) {
-    mail_line_ += " SIZE=";
-    append_decimal(mail_line_, t.size_to_declare != 0 ? t.size_to_declare : t.body_bytes);
-  }
-  if (has(Extension::eight_bit_mime) && t.body == BodyKind::eight_bit_mime) {
-    mail_line_ += " BODY=8BITMIME";
-  }
-  if (t.smtputf8) mail_line_ += " SMTPUTF8";
-  if (has(Extension::dsn)) {
-    if (t.ret == DsnReturn::headers) mail_line_ += " RET=HDRS";
-    if (t.ret == DsnReturn::full) mail_line_ += " RET=FULL";
-    if (!t.envid.empty() && is_xtext(t.envid)) mail_line_ += " ENVID=" + t.envid;
-  }
-  if (has(Extension::auth) && !t.auth.empty()) {
-    mail_line_ += " AUTH=";
-    append_xtext(mail_line_, t.auth);
-  }
-  output_ += mail_line_;
-  output_ += "\r\n";
-  mail_sent_ = true;
-  expect(Awaited::mail);
-}
-
-void ClientEngine::send_rcpt(uint32_t recipient) {
-  const ClientRecipient& to = transaction_.recipients[recipient];
-  output_ += "RCPT TO:<" + to.address + ">";
-  if (has(Extension::dsn)) {
-    append_notify(output_, to.notify);
-    if (!to.orcpt.empty() && is_safe_value(to.orcpt)) output_ += " ORCPT=" + to.orcpt;
-  }
-  output_ += "\r\n";
-  expect(Awaited::rcpt, recipient);
-}
-
-void ClientEngine::send_data() {
-  const bool answered = replies_awaited() == 0;
-  if (!use_bdat_) {
-    data_sent_ = true;
-    output_ += "DATA\r\n";
-    expect(Awaited::data);
-    return;
-  }
-  // A big body is not sent into the unknown; LMTP must know whose answers will come.
-  const bool eager = transaction_.body_bytes <= kEagerBodyBytesMax && !options_.lmtp;
-  if (!answered && !eager) return;
-  data_sent_ = true;
-  output_ += "BDAT ";
-  append_decimal(output_, transaction_.body_bytes);
-  output_ += " LAST\r\n";
-  start_body();
-}
-
-// The body goes out next; its answer, or in LMTP the answer for each recipient, is awaited.
-void ClientEngine::start_body() {
-  body_wanted_ = true;
-  if (!options_.lmtp) return expect(Awaited::end);
-  for (uint32_t n = 0; n < recipients_to_send_; ++n) {
-    if (accepted_[n]) expect(Awaited::end, n);
-  }
-}
-
 // --- outcomes ---
 
 void ClientEngine::settle_message(Outcome outcome) {
@@ -460,15 +320,9 @@ void ClientEngine::settle_message(Outcome outcome) {
 
 void ClientEngine::finish_transaction() {
   if (!message_settled_) {
-    // Every recipient was refused on its own; the message as such has the last of those answers.
-    message_outcome_ = outcomes_.empty()
-                           ? Outcome()
-                           : outcomes_[recipients_to_send_ > 0 ? recipients_to_send_ - 1 : 0];
     message_settled_ = true;
-  }
-  if (lone_dot_ ||
-      (data_sent_ && !use_bdat_ && message_outcome_.outcome == OutcomeClass::delivered)) {
-    needs_rset_ = false;
+    // Every recipient was refused on its own; the message as such has the last of those answers.
+    if (recipients_to_send_ > 0) message_outcome_ = outcomes_[recipients_to_send_ - 1];
   }
   state_ = State::ready;
   done_pending_ = ready_pending_ = true;
@@ -477,7 +331,7 @@ void ClientEngine::finish_transaction() {
 void ClientEngine::fail_session(Outcome outcome) {
   failure_ = outcome;
   if (state_ == State::transaction) {
-    settle_message(std::move(outcome));
+    if (!message_settled_) settle_message(std::move(outcome));
     done_pending_ = true;
   }
   state_ = State::failed;
