@@ -50,10 +50,6 @@ std::string ClientEngine::take_output() {
 }
 
 ClientEvent ClientEngine::next() {
-  if (!started_) {
-    started_ = true;
-    expect(Awaited::greeting);
-  }
   while (true) {
     if (std::exchange(done_pending_, false))
       return {ClientEventKind::transaction_done, phase(), {}};
@@ -205,6 +201,12 @@ void ClientEngine::on_end(Expected expected, ServerReply reply) {
   const bool odd = outcome.reply.digit() == 3;
   if (odd) outcome.outcome = OutcomeClass::in_doubt;
   if (options_.lmtp && !lone_dot_ && !message_settled_) {
+    // RFC 2033 4.2: each answer is about one recipient.
+    if (outcome.outcome == OutcomeClass::message_deferred) {
+      outcome.outcome = OutcomeClass::recipient_deferred;
+    } else if (outcome.outcome == OutcomeClass::message_failed) {
+      outcome.outcome = OutcomeClass::recipient_failed;
+    }
     outcomes_[expected.recipient] = outcome;
     settled_[expected.recipient] = true;
     if (replies_awaited() == 0) settle_message(std::move(outcome));

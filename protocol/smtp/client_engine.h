@@ -98,7 +98,9 @@ struct ClientOptions {
 
 class ClientEngine {
  public:
-  explicit ClientEngine(ClientOptions options) : options_(std::move(options)) {}
+  explicit ClientEngine(ClientOptions options) : options_(std::move(options)) {
+    expect(Awaited::greeting);
+  }
   ClientEngine(const ClientEngine&) = delete;
   ClientEngine& operator=(const ClientEngine&) = delete;
 
@@ -167,7 +169,6 @@ class ClientEngine {
 
   ClientOptions options_;
   State state_ = State::greeting;
-  bool started_ = false;
   bool esmtp_ = false;
   bool pipelined_ = false;
   bool use_bdat_ = false;

@@ -265,7 +265,7 @@ Event ServerEngine::on_rcpt(std::string_view argument) {
   if (!in_transaction()) {
     // A pipelining client could not know yet that its MAIL was refused: no fault of its.
     const bool excused = pipelining() && was_mail_refused_;
-    mail_refused_ = excused;
+    mail_refused_ = rcpt_seen_ = excused;
     return refuse(excused ? Fault::none : Fault::protocol, ReplyId::sender_not_given);
   }
   rcpt_seen_ = true;

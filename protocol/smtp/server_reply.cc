@@ -21,12 +21,12 @@ void ServerEngine::reply(const ReplyView& answer) {
   const EventKind kind = std::exchange(waiting_, EventKind::need_input);
   if (kind == EventKind::rcpt && !is_positive(answer.code)) note_rcpt_refusal(answer.text);
   if (kind == EventKind::body_end && body_->chunked && is_success(answer.code)) {
-    std::string text = " ";
+    const bool enhanced = offers(Extension::enhanced_status_codes);
+    std::string text = enhanced ? "" : " ";
     append_decimal(text, bdat_.chunk_bytes());
     text += " byte chunk, total ";
     append_decimal(text, bdat_.total_bytes());
-    append_reply_start(output_, {answer.code, answer.enhanced, text},
-                       offers(Extension::enhanced_status_codes));
+    append_reply_start(output_, {answer.code, answer.enhanced, text}, enhanced);
   }
   if (kind == EventKind::greeted) {
     last_code_ = answer.code;

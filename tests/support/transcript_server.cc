@@ -172,7 +172,7 @@ void ServerPlay::decide_path(std::string_view what, const Path& path, ReplyId ot
   if (!path.is_unqualified() || path.is_postmaster()) {
     return decide(what, path.address, named_reply(otherwise));
   }
-  const std::string text = std::string(path.address) + ": " +
+  const std::string text = std::string(path.written) + ": " +
                            (what == "mail" ? "sender" : "recipient") +
                            " address must contain a domain";
   engine_->reply({501, "5.1.3", text});
