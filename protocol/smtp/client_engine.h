@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace godwit::smtp {
@@ -28,7 +29,8 @@ enum class Phase : uint8_t {
   data_block,
   data_end,
   rset,
-  quit
+  quit,
+  idle,  // nothing is awaited: only the server's leaving can come
 };
 
 // EXIM.md 2.8: what a failure is about, and so who tries again where.
@@ -40,6 +42,7 @@ enum class OutcomeClass : uint8_t {
   message_failed,      // 5xx to the same, or the message does not fit what the server offers
   host_error,          // connection, greeting, EHLO, lost or timed out, nonsense: try another host
   in_doubt,            // lost after the final dot: the message may have been accepted
+  not_tried,           // over the number of recipients that this server takes at a time
 };
 
 struct Outcome {
@@ -95,11 +98,13 @@ struct ClientOptions {
 
 class ClientEngine {
  public:
-  explicit ClientEngine(ClientOptions options) : options_(std::move(options)) {}
+  explicit ClientEngine(ClientOptions options) : options_(std::move(options)) {
+    expect(Awaited::greeting);
+  }
   ClientEngine(const ClientEngine&) = delete;
   ClientEngine& operator=(const ClientEngine&) = delete;
 
-  void receive(std::string_view bytes);  // copies nothing that it can parse at once
+  void receive(std::string_view bytes);
   ClientEvent next();
   bool has_output() const noexcept { return !output_.empty(); }
   std::string take_output();
@@ -113,9 +118,6 @@ class ClientEngine {
   // Facts.
   void peer_closed();
   void timed_out();
-  // TLS is up: forgets what the server offered and sends EHLO again (RFC 3207 4.2). Whatever was
-  // received in the clear and not parsed is dropped.
-  void tls_started();
 
   const Capabilities& capabilities() const noexcept { return capabilities_; }
   bool is_esmtp() const noexcept { return esmtp_; }
@@ -132,21 +134,8 @@ class ClientEngine {
   const Transaction& transaction() const noexcept { return transaction_; }
 
  private:
-  enum class State : uint8_t {
-    greeting,
-    helo,
-    ready,
-    envelope,
-    go_ahead,
-    body,
-    body_eager,
-    end,
-    rset,
-    quitting,
-    failed,
-    closed,
-  };
-  enum class Awaited : uint8_t { greeting, ehlo, helo, mail, rcpt, data, end, rset, quit };
+  enum class State : uint8_t { greeting, helo, ready, transaction, quitting, failed, closed };
+  enum class Awaited : uint8_t { greeting, ehlo, helo, rset, mail, rcpt, data, end, quit };
   struct Expected {
     Awaited what;
     uint32_t recipient = 0;
@@ -155,24 +144,26 @@ class ClientEngine {
   bool take_reply();
   void on_reply(Expected expected, ServerReply reply);
   void on_greeting(ServerReply reply);
-  void on_helo(Awaited what, ServerReply reply);
+  void on_helo(Expected expected, ServerReply reply);
   void on_mail(ServerReply reply);
   void on_rcpt(uint32_t recipient, ServerReply reply);
   void on_data(ServerReply reply);
-  void on_end(ServerReply reply);
-  void on_lmtp_end(uint32_t recipient, ServerReply reply);
-  void go_on();
-  void send_helo(bool esmtp);
+  void on_end(Expected expected, ServerReply reply);
+  bool check_transaction();
+  void advance();
+  void send_helo(Awaited what);
   void send_mail();
-  void send_recipients();
+  void send_rcpt(uint32_t recipient);
   void send_data();
-  void send_chunk_header();
+  void send_recipient_group();
+  void start_body();
   void expect(Awaited what, uint32_t recipient = 0) { expected_.push_back({what, recipient}); }
   size_t replies_awaited() const noexcept { return expected_.size() - expected_at_; }
+  bool has(Extension e) const noexcept { return esmtp_ && capabilities_.has(e); }
   void settle_message(Outcome outcome);
   void finish_transaction();
   void fail_session(Outcome outcome);
-  void lost(std::string_view problem);
+  void lost(std::string problem);
   std::string command_text(Expected expected) const;
   Phase phase() const noexcept;
 
@@ -181,28 +172,34 @@ class ClientEngine {
   bool esmtp_ = false;
   bool pipelined_ = false;
   bool use_bdat_ = false;
-  bool body_gone_ = false;  // all of the body was sent: losing the line is "in doubt"
-  bool data_sent_ = false;  // DATA or BDAT was sent in this transaction
-  bool go_ahead_ = false;   // 354 was received
-  bool lone_dot_ = false;   // an empty message was ended, because nobody would get it
-  bool message_settled_ = false;
-  bool done_pending_ = false;    // transaction_done is to be reported
-  bool failed_pending_ = false;  // session_failed is to be reported
-  bool close_after_ = false;     // 421: the server leaves
+  bool mail_sent_ = false;
+  bool data_sent_ = false;        // DATA or BDAT
+  bool body_wanted_ = false;      // send_body is to be reported
+  bool body_open_ = false;        // send_body was reported, body_sent() is to come
+  bool body_gone_ = false;        // all of the body was sent: losing the line is "in doubt"
+  bool lone_dot_ = false;         // an empty message was ended, because nobody would get it
+  bool message_settled_ = false;  // message_outcome_ is known
+  bool needs_rset_ = false;       // the server still has an envelope of ours
+  bool ready_pending_ = false;
+  bool done_pending_ = false;
+  bool failed_pending_ = false;
+  uint32_t recipients_to_send_ = 0;
   uint32_t recipients_sent_ = 0;
   uint32_t recipients_good_ = 0;
-  std::string input_;
   size_t input_at_ = 0;
+  size_t expected_at_ = 0;
+  std::string input_;
   std::string output_;
+  std::string mail_line_;
+  std::string helo_line_;
   ReplyParser parser_;
   std::vector<Expected> expected_;
-  size_t expected_at_ = 0;
   Capabilities capabilities_;
   ServerReply greeting_;
-  std::string helo_line_;
   Transaction transaction_;
   std::vector<Outcome> outcomes_;
-  std::vector<bool> accepted_;
+  std::vector<bool> settled_;   // outcomes_[n] is final
+  std::vector<bool> accepted_;  // RCPT n was accepted
   Outcome message_outcome_;
   Outcome failure_;
 };

@@ -22,9 +22,8 @@ ParseFailure failure(ReplyId id) {
   return {row.code, row.enhanced, std::string(row.text)};
 }
 
-ParseFailure bad_address(std::string_view argument, std::string_view enhanced,
-                         std::string_view why) {
-  std::string text(argument);
+ParseFailure bad_address(std::string_view path, std::string_view enhanced, std::string_view why) {
+  std::string text(path);
   text.append(": ").append(why);
   return {kSyntax, enhanced, std::move(text)};
 }
@@ -74,6 +73,7 @@ bool strip_route(std::string_view& mailbox) noexcept {
 // The reason why `text`, with or without brackets, is no path; empty where it is one.
 std::string_view parse_path(std::string_view text, Utf8 utf8, Path& path) {
   std::string_view mailbox = text;
+  path.written = text;
   if (!mailbox.empty() && mailbox.front() == '<') {
     if (mailbox.back() != '>' || mailbox.size() < 2) return "'>' missing at end of address";
     mailbox = mailbox.substr(1, mailbox.size() - 2);
@@ -88,7 +88,7 @@ std::string_view parse_path(std::string_view text, Utf8 utf8, Path& path) {
       !message::is_address_literal(parts.domain)) {
     return "domain missing or malformed";
   }
-  path = {mailbox, parts.local_part, parts.domain};
+  path = {mailbox, parts.local_part, parts.domain, text};
   return "";
 }
 
@@ -308,7 +308,7 @@ ParseFailure parse_mail(std::string_view argument, const Offer& offer, bool esmt
   }
   const Utf8 utf8 = command.smtputf8 ? Utf8::allowed : Utf8::refused;
   const std::string_view why = parse_path(split.path, utf8, command.path);
-  if (!why.empty()) return bad_address(argument, "5.1.7", why);
+  if (!why.empty()) return bad_address(split.path, "5.1.7", why);
   return {};
 }
 
@@ -323,7 +323,7 @@ ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, bool esmt
   }
   std::string_view why = parse_path(split.path, utf8 ? Utf8::allowed : Utf8::refused, command.path);
   if (why.empty() && command.path.address.empty()) why = "empty address";
-  if (!why.empty()) return bad_address(argument, "5.1.3", why);
+  if (!why.empty()) return bad_address(split.path, "5.1.3", why);
   return {};
 }
 

@@ -29,6 +29,8 @@ struct Path {
   std::string_view address;  // "a@b", "postmaster", or empty for "<>"
   std::string_view local_part;
   std::string_view domain;  // empty: unqualified; the driver decides
+  // As the client wrote it, with its brackets: for error texts.
+  std::string_view written;
   bool is_unqualified() const noexcept { return domain.empty() && !address.empty(); }
   // RFC 5321 4.5.1: <postmaster> without a domain is always accepted and qualified.
   bool is_postmaster() const noexcept;

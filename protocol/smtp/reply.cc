@@ -24,7 +24,6 @@ constexpr std::array kReplies{
     ReplyRow{ReplyId::data_go_ahead,             354, "",       "Enter message, ending with \".\" on a line by itself"},
     ReplyRow{ReplyId::rset_ok,                   250, "2.0.0",  "Reset OK"},
     ReplyRow{ReplyId::noop_ok,                   250, "2.0.0",  "OK"},
-    ReplyRow{ReplyId::help,                      214, "2.0.0",  "Commands supported:\nAUTH HELO EHLO MAIL RCPT DATA BDAT NOOP QUIT RSET HELP"},
     ReplyRow{ReplyId::starttls_go_ahead,         220, "2.0.0",  "TLS go ahead"},
     ReplyRow{ReplyId::line_too_long,             500, "5.5.6",  "line too long"},
     ReplyRow{ReplyId::bad_line_end,              500, "5.5.2",  "lines must end with CRLF"},

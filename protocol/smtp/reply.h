@@ -53,7 +53,6 @@ enum class ReplyId : uint8_t {
   data_go_ahead,
   rset_ok,
   noop_ok,
-  help,
   starttls_go_ahead,
   line_too_long,
   bad_line_end,

@@ -87,6 +87,7 @@ struct BodyTotals {
 class ServerEngine {
  public:
   explicit ServerEngine(const ServerLimits& limits) : limits_(limits) {}
+  ~ServerEngine();
   ServerEngine(const ServerEngine&) = delete;
   ServerEngine& operator=(const ServerEngine&) = delete;
 
@@ -99,8 +100,7 @@ class ServerEngine {
   void set_message_size_limit(uint64_t bytes) { limits_.message_size_limit = bytes; }
   // The handshake is done: forgets the session, and whatever was received before it.
   void tls_started();
-  // AUTH succeeded; a second AUTH is refused by the driver.
-  bool in_transaction() const noexcept { return state_ >= State::mail; }
+  bool in_transaction() const noexcept { return state_ >= State::mail && state_ <= State::chunk; }
 
   // Bytes. Only after need_input, or once before greet().
   void receive(std::string_view bytes);
@@ -123,6 +123,8 @@ class ServerEngine {
   const RcptCommand& rcpt() const noexcept { return rcpt_; }
   bool is_esmtp() const noexcept { return esmtp_; }
   bool is_chunked() const noexcept { return bdat_.is_active(); }
+  // Input that was received and not looked at, for the log line of a synchronisation error.
+  std::string_view unread() const noexcept { return input_; }
   bool has_smtputf8() const noexcept { return mail_.smtputf8; }
   BodyTotals body() const noexcept;
   // The header section of the message; from body_start to the next call of next() after the body.
@@ -136,59 +138,69 @@ class ServerEngine {
   uint32_t messages_begun() const noexcept { return messages_begun_; }
 
  private:
-  enum class State : uint8_t { connected, ready, greeted, mail, data, chunk, closing, closed };
+  enum class State : uint8_t { connected, ready, mail, data, chunk, closing, closed };
+  enum class LineState : uint8_t { none, good, bare_lf, too_long };
   struct Body;  // exists only while a message is being read
 
-  bool take_line();
-  void keep_rest();
+  LineState take_line();
   Event run_command();
   Event dispatch(const VerbRow& row, std::string_view argument);
+  bool pipelining() const noexcept { return offers(Extension::pipelining); }
+  bool offers(Extension e) const noexcept { return esmtp_ && offer_.extensions.has(e); }
   bool out_of_sync(const VerbRow& row) const noexcept;
   bool too_many_nonmail(const VerbRow& row) noexcept;
-  Event on_helo(Verb verb, std::string_view argument);
+  Event on_helo(std::string_view argument);
   Event on_mail(std::string_view argument);
   Event on_rcpt(std::string_view argument);
   Event on_data();
   Event on_bdat(std::string_view argument);
   Event on_rset();
-  Event on_unknown();
+  Event on_help();
   Event on_starttls();
   Event on_auth(std::string_view argument);
-  Event no_recipients(bool data);
-  Event next_data();
-  Event next_chunk();
-  Event chunk_done();
+  Event on_unknown();
+  Event no_recipients(std::string_view verb);
+  Event drop_chunk(Event event);
+  bool next_data(Event& event);
+  bool next_chunk(Event& event);
+  bool chunk_done(Event& event);
   Event body_done();
-  Event refuse(Fault fault, ReplyId id);
   Event refuse(Fault fault, const ReplyView& answer);
+  Event refuse(Fault fault, ReplyId id) { return refuse(fault, named_reply(id)); }
   Event refuse_body(ReplyId id);
   Event close_with(Fault fault, ReplyId id, std::string_view why);
-  Event answered(EventKind kind, ReplyId id, std::string_view text = {});
-  Event ask(EventKind kind, std::string_view text);
+  Event answer(EventKind kind, ReplyId id);
+  Event ask(EventKind kind, std::string_view text = {});
   void send(const ReplyView& answer);
-  void send_bdat_total(const ReplyView& answer);
-  void note_rcpt_refusal(const ReplyView& answer);
-  void after_reply(uint16_t code);
+  void note_rcpt_refusal(std::string_view text);
+  void after_reply(EventKind kind, uint16_t code);
   void judge_body(std::string_view bytes);
-  void open_body(bool chunked);
+  void open_body();
   void end_transaction();
+  void end_message();
 
   ServerLimits limits_;
   Offer offer_;
   State state_ = State::connected;
+  State after_chunk_ = State::ready;
   Verb verb_ = Verb::unknown;
-  EventKind waiting_ = EventKind::need_input;  // the event that waits for a reply
+  EventKind waiting_ = EventKind::need_input;  // the event that waits for an answer
   Fault fault_ = Fault::none;
+  bool helo_seen_ = false;
   bool esmtp_ = false;
   bool in_tls_ = false;
-  bool discarding_line_ = false;  // the rest of a line that was too long
-  bool line_in_pending_ = false;  // line_ points into pending_, which is to be cleared
-  bool mail_refused_ = false;     // MAIL was refused: RCPTs that follow are no fault of the client
-  bool last_was_rcpt_ = false;
+  bool discarding_line_ = false;   // the rest of a line that was too long
+  bool line_in_pending_ = false;   // line_ points into pending_, which is to be cleared
+  bool mail_refused_ = false;      // the last command was a refused MAIL, or a RCPT after one
+  bool was_mail_refused_ = false;  // the same before the command that is handled
+  bool rcpt_seen_ = false;         // the last command was a RCPT inside a transaction
+  bool was_rcpt_seen_ = false;
   bool same_refusal_ = false;
   bool too_many_rcpts_ = false;
+  bool chunk_answered_ = false;  // the octets that come are dropped and need no reply
+  bool body_over_ = false;       // body_ is kept only until the next event
   uint16_t last_code_ = 0;
-  uint8_t nonmail_seen_ = 0;  // bits: which verbs had their free first use
+  uint16_t nonmail_seen_ = 0;  // bits of the verbs that had their free use
   uint32_t rcpts_given_ = 0;
   uint32_t recipients_accepted_ = 0;
   uint32_t messages_begun_ = 0;

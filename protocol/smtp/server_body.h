@@ -1,0 +1,28 @@
+// What ServerEngine keeps only while a message is being read; private to its .cc files.
+#pragma once
+
+#include "protocol/message/header_scan.h"
+#include "protocol/smtp/data_stream.h"
+#include "protocol/smtp/server_engine.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace godwit::smtp {
+
+struct ServerEngine::Body {
+  explicit Body(const ServerLimits& limits) : headers(limits.header), data(limits.bare_line_ends) {}
+
+  message::HeaderScanner headers;
+  DataStream data;
+  uint64_t bytes = 0;
+  bool chunked = false;
+  std::optional<ReplyId> refusal;
+};
+
+// The bit of ServerEngine::nonmail_seen_ for a verb.
+constexpr unsigned nonmail_bit(Verb verb) noexcept {
+  return 1u << static_cast<unsigned>(verb);
+}
+
+}  // namespace godwit::smtp
