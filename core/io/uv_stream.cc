@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 
+#include <sys/socket.h>
 #include <uv.h>
 
 #include <array>
@@ -121,6 +122,13 @@ void UvStream::on_deadline() noexcept {
     set_read_error(Error(Errc::timed_out, "nothing was received"));
     set_write_error(Error(Errc::timed_out, "no progress in sending"));
   }
+}
+
+bool UvStream::has_input() const {
+  if (!pending_.empty()) return true;
+  if (closed_ || reading_) return false;
+  char byte;
+  return ::recv(descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
 bool UvStream::try_read() {

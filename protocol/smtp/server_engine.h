@@ -96,6 +96,10 @@ class ServerEngine {
   void greet(std::string_view banner);
   // What EHLO will offer; before accept_helo(). Views in it must outlive the session.
   void set_offer(const Offer& offer) { offer_ = offer; }
+  // Before the greeting, once the client is known.
+  void set_limits(const ServerLimits& limits) { limits_ = limits; }
+  const ServerLimits& limits() const noexcept { return limits_; }
+  void set_enforce_sync(bool on) noexcept { limits_.enforce_sync = on; }
   // The size limit of this transaction, which may be expanded for each message.
   void set_message_size_limit(uint64_t bytes) { limits_.message_size_limit = bytes; }
   // The handshake is done: forgets the session, and whatever was received before it.

@@ -29,6 +29,7 @@ class MemoryStream final : public ByteStream {
   // What a passed deadline does; tests call it after moving their clock.
   void expire_deadline();
   void close() noexcept override;
+  bool has_input() const override { return !incoming_.empty(); }
 
  protected:
   bool try_read() override;

@@ -1,0 +1,104 @@
+#include "daemon/connection_counts.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace godwit::daemon {
+namespace {
+
+uint32_t hash_of(const IpAddress& host) noexcept {
+  uint32_t hash = 2166136261U;  // FNV-1a
+  for (char c : host.bytes()) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash == 0 ? 1 : hash;
+}
+
+}  // namespace
+
+std::unique_ptr<ConnectionCounts> ConnectionCounts::make_private() {
+  void* memory =
+      mmap(nullptr, sizeof(Table), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  GODWIT_ASSERT(memory != MAP_FAILED);
+  return std::unique_ptr<ConnectionCounts>(
+      new ConnectionCounts(static_cast<Table*>(memory), -1, 0));
+}
+
+Result<std::unique_ptr<ConnectionCounts>> ConnectionCounts::make_shared() {
+  const int fd = memfd_create("godwit-counts", MFD_CLOEXEC);
+  if (fd < 0) return error_from_errno(errno, "memfd_create");
+  if (ftruncate(fd, sizeof(Table)) != 0) {
+    Error error = error_from_errno(errno, "ftruncate");
+    close(fd);
+    return error;
+  }
+  return attach(fd, 0);
+}
+
+Result<std::unique_ptr<ConnectionCounts>> ConnectionCounts::attach(int descriptor, size_t worker) {
+  void* memory = mmap(nullptr, sizeof(Table), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (memory == MAP_FAILED) return error_from_errno(errno, "map the connection counts");
+  return std::unique_ptr<ConnectionCounts>(
+      new ConnectionCounts(static_cast<Table*>(memory), descriptor, worker % kWorkersMax));
+}
+
+ConnectionCounts::~ConnectionCounts() {
+  munmap(table_, sizeof(Table));
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+size_t ConnectionCounts::find(const Section& section, uint32_t hash) noexcept {
+  for (size_t i = 0; i < kProbeSlots; ++i) {
+    const size_t slot = (hash + i) % kHostSlots;
+    if (section.hashes[slot].load(std::memory_order_relaxed) != hash) continue;
+    if (section.counts[slot].load(std::memory_order_relaxed) > 0) return slot;
+  }
+  return kNoSlot;
+}
+
+void ConnectionCounts::opened(const IpAddress& host) noexcept {
+  Section& section = table_->sections[worker_];
+  section.total.fetch_add(1, std::memory_order_relaxed);
+  const uint32_t hash = hash_of(host);
+  size_t slot = find(section, hash);
+  for (size_t i = 0; i < kProbeSlots && slot == kNoSlot; ++i) {
+    const size_t candidate = (hash + i) % kHostSlots;
+    if (section.counts[candidate].load(std::memory_order_relaxed) != 0) continue;
+    slot = candidate;
+    section.hashes[slot].store(hash, std::memory_order_relaxed);
+  }
+  if (slot != kNoSlot) section.counts[slot].fetch_add(1, std::memory_order_relaxed);
+}
+
+void ConnectionCounts::closed(const IpAddress& host) noexcept {
+  Section& section = table_->sections[worker_];
+  section.total.fetch_sub(1, std::memory_order_relaxed);
+  const size_t slot = find(section, hash_of(host));
+  if (slot != kNoSlot) section.counts[slot].fetch_sub(1, std::memory_order_relaxed);
+}
+
+uint64_t ConnectionCounts::total() const noexcept {
+  uint64_t sum = 0;
+  for (const Section& section : table_->sections)
+    sum += section.total.load(std::memory_order_relaxed);
+  return sum;
+}
+
+uint64_t ConnectionCounts::of(const IpAddress& host) const noexcept {
+  const uint32_t hash = hash_of(host);
+  uint64_t sum = 0;
+  for (const Section& section : table_->sections) {
+    if (section.total.load(std::memory_order_relaxed) == 0) continue;
+    const size_t slot = find(section, hash);
+    if (slot != kNoSlot) sum += section.counts[slot].load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+void ConnectionCounts::clear_worker(size_t worker) noexcept {
+  Section& section = table_->sections[worker % kWorkersMax];
+  section.total.store(0, std::memory_order_relaxed);
+  for (std::atomic<uint32_t>& count : section.counts) count.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace godwit::daemon

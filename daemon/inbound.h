@@ -1,0 +1,90 @@
+// Inbound: what all SMTP sessions of a worker share: the compiled configuration with its
+// expressions at hand, the spool, the queue, the log, limits and counters. It accepts connections
+// and owns the sessions' scope.
+#pragma once
+
+#include "core/io/listener.h"
+#include "core/io/scope.h"
+#include "daemon/connection_counts.h"
+#include "daemon/server_config.h"
+#include "delivery/queue/queue.h"
+
+#include <memory>
+#include <set>
+#include <string>
+
+namespace godwit::daemon {
+
+class SmtpSession;
+
+struct InboundServices {
+  Loop& loop;
+  spool::Store& store;
+  delivery::Queue& queue;
+  Log& log;
+  message::MessageIdGenerator& ids;
+  ConnectionCounts& counts;
+};
+
+class Inbound final : public ConnectionHandler {
+ public:
+  Inbound(std::shared_ptr<const ServerConfig> config, const InboundServices& services);
+  ~Inbound() override;
+
+  void on_connection(std::unique_ptr<UvStream> stream) override;
+  void on_accept_error(const Error& error) override;
+
+  // No new messages: sessions between messages get 421, others go on until they end or until
+  // abort().
+  void stop();
+  void abort();
+  Task<void> join() { co_await scope_.join(); }
+  size_t sessions() const noexcept { return sessions_.size(); }
+  bool is_stopping() const noexcept { return stopping_; }
+
+  const ServerConfig& config() const noexcept { return *config_; }
+  const config::MainOptions& options() const noexcept { return config_->options(); }
+  const InboundServices& services() const noexcept { return services_; }
+  // True where new mail must wait: a hook for disk space and load.
+  bool has_spool_space() const noexcept { return !services_.store.stats().is_failing; }
+
+  // Compiled main options that every session needs, looked up once.
+  struct Expressions {
+    const acl::Expansion* banner;
+    const acl::Expansion* active_hostname;
+    const acl::Expansion* message_size_limit;
+    const acl::Expansion* receive_timeout;
+    const acl::Expansion* max_per_connection;
+    const acl::Expansion* max_per_host;
+    const acl::Expansion* received_header;
+    const acl::ListPattern* pipelining_hosts;
+    const acl::ListPattern* chunking_hosts;
+    const acl::ListPattern* dsn_hosts;
+    const acl::ListPattern* smtputf8_hosts;
+    const acl::ListPattern* limits_hosts;
+    const acl::ListPattern* enhanced_status_hosts;
+    const acl::ListPattern* reject_hosts;
+    const acl::ListPattern* junk_helo_hosts;
+    const acl::ListPattern* require_helo_hosts;
+    const acl::ListPattern* nonmail_hosts;
+    const acl::ListPattern* nolog_hosts;
+    const acl::ListPattern* reserve_hosts;
+    const acl::ListPattern* unqualified_sender_hosts;
+    const acl::ListPattern* unqualified_recipient_hosts;
+  };
+  const Expressions& expressions() const noexcept { return expressions_; }
+
+ private:
+  friend class SmtpSession;
+  Task<void> serve(std::unique_ptr<ByteStream> stream, Endpoint peer, Endpoint local);
+
+  std::shared_ptr<const ServerConfig> config_;
+  InboundServices services_;
+  Expressions expressions_;
+  Scope scope_;
+  std::set<SmtpSession*> sessions_;
+  WallTime last_accept_error_;
+  bool stopping_ = false;
+};
+
+}  // namespace godwit::daemon

@@ -1,0 +1,228 @@
+#include "daemon/server_config.h"
+
+#include "core/base/ascii.h"
+#include "core/config/files.h"
+#include "core/config/values.h"
+#include "delivery/route/host_finder.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+namespace godwit::daemon {
+namespace {
+
+std::string system_host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name.front() == '\0') return "localhost";
+  return name.data();
+}
+
+// Evaluates a main option that is expanded once, at start.
+std::string at_start(const acl::CompiledPolicy& policy, std::string_view option,
+                     const acl::ServerFacts& facts, config::Diagnostics& diagnostics) {
+  acl::EvalContext context;
+  context.server = &facts;
+  acl::EvalResult value = policy.expansion(option).evaluate(context);
+  if (!value.ok()) {
+    diagnostics.error({}, "failed to expand " + std::string(option) + ": " + value.text);
+    return {};
+  }
+  return std::move(value.text);
+}
+
+// log_file_path: a list of "syslog" and of one path with %s for the log's name.
+void set_log_paths(std::string_view list, ServerConfig& config, config::Diagnostics& diagnostics) {
+  std::string pattern;
+  const std::vector<std::string> items = config::split_list(list);
+  for (const std::string& item : items) {
+    if (item == "syslog") {
+      config.log_to_syslog = true;
+    } else if (!item.empty()) {
+      pattern = item;
+    }
+  }
+  if (pattern.empty() && (items.empty() || !config.log_to_syslog || items.size() > 1)) {
+    pattern = config.spool_directory + "/log/%slog";
+  }
+  if (pattern.empty()) return;
+  const size_t at = pattern.find("%s");
+  if (at == std::string::npos || !pattern.starts_with('/')) {
+    diagnostics.error({},
+                      "log_file_path \"" + pattern + "\" must be an absolute path with %s in it");
+    return;
+  }
+  const auto named = [&](std::string_view name) {
+    return std::string(pattern).replace(at, 2, name);
+  };
+  config.log_paths.main = named("main");
+  config.log_paths.panic = named("panic");
+  if (config.options().write_rejectlog) config.log_paths.reject = named("reject");
+}
+
+std::optional<uint16_t> parse_port(std::string_view text) {
+  struct Service {
+    std::string_view name;
+    uint16_t port;
+  };
+  constexpr std::array kServices{Service{"smtp", 25}, Service{"ssmtp", 465}, Service{"smtps", 465},
+                                 Service{"submissions", 465}, Service{"submission", 587}};
+  for (const Service& service : kServices) {
+    if (service.name == text) return service.port;
+  }
+  const std::optional<uint64_t> number = parse_decimal(text);
+  if (!number || *number == 0 || *number > 65535) return std::nullopt;
+  return static_cast<uint16_t>(*number);
+}
+
+// "192.0.2.1", "192.0.2.1.25", "[192.0.2.1]:25", "::1", "[::1]:25", "::1.25": Exim's forms. The
+// port is 0 where the item has none.
+std::optional<Endpoint> parse_interface(std::string_view item) {
+  if (item.starts_with('[')) {
+    const size_t close = item.find(']');
+    if (close == std::string_view::npos) return std::nullopt;
+    const Result<IpAddress> address = IpAddress::parse(item.substr(1, close - 1));
+    if (!address) return std::nullopt;
+    if (close + 1 == item.size()) return Endpoint{*address, 0};
+    const std::optional<uint16_t> port =
+        item[close + 1] == ':' ? parse_port(item.substr(close + 2)) : std::nullopt;
+    if (!port) return std::nullopt;
+    return Endpoint{*address, *port};
+  }
+  // Exim writes "::0" for the unspecified IPv6 address.
+  const Result<IpAddress> whole = IpAddress::parse(item == "::0" ? "::" : item);
+  if (whole) return Endpoint{*whole, 0};
+  const size_t dot = item.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const Result<IpAddress> address = IpAddress::parse(item.substr(0, dot));
+  const std::optional<uint16_t> port = parse_port(item.substr(dot + 1));
+  if (!address || !port) return std::nullopt;
+  return Endpoint{*address, *port};
+}
+
+struct ListenReader {
+  ServerConfig& config;
+  config::Diagnostics& diagnostics;
+  std::vector<uint16_t> ports;
+  std::vector<uint16_t> tls_ports;
+
+  void read_ports(std::string_view list, std::string_view option, std::vector<uint16_t>& out) {
+    for (const std::string& item : config::split_list(list)) {
+      const std::optional<uint16_t> port = parse_port(item);
+      if (port) {
+        out.push_back(*port);
+      } else {
+        diagnostics.error({}, "\"" + item + "\" in " + std::string(option) + " is no port");
+      }
+    }
+  }
+  void add(const Endpoint& at) {
+    const bool tls = std::find(tls_ports.begin(), tls_ports.end(), at.port) != tls_ports.end();
+    if (tls) {
+      diagnostics.error({}, "port " + std::to_string(at.port) +
+                                " is in tls_on_connect_ports, which is not available yet");
+    }
+    const bool known = std::any_of(config.listen.begin(), config.listen.end(),
+                                   [&](const ListenAddress& listen) { return listen.at == at; });
+    if (!known) config.listen.push_back({at, tls});
+  }
+  void read_interfaces(std::string_view list) {
+    for (const std::string& item : config::split_list(list)) {
+      if (item.empty()) continue;
+      const std::optional<Endpoint> at = parse_interface(item);
+      if (!at) {
+        diagnostics.error({}, "\"" + item + "\" in local_interfaces is no IP address");
+        continue;
+      }
+      if (at->address.is_v6() && config.options().disable_ipv6) continue;
+      if (at->port != 0) {
+        add(*at);
+        continue;
+      }
+      for (uint16_t port : ports) add({at->address, port});
+    }
+  }
+};
+
+// -oX: items that are ports replace daemon_smtp_ports, items that are addresses local_interfaces.
+void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnostics& diagnostics) {
+  const config::MainOptions& options = config.options();
+  ListenReader reader{config, diagnostics, {}, {}};
+  std::string interfaces = options.local_interfaces;
+  std::string ports = options.daemon_smtp_ports;
+  if (!load.interfaces_override.empty()) {
+    std::string only_ports;
+    std::string only_addresses = "<;";
+    for (const std::string& item : config::split_list(load.interfaces_override)) {
+      if (parse_port(item)) {
+        only_ports += (only_ports.empty() ? "" : ":") + item;
+      } else {
+        only_addresses += " " + item + " ;";
+      }
+    }
+    if (!only_ports.empty()) ports = only_ports;
+    if (only_addresses != "<;") interfaces = only_addresses;
+  }
+  reader.read_ports(ports, "daemon_smtp_ports", reader.ports);
+  reader.read_ports(at_start(*config.policy, "tls_on_connect_ports", config.facts, diagnostics),
+                    "tls_on_connect_ports", reader.tls_ports);
+  reader.read_interfaces(interfaces);
+}
+
+void set_facts(ServerConfig& config, const LoadOptions& load) {
+  const config::MainOptions& options = config.options();
+  acl::ServerFacts& facts = config.facts;
+  facts.primary_hostname =
+      options.primary_hostname.empty() ? system_host_name() : options.primary_hostname;
+  facts.qualify_domain =
+      options.qualify_domain.empty() ? facts.primary_hostname : options.qualify_domain;
+  facts.qualify_recipient =
+      options.qualify_recipient.empty() ? facts.qualify_domain : options.qualify_recipient;
+  facts.config_file = load.path;
+  facts.version_number = kVersion;
+  facts.exim_path = options.exim_path;
+  facts.local_addresses = delivery::interface_addresses();
+  facts.pid = getpid();
+  facts.uid = getuid();
+  facts.gid = getgid();
+  facts.strict_acl_vars = options.strict_acl_vars;
+}
+
+}  // namespace
+
+std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
+                                                config::Diagnostics& diagnostics) {
+  auto config = std::make_shared<ServerConfig>();
+  config::SystemFiles files;
+  config::ReadOptions read;
+  read.overrides = load.overrides;
+  config->document = config::read_document(load.path, files, read, diagnostics);
+  config->policy = acl::compile_policy(config->document, diagnostics);
+  config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
+  if (diagnostics.has_errors()) return config;
+  set_facts(*config, load);
+  acl::ServerFacts& facts = config->facts;
+  const config::MainOptions& options = config->options();
+  config->spool_directory = at_start(*config->policy, "spool_directory", facts, diagnostics);
+  if (config->spool_directory.empty()) config->spool_directory = kDefaultSpoolDirectory;
+  facts.spool_directory = config->spool_directory;
+  const std::string active = at_start(*config->policy, "smtp_active_hostname", facts, diagnostics);
+  facts.smtp_active_hostname = active.empty() ? facts.primary_hostname : active;
+  set_log_paths(at_start(*config->policy, "log_file_path", facts, diagnostics), *config,
+                diagnostics);
+  config->log_paths.json = options.log_json_path;
+  config->log_style.utc = options.timezone == "UTC";
+  config->log_style.show_zone = options.log_timezone;
+  config->log_style.milliseconds = options.log_selector.has(config::LogSelector::millisec);
+  config->log_style.pid = options.log_selector.has(config::LogSelector::pid);
+  config->pid_file_path = load.pid_file_override.empty()
+                              ? at_start(*config->policy, "pid_file_path", facts, diagnostics)
+                              : load.pid_file_override;
+  if (config->pid_file_path.empty())
+    config->pid_file_path = config->spool_directory + "/exim-daemon.pid";
+  set_listen(load, *config, diagnostics);
+  return config;
+}
+
+}  // namespace godwit::daemon

@@ -1,0 +1,52 @@
+// ServerConfig: a configuration file, read and compiled, with what follows from it for this
+// machine: host name, addresses, paths. Immutable; one for the life of a worker.
+#pragma once
+
+#include "acl/policy/policy.h"
+#include "core/config/document.h"
+#include "core/io/log_writer.h"
+#include "delivery/queue/delivery_config.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace godwit::daemon {
+
+struct ListenAddress {
+  Endpoint at;
+  bool tls_on_connect = false;
+};
+
+struct ServerConfig {
+  std::shared_ptr<const acl::CompiledPolicy> policy;
+  std::shared_ptr<const delivery::DeliveryConfig> delivery;
+  config::ConfigDocument document;
+  acl::ServerFacts facts;
+  LogPaths log_paths;
+  LogStyle log_style;
+  bool log_to_syslog = false;
+  std::string spool_directory;
+  std::string pid_file_path;
+  std::vector<ListenAddress> listen;
+
+  const config::MainOptions& options() const noexcept { return policy->options(); }
+};
+
+struct LoadOptions {
+  std::string path;
+  std::vector<config::MacroOverride> overrides;
+  std::string interfaces_override;  // -oX
+  std::string pid_file_override;    // -oP
+};
+
+// All problems are in `diagnostics`; the result is good for use only where it has no errors.
+std::shared_ptr<const ServerConfig> load_config(const LoadOptions& options,
+                                                config::Diagnostics& diagnostics);
+
+inline constexpr std::string_view kProgramName = "Godwit";
+inline constexpr std::string_view kVersion = "0.1.0";
+inline constexpr std::string_view kDefaultConfigPath = "/etc/godwit/godwit.conf";
+inline constexpr std::string_view kDefaultSpoolDirectory = "/var/spool/godwit";
+
+}  // namespace godwit::daemon

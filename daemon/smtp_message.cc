@@ -1,0 +1,309 @@
+// SmtpSession: a message on its way in: body pieces into the spool's writer, the DATA ACL, the
+// header section, the commit, the answer.
+#include "core/base/ascii.h"
+#include "daemon/smtp_session.h"
+#include "delivery/queue/message_key.h"
+#include "protocol/message/fixups.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::daemon {
+namespace {
+
+using smtp::ReplyId;
+
+std::string endpoint_text(const std::optional<Endpoint>& at) {
+  return at ? at->to_string() : std::string();
+}
+
+}  // namespace
+
+void SmtpSession::forget_transaction() {
+  incoming_ = Incoming();
+  recipients_.clear();
+  sender_.clear();
+  message_ = acl::MessageFacts();
+  message_variables_.clear();
+  headers_added_.clear();
+  const bool no_pipelining = controls_.no_pipelining;
+  controls_ = acl::AclControls();
+  controls_.no_pipelining = no_pipelining;
+  dsn_envid_.clear();
+  dsn_ret_ = smtp::DsnReturn::unspecified;
+  auth_sender_.clear();
+  discard_message_ = false;
+  eight_bit_ = smtputf8_ = false;
+}
+
+Task<void> SmtpSession::on_body_start() {
+  const Judgement judgement = co_await ask(acl::AclWhere::predata, sender_);
+  if (judgement.verdict != acl::AclVerdict::accept) {
+    if (judgement.drop) {
+      engine_.reply_and_close(judgement.reply, {});
+    } else {
+      engine_.reply(judgement.reply);
+    }
+    co_return;
+  }
+  InboundServices services = inbound_.services();
+  incoming_ = Incoming();
+  incoming_.id = services.ids.next(services.loop.clock().wall());
+  incoming_.writer = services.store.begin(delivery::key_of(incoming_.id));
+  message_.id = incoming_.id.text();
+  if (engine_.is_chunked()) {
+    engine_.accept_chunks();
+  } else {
+    engine_.reply(ReplyId::data_go_ahead);
+  }
+}
+
+// The header section is kept apart, since lines are added to it; the body goes to the writer.
+Task<void> SmtpSession::on_body_chunk(std::string_view bytes) {
+  if (incoming_.failure || !incoming_.writer) co_return;
+  std::string_view body = bytes;
+  if (!incoming_.head_done) {
+    incoming_.head.append(bytes);
+    const message::HeaderScanner& scanner = engine_.headers();
+    if (!scanner.header_ended()) co_return;
+    incoming_.head_done = true;
+    body = std::string_view(incoming_.head)
+               .substr(std::min<size_t>(scanner.body_offset(), incoming_.head.size()));
+  }
+  if (!body.empty()) {
+    const Result<void> appended = co_await incoming_.writer->append(body);
+    if (!appended) incoming_.failure.emplace(appended.error());
+  }
+  const uint64_t head_bytes = engine_.headers().header_bytes();
+  if (incoming_.head.size() > head_bytes) incoming_.head.resize(head_bytes);
+}
+
+Task<void> SmtpSession::on_body_end() {
+  const message::HeaderScanner& scanner = engine_.headers();
+  if (!incoming_.head_done)
+    incoming_.head.resize(std::min<size_t>(incoming_.head.size(), scanner.header_bytes()));
+  if (!incoming_.head.empty() && !incoming_.head.ends_with('\n')) incoming_.head += "\r\n";
+  message_.size = static_cast<int64_t>(engine_.body().bytes);
+  message_.body_lines = static_cast<int64_t>(scanner.body_lines());
+  message_.body_zeros = static_cast<int64_t>(scanner.zero_bytes());
+  message_.longest_line = static_cast<int64_t>(scanner.line_bytes_longest());
+  message_.received_at = inbound_.services().loop.clock().wall();
+
+  smtp::Reply refusal;
+  const bool wanted = co_await ask_data_acl(refusal);
+  if (!wanted) {
+    engine_.reply(refusal);
+    forget_transaction();
+    co_return;
+  }
+  if (incoming_.failure) {
+    log(LogEvent::spool,
+        "F=<" + sender_ + "> temporarily refused: " + incoming_.failure->to_string(),
+        LogFiles::main_and_panic);
+    engine_.reply({452, "4.3.1", "Space shortage, please try later"});
+    forget_transaction();
+    co_return;
+  }
+  co_await commit();
+  forget_transaction();
+}
+
+Task<bool> SmtpSession::ask_data_acl(smtp::Reply& refusal) {
+  if (!inbound_.config().policy->acl(acl::AclWhere::data).is_set()) co_return true;
+  message_.headers = incoming_.head;
+  Judgement judgement = co_await ask(acl::AclWhere::data, {});
+  if (judgement.verdict == acl::AclVerdict::accept) co_return true;
+  if (judgement.verdict == acl::AclVerdict::discard) {
+    discard_message_ = true;
+    co_return true;
+  }
+  refusal = std::move(judgement.reply);
+  co_return false;
+}
+
+// Received: first, then what ACLs added at the start, what came, and the other additions.
+std::string SmtpSession::header_section() const {
+  message::ReceivedFacts facts;
+  message::RemoteHostFacts remote;
+  std::string ip;
+  std::string rcvhost;
+  if (origin_.peer) {
+    ip = origin_.peer->address.to_string();
+    remote.ip = ip;
+    remote.name = connection_.sender_host_name;
+    remote.helo = helo_name_;
+    remote.ident = connection_.sender_ident;
+    rcvhost = message::sender_rcvhost(remote);
+    facts.rcvhost = rcvhost;
+  } else {
+    facts.ident = origin_.login;
+    facts.helo_name = helo_name_;
+  }
+  const acl::ServerFacts& server = inbound_.config().facts;
+  facts.host = server.primary_hostname;
+  facts.protocol = connection_.received_protocol;
+  facts.program = kProgramName;
+  facts.version = kVersion;
+  facts.sender = sender_;
+  facts.has_sender = true;
+  facts.id = incoming_.id.text();
+  if (recipients_.size() == 1) facts.received_for = recipients_.front().address;
+  facts.date = message_.received_at;
+  facts.utc = inbound_.config().log_style.utc;
+  std::string out = message::received_field(facts);
+  const auto add = [&](bool at_start) {
+    for (const acl::HeaderAddition& addition : headers_added_) {
+      const bool is_first = addition.position != acl::HeaderAddition::Position::at_end;
+      if (is_first != at_start) continue;
+      for (char c : addition.text) {
+        if (c == '\n' && !out.ends_with('\r')) out += '\r';
+        out += c;
+      }
+      if (!out.ends_with('\n')) out += "\r\n";
+    }
+  };
+  add(true);
+  out += incoming_.head;
+  add(false);
+  return out;
+}
+
+Envelope SmtpSession::make_envelope() const {
+  const message::HeaderScanner& scanner = engine_.headers();
+  Envelope envelope;
+  envelope.message_id = incoming_.id.text();
+  envelope.sender = sender_;
+  envelope.recipients = recipients_;
+  envelope.received = message_.received_at;
+  envelope.submitter_login = origin_.login;
+  envelope.submitter_uid = origin_.uid;
+  envelope.submitter_gid = origin_.gid;
+  envelope.helo_name = helo_name_;
+  envelope.host_address = endpoint_text(origin_.peer);
+  envelope.host_name = connection_.sender_host_name;
+  envelope.interface_address = endpoint_text(origin_.local);
+  envelope.active_hostname = inbound_.config().facts.smtp_active_hostname;
+  envelope.protocol = connection_.received_protocol;
+  envelope.auth_sender = auth_sender_;
+  envelope.body_lines = scanner.body_lines();
+  envelope.body_zeros = scanner.zero_bytes();
+  envelope.line_bytes_max = scanner.line_bytes_longest();
+  envelope.body_8bit = eight_bit_ || scanner.has_8bit();
+  envelope.smtputf8 = smtputf8_;
+  envelope.has_bare_line_ends = engine_.body().bare_line_ends;
+  envelope.is_local = !origin_.peer;
+  envelope.frozen_at_start = controls_.freeze;
+  envelope.queue_only = controls_.queue_only || inbound_.options().queue_only;
+  envelope.dsn_ret = dsn_ret_ == smtp::DsnReturn::full      ? DsnRet::full
+                     : dsn_ret_ == smtp::DsnReturn::headers ? DsnRet::headers
+                                                            : DsnRet::unset;
+  envelope.dsn_envid = dsn_envid_;
+  for (const auto& [name, value] : connection_variables_)
+    envelope.variables.push_back({name, value});
+  for (const auto& [name, value] : message_variables_) envelope.variables.push_back({name, value});
+  return envelope;
+}
+
+// The value of Message-Id:, without brackets, for id= of the arrival line.
+std::string SmtpSession::message_id_value() const {
+  for (const message::FieldPlace& field : engine_.headers().fields()) {
+    if (field.kind != message::FieldKind::message_id) continue;
+    std::string_view text = std::string_view(incoming_.head).substr(field.offset, field.bytes);
+    const size_t colon = text.find(':');
+    if (colon == std::string_view::npos) return {};
+    text = trim(text.substr(colon + 1));
+    if (text.starts_with('<')) text.remove_prefix(1);
+    return std::string(text.substr(0, text.find_first_of(">\r\n")));
+  }
+  return {};
+}
+
+std::string SmtpSession::arrival_line(const Envelope& envelope) const {
+  using config::LogSelector;
+  std::string line;
+  line.reserve(160);
+  line += controls_.fakereject || controls_.fakedefer ? "(= " : "<= ";
+  line += sender_.empty() ? "<>" : sender_;
+  if (origin_.peer) {
+    line += ' ';
+    line += host_text();
+    if (selects(LogSelector::incoming_interface)) line += " I=" + envelope.interface_address;
+  } else {
+    line += " U=" + origin_.login;
+  }
+  line += " P=" + envelope.protocol;
+  if (engine_.body().chunked) line += " K";
+  line += " S=" + std::to_string(envelope.message_bytes);
+  if (selects(LogSelector::bit_8bitmime)) line += eight_bit_ ? " M8S=8" : " M8S=0";
+  if (selects(LogSelector::receive_time)) {
+    line += " RT=" + delivery::format_duration(message_.received_at - connected_,
+                                               selects(LogSelector::millisec));
+  }
+  if (selects(LogSelector::msg_id)) {
+    const std::string value = message_id_value();
+    if (!value.empty()) line += " id=" + value;
+  }
+  if (selects(LogSelector::received_sender)) line += " from <" + sender_ + ">";
+  if (selects(LogSelector::received_recipients)) {
+    line += " for";
+    for (const EnvelopeRecipient& recipient : recipients_) line += " " + recipient.address;
+  }
+  return line;
+}
+
+Task<void> SmtpSession::commit() {
+  InboundServices services = inbound_.services();
+  const std::string id = incoming_.id.to_string();
+  if (discard_message_ || recipients_.empty()) {
+    log(LogEvent::arrival, id + " => blackhole (DATA ACL discarded recipients)");
+    engine_.reply({250, "2.6.0", "OK id=" + id});
+    ++messages_accepted_;
+    co_return;
+  }
+  std::string headers = header_section();
+  Envelope envelope = make_envelope();
+  envelope.message_bytes =
+      headers.size() + delivery::MessageContent::kEmptyLine.size() + incoming_.writer->body_bytes();
+  std::string line = arrival_line(envelope);
+  std::string encoded = encode_envelope(envelope);
+  Result<spool::StoredMessage> stored =
+      co_await incoming_.writer->commit(std::move(encoded), std::move(headers));
+  if (!stored) {
+    log(LogEvent::spool, id + " F=<" + sender_ + "> not accepted: " + stored.error().to_string(),
+        LogFiles::main_and_panic);
+    engine_.reply({452, "4.3.1", "Space shortage, please try later"});
+    co_return;
+  }
+  services.log.main(LogEvent::arrival, id, line,
+                    {{"sender", sender_},
+                     {"host", envelope.host_address},
+                     {"helo", helo_name_},
+                     {"protocol", envelope.protocol},
+                     {"bytes", std::to_string(envelope.message_bytes)}});
+  ++messages_accepted_;
+  const std::string text = "OK id=" + id;
+  if (controls_.fakereject) {
+    engine_.reply(
+        {550, "5.7.0",
+         controls_.fakereject->empty()
+             ? std::string_view(
+                   "Your message has been rejected but is being kept for evaluation.\nIf it was a "
+                   "legitimate message, it may still be delivered to the target recipient(s).")
+             : std::string_view(*controls_.fakereject)});
+  } else if (controls_.fakedefer) {
+    engine_.reply(
+        {450, "4.7.0",
+         controls_.fakedefer->empty()
+             ? std::string_view(
+                   "Your message has been rejected but is being kept for evaluation.\nIf it was a "
+                   "legitimate message, it may still be delivered to the target recipient(s).")
+             : std::string_view(*controls_.fakedefer)});
+  } else {
+    engine_.reply({250, "2.0.0", text});
+  }
+  const int64_t queue_after = inbound_.options().smtp_accept_queue_per_connection;
+  const bool hold = queue_after > 0 && messages_accepted_ > static_cast<uint64_t>(queue_after);
+  services.queue.accepted(std::move(*stored), std::move(envelope), hold);
+}
+
+}  // namespace godwit::daemon

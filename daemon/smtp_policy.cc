@@ -1,0 +1,191 @@
+// SmtpSession: ACLs, their effects and log lines, and how the session words things.
+#include "core/base/ascii.h"
+#include "core/io/timers.h"
+#include "daemon/smtp_session.h"
+
+#include <utility>
+
+namespace godwit::daemon {
+namespace {
+
+using acl::AclVerdict;
+using acl::AclWhere;
+using smtp::ReplyId;
+
+// What an ACL that is not set means (EXIM.md 2.3).
+AclVerdict verdict_of_unset(AclWhere where) noexcept {
+  switch (where) {
+    case AclWhere::rcpt:
+    case AclWhere::etrn:
+    case AclWhere::expn:
+    case AclWhere::vrfy:
+    case AclWhere::atrn:
+    case AclWhere::wellknown:
+      return AclVerdict::deny;
+    default:
+      return AclVerdict::accept;
+  }
+}
+
+// The command as rejection lines name it: "rejected RCPT <a@b>".
+std::string rejected_what(AclWhere where, std::string_view subject) {
+  std::string out(acl::acl_where_name(where));
+  switch (where) {
+    case AclWhere::data:
+      return "after DATA";
+    case AclWhere::connect:
+      return "connection";
+    case AclWhere::mail:
+    case AclWhere::rcpt:
+      return out + " <" + std::string(subject) + ">";
+    default:
+      if (!subject.empty()) out += " " + std::string(subject);
+      return out;
+  }
+}
+
+}  // namespace
+
+bool SmtpSession::selects(config::LogSelector selector) const noexcept {
+  return inbound_.options().log_selector.has(selector);
+}
+
+std::string SmtpSession::host_text() const {
+  std::string out = "H=";
+  if (!origin_.peer) return out + "local (" + origin_.login + ")";
+  if (!connection_.sender_host_name.empty()) out += connection_.sender_host_name + " ";
+  if (!helo_name_.empty() && !equals_ignore_case(helo_name_, connection_.sender_host_name)) {
+    out += "(" + escape_control(helo_name_) + ") ";
+  }
+  out += "[" + origin_.peer->address.to_string() + "]";
+  if (selects(config::LogSelector::incoming_port)) out += ":" + std::to_string(origin_.peer->port);
+  return out;
+}
+
+std::string SmtpSession::protocol_name() const {
+  std::string out = smtputf8_ ? "utf8" : "";
+  if (!origin_.peer) out += origin_.is_batch ? "local-b" : "local-";
+  if (origin_.is_batch && !origin_.peer) return out + "smtp";
+  return out + (engine_.is_esmtp() ? "esmtp" : "smtp");
+}
+
+void SmtpSession::log(LogEvent event, std::string_view text, LogFiles files) {
+  inbound_.services().log.write({event, files, {}, text, {}});
+}
+
+Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view subject) {
+  Judgement judgement;
+  const acl::CompiledPolicy& policy = *inbound_.config().policy;
+  const acl::AclCall& call = policy.acl(where);
+  if (!call.is_set()) {
+    // -bs: whoever may run the program may send.
+    if (origin_.peer || where != AclWhere::rcpt) judgement.verdict = verdict_of_unset(where);
+    if (judgement.verdict == AclVerdict::deny) {
+      acl::AclOutcome outcome;
+      outcome.log_message = "Administrative prohibition";
+      log_rejection(where, outcome, subject);
+      const smtp::ReplyView refusal = smtp::named_reply(ReplyId::administrative_prohibition);
+      judgement.reply = {refusal.code, std::string(refusal.enhanced), std::string(refusal.text)};
+    }
+    co_return judgement;
+  }
+  connection_.smtp_command = engine_.command_line();
+  acl::AclOutcome outcome = policy.acls().evaluate(call, where, context());
+  judgement.verdict = outcome.verdict;
+  judgement.message = outcome.user_message;
+  const Millis delay = outcome.effects.delay;
+  if (outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
+    log_rejection(where, outcome, subject);
+    judgement.drop = outcome.verdict == AclVerdict::drop;
+    const bool defers = outcome.verdict == AclVerdict::defer;
+    const smtp::ReplyView usual =
+        smtp::named_reply(defers ? ReplyId::local_problem : ReplyId::administrative_prohibition);
+    judgement.reply.code =
+        outcome.reply_code != 0 ? static_cast<uint16_t>(outcome.reply_code) : usual.code;
+    judgement.reply.enhanced =
+        outcome.enhanced_status.empty() ? std::string(usual.enhanced) : outcome.enhanced_status;
+    judgement.reply.text =
+        outcome.user_message.empty() ? std::string(usual.text) : outcome.user_message;
+  } else if (outcome.reply_code != 0) {
+    judgement.reply.code = static_cast<uint16_t>(outcome.reply_code);
+  }
+  apply(std::move(outcome.effects));
+  if (delay.count > 0) {
+    if (!controls_.no_delay_flush) {
+      const bool sent = co_await flush();
+      (void)sent;  // a client that went away is noticed at the next read
+    }
+    co_await Sleep(inbound_.services().loop.timers(), delay);
+  }
+  co_return judgement;
+}
+
+// Asks and answers; true where the command is accepted.
+Task<bool> SmtpSession::judge(AclWhere where, smtp::ReplyView accepted, std::string_view subject) {
+  Judgement judgement = co_await ask(where, subject);
+  switch (judgement.verdict) {
+    case AclVerdict::discard:
+      discard_message_ = true;
+      [[fallthrough]];
+    case AclVerdict::accept: {
+      smtp::ReplyView reply = accepted;
+      if (judgement.reply.code != 0) reply.code = judgement.reply.code;
+      if (!judgement.message.empty()) reply.text = judgement.message;
+      engine_.reply(reply);
+      co_return true;
+    }
+    case AclVerdict::drop:
+      engine_.reply_and_close(judgement.reply, {});
+      co_return false;
+    case AclVerdict::deny:
+    case AclVerdict::defer:
+      break;
+  }
+  engine_.reply(judgement.reply);
+  co_return false;
+}
+
+void SmtpSession::apply(acl::AclEffects&& effects) {
+  for (const acl::LogWrite& write : effects.log_writes) {
+    const auto wants = [&](acl::LogTarget target) {
+      return (write.targets & static_cast<uint8_t>(target)) != 0;
+    };
+    if (wants(acl::LogTarget::main)) log(LogEvent::note, write.text);
+    if (wants(acl::LogTarget::reject)) log(LogEvent::note, write.text, LogFiles::reject);
+    if (wants(acl::LogTarget::panic)) log(LogEvent::note, write.text, LogFiles::panic);
+  }
+  for (acl::HeaderAddition& addition : effects.headers_added)
+    headers_added_.push_back(std::move(addition));
+  acl::AclControls& asked = effects.controls;
+  controls_.queue_only |= asked.queue_only;
+  controls_.freeze |= asked.freeze;
+  controls_.freeze_no_tell |= asked.freeze_no_tell;
+  controls_.submission |= asked.submission;
+  controls_.suppress_local_fixups |= asked.suppress_local_fixups;
+  controls_.no_pipelining |= asked.no_pipelining;
+  controls_.no_delay_flush |= asked.no_delay_flush;
+  if (asked.fakedefer) controls_.fakedefer = std::move(asked.fakedefer);
+  if (asked.fakereject) controls_.fakereject = std::move(asked.fakereject);
+  if (asked.enforce_sync) engine_.set_enforce_sync(*asked.enforce_sync);
+}
+
+void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
+                                std::string_view subject) {
+  std::string text;
+  if (!incoming_.id.empty()) text += incoming_.id.to_string() + " ";
+  text += host_text();
+  if (engine_.in_transaction() || where == AclWhere::mail) text += " F=<" + sender_ + ">";
+  text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
+  text += rejected_what(where, subject);
+  if (!outcome.log_message.empty()) text += ": " + outcome.log_message;
+  const auto wants = [&](acl::LogTarget target) {
+    return (outcome.log_reject_targets & static_cast<uint8_t>(target)) != 0;
+  };
+  unsigned files = 0;
+  if (wants(acl::LogTarget::main)) files |= static_cast<unsigned>(LogFiles::main);
+  if (wants(acl::LogTarget::reject)) files |= static_cast<unsigned>(LogFiles::reject);
+  if (wants(acl::LogTarget::panic)) files |= static_cast<unsigned>(LogFiles::panic);
+  if (files != 0) log(LogEvent::rejected, text, static_cast<LogFiles>(files));
+}
+
+}  // namespace godwit::daemon

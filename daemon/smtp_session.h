@@ -1,0 +1,143 @@
+// SmtpSession: one client, one coroutine, from the greeting to the close. It moves bytes between a
+// stream and a ServerEngine, gathers facts, asks ACLs, puts messages into the spool, and answers.
+// 250 after the end of data is said when, and only when, the message is on disk.
+#pragma once
+
+#include "acl/policy/acl.h"
+#include "daemon/inbound.h"
+#include "protocol/smtp/server_engine.h"
+#include "protocol/spool_format/envelope.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace godwit::daemon {
+
+// Who is at the other end. No peer: -bs, mail from a local process.
+struct SessionOrigin {
+  std::optional<Endpoint> peer;
+  std::optional<Endpoint> local;
+  std::string login;  // -bs: who runs it
+  int64_t uid = 0;
+  int64_t gid = 0;
+  bool is_batch = false;  // -bS: no replies are read, errors end it
+};
+
+class SmtpSession {
+ public:
+  SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin origin);
+  ~SmtpSession();
+  SmtpSession(const SmtpSession&) = delete;
+  SmtpSession& operator=(const SmtpSession&) = delete;
+
+  Task<void> run();
+
+  // The server is stopping: a session that waits for a command is told 421 and ends.
+  void stop() noexcept;
+  void abort() noexcept { stream_.close(); }
+  // What run() has brought: for -bs and -bS.
+  uint32_t messages_accepted() const noexcept { return messages_accepted_; }
+  bool had_errors() const noexcept { return had_errors_; }
+
+ private:
+  // A message that is coming in.
+  struct Incoming {
+    message::MessageId id;
+    std::string head;  // up to the end of the header section
+    std::unique_ptr<spool::MessageWriter> writer;
+    bool head_done = false;
+    std::optional<Error> failure;  // the spool refused a part
+  };
+
+  // --- Bytes
+  Task<bool> flush();
+  Task<bool> fill();
+  smtp::ServerLimits limits() const;
+  smtp::Offer offer();
+  bool matches(const acl::ListPattern* list);
+
+  // --- Connection
+  Task<bool> admit();
+  Task<void> refuse_connection(smtp::ReplyView reply, std::string_view why);
+  Task<bool> greet();
+  Task<void> converse();
+  Task<bool> handle(const smtp::Event& event);
+
+  // --- Commands
+  Task<void> on_helo(std::string_view name);
+  Task<void> on_mail();
+  Task<void> on_rcpt();
+  Task<void> on_body_start();
+  Task<void> on_body_chunk(std::string_view bytes);
+  Task<void> on_body_end();
+  void on_verify(acl::AclWhere where, std::string_view argument);
+  void on_error(std::string_view text);
+  Task<void> on_close(std::string_view why);
+
+  // --- Messages
+  Task<bool> ask_data_acl(smtp::Reply& refusal);
+  Task<void> commit();
+  Envelope make_envelope() const;
+  std::string header_section() const;
+  std::string arrival_line(const Envelope& envelope) const;
+  std::string message_id_value() const;
+  void forget_transaction();
+
+  // --- Policy
+  struct Judgement {
+    acl::AclVerdict verdict = acl::AclVerdict::accept;
+    smtp::Reply reply;  // for what is not accepted
+    std::string message;
+    bool drop = false;
+  };
+  Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
+  Task<bool> judge(acl::AclWhere where, smtp::ReplyView accepted, std::string_view subject);
+  void apply(acl::AclEffects&& effects);
+  acl::EvalContext& context();
+  void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
+
+  // --- Words
+  std::string host_text() const;  // "H=(helo) [192.0.2.1]"
+  std::string protocol_name() const;
+  void log(LogEvent event, std::string_view text, LogFiles files = LogFiles::main);
+  bool selects(config::LogSelector selector) const noexcept;
+  std::string qualified(const smtp::Path& path, const std::string& domain) const;
+
+  Inbound& inbound_;
+  ByteStream& stream_;
+  SessionOrigin origin_;
+  smtp::ServerEngine engine_;
+  std::string input_;  // what the engine works on; stays while something is awaited
+  acl::ConnectionFacts connection_;
+  acl::MessageFacts message_;
+  acl::AddressFacts address_;
+  acl::AclVariables connection_variables_;
+  acl::AclVariables message_variables_;
+  acl::EvalContext evaluation_;
+  std::string helo_name_;
+  std::string auth_text_;
+  Incoming incoming_;
+  std::vector<EnvelopeRecipient> recipients_;
+  std::string sender_;
+  acl::AclControls controls_;
+  std::vector<acl::HeaderAddition> headers_added_;
+  WallTime connected_;
+  Seconds receive_timeout_{300};
+  uint32_t messages_accepted_ = 0;
+  uint32_t mails_seen_ = 0;
+  std::string commands_;  // for smtp_no_mail: "EHLO,QUIT"
+  smtp::DsnReturn dsn_ret_ = smtp::DsnReturn::unspecified;
+  std::string dsn_envid_;
+  std::string auth_sender_;
+  bool eight_bit_ = false;
+  bool smtputf8_ = false;
+  bool waiting_for_command_ = false;
+  bool stop_requested_ = false;
+  bool had_errors_ = false;
+  bool discard_message_ = false;
+  bool counted_ = false;
+};
+
+}  // namespace godwit::daemon
