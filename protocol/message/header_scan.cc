@@ -161,14 +161,13 @@ void HeaderScanner::feed_body(std::string_view bytes) {
 
 // Adds to the line that is being read. A CR before the LF is not counted.
 void HeaderScanner::count_line(std::string_view bytes, bool has_end) {
+  if (has_end) bytes.remove_suffix(1);
   line_bytes_ += bytes.size();
-  if (!has_end) {
-    line_longest_ = std::max(line_longest_, line_bytes_);
-    return;
-  }
-  const size_t end_bytes = bytes.size() >= 2 && bytes[bytes.size() - 2] == '\r' ? 2 : 1;
-  line_longest_ = std::max(line_longest_, line_bytes_ - end_bytes);
+  if (!bytes.empty()) line_ends_in_cr_ = bytes.back() == '\r';
+  line_longest_ = std::max(line_longest_, line_bytes_ - (line_ends_in_cr_ ? 1u : 0u));
+  if (!has_end) return;
   line_bytes_ = 0;
+  line_ends_in_cr_ = false;
 }
 
 void HeaderScanner::start_field() {

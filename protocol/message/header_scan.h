@@ -95,6 +95,7 @@ class HeaderScanner {
   bool body_line_open_ = false;
   bool cr_pending_ = false;  // a chunk ended in the CR of what may be the empty line
   bool fields_complete_ = true;
+  bool line_ends_in_cr_ = false;
   uint64_t offset_ = 0;  // bytes fed
   uint64_t header_bytes_ = 0;
   uint64_t body_offset_ = 0;
