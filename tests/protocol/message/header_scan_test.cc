@@ -103,6 +103,17 @@ TEST(HeaderScanner, KeepsABoundedIndex) {
   EXPECT_EQ(scanner.count(FieldKind::other), kIndexedFieldsMax + 5);
 }
 
+TEST(HeaderScanner, GivesTheFieldsWithTheirLetters) {
+  constexpr std::string_view kMessage = "From: a\r\nX: y\r\n z\r\n\r\nbody";
+  HeaderScanner scanner;
+  scanner.feed(kMessage);
+  const std::vector<HeaderField> fields = header_fields(scanner, kMessage);
+  ASSERT_EQ(fields.size(), 2u);
+  EXPECT_EQ(fields[0].letter, 'F');
+  EXPECT_EQ(fields[1].text, "X: y\r\n z\r\n");
+  EXPECT_EQ(header_fields(scanner, "From: a\r\n").size(), 1u);
+}
+
 TEST(HeaderFields, LettersAreExims) {
   EXPECT_EQ(field_letter("bcc"), 'B');
   EXPECT_EQ(field_letter("CC"), 'C');
