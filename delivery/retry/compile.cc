@@ -125,15 +125,25 @@ class RuleCompiler {
       base.remove_suffix(suffix.size());
     }
     if (base.starts_with("quota_")) return take_quota(word, rule);
-    for (const ErrorRow& row : kErrors) {
-      if (row.name != base) continue;
-      if (rule.host_source_ != HostSource::unknown && !row.host_source) break;
-      rule.error_ = row.error;
+    const ErrorRow* row = find_error(base);
+    if (row != nullptr && (row->host_source || rule.host_source_ == HostSource::unknown)) {
+      rule.error_ = row->error;
       return true;
     }
     std::vector<std::string_view> names;
     for (const ErrorRow& row : kErrors) names.push_back(row.name);
     return problem(word, 0, "unknown retry error " + quoted(text), did_you_mean(text, names));
+  }
+
+  // By its name, or by the start of one: old files have `tls`.
+  static const ErrorRow* find_error(std::string_view name) {
+    for (const ErrorRow& row : kErrors) {
+      if (row.name == name) return &row;
+    }
+    for (const ErrorRow& row : kErrors) {
+      if (name.size() >= 3 && row.name.starts_with(name)) return &row;
+    }
+    return nullptr;
   }
 
   // True where the word begins as one of these; failed_ says whether the rest is wrong.
@@ -222,7 +232,7 @@ class RuleCompiler {
   bool take_factor(const LocatedText& text, RetryStep& step) {
     const Result<int64_t> factor = config::parse_fixed(text.view());
     if (!factor) return problem(text, 0, factor.error().detail());
-    if (*factor < 1 || *factor > kFactorThousandthsMax) {
+    if (*factor < 1000 || *factor > kFactorThousandthsMax) {
       return problem(text, 0, "the factor is out of range");
     }
     step.factor_thousandths = *factor;
