@@ -39,11 +39,20 @@ class ListPattern {
   virtual ListMatch match(const ListSubject& subject, EvalContext& context) const = 0;
 };
 
+struct ListOptions {
+  // False: the text is taken as it stands (match_domain and its kin).
+  bool expand = true;
+  // Items that are known but not available yet defer at match time instead of being refused at
+  // load. For options that are checked but do not act yet.
+  bool tolerate_unavailable = false;
+};
+
 class ListCompiler {
  public:
   virtual ~ListCompiler() = default;
   // Null where the list is wrong; `diagnostics` says why.
   virtual std::shared_ptr<const ListPattern> compile(ListKind kind, const config::LocatedText& text,
+                                                     const ListOptions& options,
                                                      config::Diagnostics& diagnostics) const = 0;
 };
 

@@ -25,19 +25,18 @@ inline constexpr size_t kListCacheTextBytesMax = 4096;  // longer texts are comp
 class NamedLists final : public ListCompiler {
  public:
   // Compiles all of `document.lists`. Wrong lists are reported and left out.
-  static std::shared_ptr<const NamedLists> compile(const config::ConfigDocument& document,
-                                                   config::Diagnostics& diagnostics);
+  static std::shared_ptr<const NamedLists> compile_all(const config::ConfigDocument& document,
+                                                       config::Diagnostics& diagnostics);
 
+  // The result may refer to this object and must not outlive it.
   std::shared_ptr<const ListPattern> compile(ListKind kind, const config::LocatedText& text,
+                                             const ListOptions& options,
                                              config::Diagnostics& diagnostics) const override;
   // Null where no list has that name.
   std::shared_ptr<const ListPattern> find(ListKind kind, std::string_view name) const;
-  // Items that are known but not available yet become items that defer, without a diagnosis.
-  std::shared_ptr<const ListPattern> compile_tolerant(ListKind kind,
-                                                      const config::LocatedText& text,
-                                                      config::Diagnostics& diagnostics) const;
 
  private:
+  friend class NamedListBuilder;
   using Table = std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>>;
   std::array<Table, 4> tables_;  // by ListKind
 };

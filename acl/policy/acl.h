@@ -63,6 +63,7 @@ struct HeaderAddition {
 enum class LogTarget : uint8_t { main = 1, reject = 2, panic = 4 };
 struct LogWrite {
   uint8_t targets = static_cast<uint8_t>(LogTarget::main);
+  bool with_host = false;  // the line begins with H=... as rejections do
   std::string text;
 };
 
@@ -116,23 +117,24 @@ struct AclOutcome {
 
 struct CompiledAcl;  // statements; statement.h
 
-// A call `name arg arg`, or an inline ACL, as the value of acl_smtp_* or of `acl =`.
+// The value of acl_smtp_* or of `acl =`: a name with arguments, or the text of an ACL.
 class AclCall {
  public:
-  AclCall() = default;
   bool is_set() const noexcept { return is_set_; }
 
  private:
   friend class Acls;
+  friend class AclCompiler;
+  friend class AclRun;
   bool is_set_ = false;
-  Expansion text_;                             // evaluated at each call where it is no constant
-  std::shared_ptr<const CompiledAcl> target_;  // resolved at load where the text is constant
-  std::vector<Expansion> args_;
+  Expansion text_;                             // evaluated at each call
+  const CompiledAcl* target_ = nullptr;        // known at load where the text begins with a name
+  std::shared_ptr<const CompiledAcl> inline_;  // the ACL itself, where the text is one
 };
 
 class Acls {
  public:
-  // Compiles all of `document.acls`; the lists must outlive the result (they are shared).
+  // Compiles all of `document.acls`.
   static std::shared_ptr<const Acls> compile(const config::ConfigDocument& document,
                                              std::shared_ptr<const NamedLists> lists,
                                              config::Diagnostics& diagnostics);
@@ -146,9 +148,12 @@ class Acls {
   AclOutcome evaluate(const AclCall& call, AclWhere where, EvalContext& context) const;
 
  private:
+  friend class AclCompiler;
   friend class AclRun;
   std::shared_ptr<const NamedLists> lists_;
-  std::map<std::string, std::shared_ptr<const CompiledAcl>, std::less<>> by_name_;
+  std::map<std::string, std::shared_ptr<CompiledAcl>, std::less<>> by_name_;
+  // ACLs for results of expansions that are one word: accept, deny ...
+  std::map<std::string, std::shared_ptr<CompiledAcl>, std::less<>> by_verb_;
 };
 
 }  // namespace godwit::acl

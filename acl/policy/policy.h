@@ -30,6 +30,7 @@ class CompiledPolicy {
   const ListPattern& list(std::string_view option) const;
 
  private:
+  friend class OptionCompiler;
   friend std::shared_ptr<const CompiledPolicy> compile_policy(const config::ConfigDocument&,
                                                               config::Diagnostics&);
   config::MainOptions options_;

@@ -25,12 +25,19 @@ Result<int64_t> parse_fixed(std::string_view text);
 // "1h30m": weeks, days, hours, minutes, seconds; each number needs its letter.
 Result<Seconds> parse_time(std::string_view text);
 
+struct QuoteProblem {
+  size_t offset = 0;  // in the raw text
+  std::string message;
+};
 // Takes the quotes of "..." off and reads its escapes; other text comes back as it is. Each byte
-// keeps its place. Where something follows the closing quote, `trailing` is set to its offset.
-LocatedText unquote(const LocatedText& raw, std::optional<size_t>& trailing);
+// keeps its place.
+LocatedText unquote(const LocatedText& raw, std::optional<QuoteProblem>& problem);
 
-// Splits a list: default separator ':', or the one that a leading '<' names. A separator that ends
-// the list adds no item; an empty item between separators is kept.
+// The separator of a list, and in `start` where its first item begins: ':' or what a leading '<'
+// names, a punctuation or control character.
+char list_separator(std::string_view list, size_t& start) noexcept;
+// The items of a list, trimmed, with doubled separators undoubled. A separator that ends the list
+// adds no item; an empty item before a separator is kept, so ":" is a list of one empty item.
 std::vector<LocatedText> split_list(const LocatedText& list);
 // The same, where places do not matter.
 std::vector<std::string> split_list(std::string_view list);

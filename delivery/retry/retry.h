@@ -18,10 +18,9 @@
 
 namespace godwit::retry {
 
-inline constexpr int64_t kIntervalSecondsMin = 1;
 inline constexpr size_t kStepsMax = 100;  // sets of one rule
-// Interval where a rule has no step for the moment (its first cutoff has passed without one).
 inline constexpr size_t kRulesMax = 100'000;
+inline constexpr int64_t kFactorThousandthsMax = 1'000'000;  // a thousandfold
 
 // Why a delivery failed, as rules name it.
 enum class RetryError : uint8_t {
@@ -63,14 +62,19 @@ class RetryRule {
   Seconds final_cutoff() const noexcept;
 
  private:
+  friend class RuleCompiler;
+  bool matches(const Failure& failure) const noexcept;
+  bool matches_key(std::string_view key, acl::EvalContext& context) const;
   friend class RetryRules;
+
   std::shared_ptr<const acl::ListPattern> pattern_;
   bool pattern_is_address_ = false;  // has a local part: compared with addresses only
-  bool any_error_ = true;
+  bool pattern_is_regex_ = false;    // compared with the whole key
+  bool any_error_ = false;
   RetryError error_ = RetryError::other;
-  HostSource host_source_ = HostSource::unknown;
-  std::string smtp_digits_;  // "4xx", "45x", "452"
-  Seconds quota_idle_{};
+  HostSource host_source_ = HostSource::unknown;     // unknown: any
+  std::string smtp_digits_;                          // "4xx", "45x", "452"
+  Seconds mailbox_idle_{};                           // of quota_<time>
   std::shared_ptr<const acl::ListPattern> senders_;  // null: any
   std::vector<RetryStep> steps_;
 };
@@ -82,6 +86,7 @@ struct NextAttempt {
 
 class RetryRules {
  public:
+  // `lists` must outlive the result.
   static std::shared_ptr<const RetryRules> compile(const config::ConfigDocument& document,
                                                    const acl::NamedLists& lists,
                                                    config::Diagnostics& diagnostics);
@@ -95,8 +100,9 @@ class RetryRules {
   std::vector<RetryRule> rules_;
 };
 
-// When to try again. `last_try` is the end of the attempt before this one (equal to `first_failed`
-// at the first failure); `last_interval` what this function gave before, zero at first.
+// When to try again. `last_try` is the time of the try before this one, and equal to `now` at the
+// first failure: the time between them is the interval that G and H steps let grow. No interval is
+// longer than `interval_max` (retry_interval_max).
 NextAttempt next_attempt(WallTime first_failed, WallTime last_try, WallTime now,
                          const RetryRule& rule, Seconds interval_max, Random& random);
 

@@ -112,7 +112,7 @@ bool is_quoted_string(std::string_view text, Utf8 utf8) noexcept {
 }
 
 bool is_local_part(std::string_view text, Utf8 utf8) noexcept {
-  if (text.size() > kLongLocalPartBytesMax) return false;
+  if (text.size() > kLocalPartBytesMax) return false;
   return is_dot_string(text, utf8) || is_quoted_string(text, utf8);
 }
 

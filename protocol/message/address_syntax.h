@@ -26,7 +26,7 @@ bool is_address_literal(std::string_view text);
 bool is_dot_string(std::string_view text, Utf8 utf8) noexcept;
 // "\"a b\\\"c\"" with its quotes; printable characters and quoted pairs only.
 bool is_quoted_string(std::string_view text, Utf8 utf8) noexcept;
-// Either of both, at most kLongLocalPartBytesMax.
+// Either of both, at most kLocalPartBytesMax.
 bool is_local_part(std::string_view text, Utf8 utf8) noexcept;
 
 // The parts of an address as views into it. `domain` is empty where there is no "@".

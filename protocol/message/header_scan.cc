@@ -130,13 +130,7 @@ size_t HeaderScanner::feed_field(std::string_view bytes) {
   const size_t end = find_line_end(bytes);
   if (end == std::string_view::npos) {
     count_line(bytes, false);
-    if (limits_.line_bytes_max != 0 &&
-        offset_ + bytes.size() - field_.offset > limits_.line_bytes_max) {
-      fail(HeaderVerdict::line_too_long);
-    }
-    if (limits_.header_bytes_max != 0 && offset_ + bytes.size() > limits_.header_bytes_max) {
-      fail(HeaderVerdict::too_long);
-    }
+    check_lengths(offset_ + bytes.size());
     return bytes.size();
   }
   count_line(bytes.substr(0, end), true);
@@ -161,14 +155,13 @@ void HeaderScanner::feed_body(std::string_view bytes) {
 
 // Adds to the line that is being read. A CR before the LF is not counted.
 void HeaderScanner::count_line(std::string_view bytes, bool has_end) {
+  if (has_end) bytes.remove_suffix(1);
   line_bytes_ += bytes.size();
-  if (!has_end) {
-    line_longest_ = std::max(line_longest_, line_bytes_);
-    return;
-  }
-  const size_t end_bytes = bytes.size() >= 2 && bytes[bytes.size() - 2] == '\r' ? 2 : 1;
-  line_longest_ = std::max(line_longest_, line_bytes_ - end_bytes);
+  if (!bytes.empty()) line_ends_in_cr_ = bytes.back() == '\r';
+  line_longest_ = std::max(line_longest_, line_bytes_ - (line_ends_in_cr_ ? 1u : 0u));
+  if (!has_end) return;
   line_bytes_ = 0;
+  line_ends_in_cr_ = false;
 }
 
 void HeaderScanner::start_field() {
@@ -178,16 +171,21 @@ void HeaderScanner::start_field() {
   field_open_ = true;
 }
 
+// The limit that comes first in the message is the verdict, however the message was cut.
+void HeaderScanner::check_lengths(uint64_t end) {
+  const uint64_t none = UINT64_MAX;
+  const uint64_t header_end = limits_.header_bytes_max != 0 ? limits_.header_bytes_max : none;
+  const uint64_t field_end =
+      limits_.line_bytes_max != 0 ? field_.offset + limits_.line_bytes_max : none;
+  if (end <= std::min(header_end, field_end)) return;
+  fail(field_end < header_end ? HeaderVerdict::line_too_long : HeaderVerdict::too_long);
+}
+
 void HeaderScanner::close_field(uint64_t end) {
   field_open_ = false;
   const uint64_t bytes = end - field_.offset;
   header_bytes_ = end;
-  if (limits_.header_bytes_max != 0 && end > limits_.header_bytes_max) {
-    fail(HeaderVerdict::too_long);
-  }
-  if (limits_.line_bytes_max != 0 && bytes > limits_.line_bytes_max) {
-    fail(HeaderVerdict::line_too_long);
-  }
+  check_lengths(end);
   field_.bytes = static_cast<uint32_t>(std::min<uint64_t>(bytes, UINT32_MAX));
   ++counts_[static_cast<size_t>(field_.kind)];
   resent_ = resent_ || field_row(field_.kind).is_resent;
@@ -215,6 +213,16 @@ void HeaderScanner::finish() {
   const uint64_t end = cr_pending_ ? offset_ - 1 : offset_;
   if (state_ == State::name) field_open_ = false;
   end_header(end, end);
+}
+
+std::vector<HeaderField> header_fields(const HeaderScanner& scanner, std::string_view header) {
+  std::vector<HeaderField> result;
+  result.reserve(scanner.fields().size());
+  for (const FieldPlace& place : scanner.fields()) {
+    if (place.offset + place.bytes > header.size()) break;
+    result.push_back({field_row(place.kind).letter, header.substr(place.offset, place.bytes)});
+  }
+  return result;
 }
 
 }  // namespace godwit::message

@@ -78,6 +78,7 @@ class HeaderScanner {
   size_t feed_field(std::string_view bytes);
   void feed_body(std::string_view bytes);
   void start_field();
+  void check_lengths(uint64_t end);
   void close_field(uint64_t end);
   void end_header(uint64_t header_end, uint64_t body_offset);
   void count_line(std::string_view bytes, bool has_end);
@@ -95,6 +96,7 @@ class HeaderScanner {
   bool body_line_open_ = false;
   bool cr_pending_ = false;  // a chunk ended in the CR of what may be the empty line
   bool fields_complete_ = true;
+  bool line_ends_in_cr_ = false;
   uint64_t offset_ = 0;  // bytes fed
   uint64_t header_bytes_ = 0;
   uint64_t body_offset_ = 0;
@@ -107,5 +109,9 @@ class HeaderScanner {
   std::array<uint32_t, kFieldKindCount> counts_{};
   std::vector<FieldPlace> fields_;
 };
+
+// The fields as views into `header`, which is the start of the message that was scanned; with
+// Exim's type letters. At most kIndexedFieldsMax (see fields_complete).
+std::vector<HeaderField> header_fields(const HeaderScanner& scanner, std::string_view header);
 
 }  // namespace godwit::message

@@ -6,9 +6,7 @@
 
 namespace godwit::message {
 
-inline constexpr size_t kLocalPartBytesMax = 64;  // RFC 5321 4.5.3.1.1; see kLongLocalPartBytesMax
-inline constexpr size_t kLongLocalPartBytesMax =
-    255;                                            // accepted: SRS and VERP exceed 64 in practice
+inline constexpr size_t kLocalPartBytesMax = 255;   // accepted: SRS and VERP exceed 64 in practice
 inline constexpr size_t kDomainBytesMax = 255;      // RFC 5321 4.5.3.1.2
 inline constexpr size_t kDomainLabelBytesMax = 63;  // RFC 1035 2.3.4
 inline constexpr size_t kMailboxBytesMax = 510;     // local part, "@", domain
@@ -19,9 +17,6 @@ inline constexpr size_t kAddressesPerFieldMax = 20000;
 inline constexpr size_t kHeaderFieldNameBytesMax = 255;  // longer names are not a header line
 inline constexpr size_t kIndexedFieldsMax = 1000;        // fields whose place the scanner keeps
 
-inline constexpr size_t kFoldColumn = 78;
-
-static_assert(kLocalPartBytesMax < kLongLocalPartBytesMax);
-static_assert(kLongLocalPartBytesMax + 1 < kMailboxBytesMax);
+static_assert(kLocalPartBytesMax + 1 < kMailboxBytesMax);
 
 }  // namespace godwit::message

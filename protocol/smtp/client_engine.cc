@@ -352,9 +352,12 @@ void ClientEngine::lost(std::string problem) {
   outcome.outcome = body_gone_ && state_ == State::transaction && !lone_dot_
                         ? OutcomeClass::in_doubt
                         : OutcomeClass::host_error;
-  if (replies_awaited() > 0) outcome.command = command_text(expected_[expected_at_]);
-  if (outcome.command.empty())
-    outcome.command = body_open_ ? "sending data block" : "idle connection";
+  if (body_open_) {
+    outcome.command = "sending data block";
+  } else {
+    outcome.command =
+        replies_awaited() > 0 ? command_text(expected_[expected_at_]) : "idle connection";
+  }
   outcome.problem = std::move(problem);
   fail_session(std::move(outcome));
 }

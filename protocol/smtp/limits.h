@@ -10,8 +10,7 @@ namespace godwit::smtp {
 inline constexpr size_t kCommandLineBytesMax = 2048;  // with CRLF
 inline constexpr size_t kParameterCountMax = 20;      // of one MAIL or RCPT
 inline constexpr size_t kHeloNameBytesMax = 512;
-inline constexpr size_t kEnvidBytesMax = 100;         // RFC 3461 5.4, before encoding
-inline constexpr size_t kEnvidWireBytesMax = 300;     // after encoding, "+XX" for each byte
+inline constexpr size_t kEnvidWireBytesMax = 300;     // RFC 3461 5.4: 100 bytes, "+XX" for each
 inline constexpr size_t kOrcptWireBytesMax = 500;     // RFC 3461 5.4
 inline constexpr size_t kMailAuthWireBytesMax = 500;  // RFC 4954 5
 inline constexpr uint64_t kChunkBytesMax = uint64_t{1} << 40;  // one BDAT; the octets must be read

@@ -1,0 +1,70 @@
+// The tree behind an Expansion: nodes that append to a result, and conditions that answer yes or
+// no. Used by the compiler, which makes it, and by the evaluator. Immutable once compiled. A node
+// that has to ask something outside will say so in `suspends`; the compiler carries that up.
+#pragma once
+
+#include "acl/expand/expansion.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace godwit::acl {
+
+struct Node;
+struct ConditionNode;
+struct OperatorRow;
+struct VariableRow;
+using Sequence = std::vector<Node>;
+
+// Appends to `out`. Not ok: context.error says why.
+using RunNode = EvalStatus (*)(const Node& node, EvalContext& context, std::string& out);
+// Sets `answer`. Not ok: context.error says why.
+using RunCondition = EvalStatus (*)(const ConditionNode& node, EvalContext& context, bool& answer);
+
+struct Node {
+  RunNode run = nullptr;
+  std::string text;                       // a literal, or the name of a variable
+  const VariableRow* variable = nullptr;  // of a variable with a row
+  const OperatorRow* op = nullptr;
+  std::array<int64_t, 2> numbers{};  // of an operator: substr_3_2
+  size_t number_count = 0;           // how many were given; or the index of a capture
+  std::vector<Sequence> parts;       // the operand, or the branches of an item
+  std::vector<ConditionNode> conditions;
+  bool suspends = false;
+};
+
+struct ConditionNode {
+  RunCondition run = nullptr;
+  bool negated = false;
+  uint8_t form = 0;                       // which of several comparisons a shared function does
+  std::string text;                       // the name of a variable
+  const VariableRow* variable = nullptr;  // of def:
+  std::vector<Sequence> args;
+  std::vector<ConditionNode> children;      // of and, or
+  std::shared_ptr<const ListPattern> list;  // of match_*
+  bool suspends = false;
+};
+
+struct ExpansionProgram {
+  std::string source;
+  std::string constant;  // the value where the tree is empty
+  Sequence nodes;
+  bool suspends = false;
+};
+
+// Fails with a message for the operator.
+EvalStatus fail(EvalContext& context, std::string message);
+
+// Evaluates `sequence` to the end of `out`.
+EvalStatus run_sequence(const Sequence& sequence, EvalContext& context, std::string& out);
+EvalStatus run_condition(const ConditionNode& node, EvalContext& context, bool& answer);
+
+// Value of the variable that `name`, with or without a row, stands for.
+EvalStatus append_variable(const VariableRow* row, std::string_view name, EvalContext& context,
+                           std::string& out);
+
+}  // namespace godwit::acl

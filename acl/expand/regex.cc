@@ -1,0 +1,81 @@
+#include "acl/expand/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+namespace godwit::acl {
+namespace {
+
+struct FreeMatchData {
+  void operator()(pcre2_match_data* data) const noexcept { pcre2_match_data_free(data); }
+};
+struct FreeMatchContext {
+  void operator()(pcre2_match_context* context) const noexcept {
+    pcre2_match_context_free(context);
+  }
+};
+
+PCRE2_SPTR bytes_of(std::string_view text) noexcept {
+  // PCRE2 does not accept a null pointer for an empty text before 10.43.
+  static constexpr unsigned char kEmpty[1] = {0};
+  return text.empty() ? kEmpty : reinterpret_cast<PCRE2_SPTR>(text.data());
+}
+
+std::string message_of(int code) {
+  PCRE2_UCHAR text[256];
+  pcre2_get_error_message(code, text, sizeof text);
+  return reinterpret_cast<const char*>(text);
+}
+
+}  // namespace
+
+struct RegexCode {
+  explicit RegexCode(pcre2_code* made) : code(made), context(pcre2_match_context_create(nullptr)) {
+    pcre2_set_match_limit(context.get(), kRegexMatchLimit);
+    pcre2_set_depth_limit(context.get(), kRegexDepthLimit);
+  }
+  ~RegexCode() { pcre2_code_free(code); }
+  RegexCode(const RegexCode&) = delete;
+  RegexCode& operator=(const RegexCode&) = delete;
+
+  pcre2_code* code;
+  std::unique_ptr<pcre2_match_context, FreeMatchContext> context;
+};
+
+Result<Regex> Regex::compile(std::string_view pattern, bool ignore_case) {
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  const uint32_t flags = ignore_case ? PCRE2_CASELESS : 0;
+  pcre2_code* code =
+      pcre2_compile(bytes_of(pattern), pattern.size(), flags, &error, &offset, nullptr);
+  if (code == nullptr) {
+    return Error(Errc::config, message_of(error) + " at offset " + std::to_string(offset));
+  }
+  // Without JIT (SELinux and the like) the interpreter does the same, slower.
+  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+  Regex regex;
+  regex.code_ = std::make_shared<const RegexCode>(code);
+  return regex;
+}
+
+Result<bool> Regex::search(std::string_view subject, std::vector<std::string>* captures) const {
+  const std::unique_ptr<pcre2_match_data, FreeMatchData> data(
+      pcre2_match_data_create_from_pattern(code_->code, nullptr));
+  const int count = pcre2_match(code_->code, bytes_of(subject), subject.size(), 0, 0, data.get(),
+                                code_->context.get());
+  if (count == PCRE2_ERROR_NOMATCH) return false;
+  if (count < 0) return Error(Errc::invalid_argument, message_of(count));
+  if (captures == nullptr) return true;
+  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data.get());
+  captures->clear();
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    const size_t begin = offsets[2 * i];
+    const size_t end = offsets[2 * i + 1];
+    captures->emplace_back(begin == PCRE2_UNSET || end < begin
+                               ? std::string_view()
+                               : subject.substr(begin, end - begin));
+  }
+  return true;
+}
+
+}  // namespace godwit::acl

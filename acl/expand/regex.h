@@ -1,0 +1,33 @@
+// Regular expressions: PCRE2, compiled once with JIT, with a match limit so that no pattern and no
+// subject can hold the loop. Used by lists, conditions and substitutions. Immutable, shareable.
+#pragma once
+
+#include "core/base/result.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace godwit::acl {
+
+inline constexpr uint32_t kRegexMatchLimit = 100'000;
+inline constexpr uint32_t kRegexDepthLimit = 10'000;
+
+struct RegexCode;  // hides pcre2.h
+
+class Regex {
+ public:
+  // Errors: config, with PCRE2's text.
+  static Result<Regex> compile(std::string_view pattern, bool ignore_case);
+
+  // Anywhere in `subject`. `captures`, where given, becomes $0 $1 ... of a match. A match limit is
+  // an Error, not a "no".
+  Result<bool> search(std::string_view subject, std::vector<std::string>* captures = nullptr) const;
+
+ private:
+  std::shared_ptr<const RegexCode> code_;
+};
+
+}  // namespace godwit::acl

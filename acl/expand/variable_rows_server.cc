@@ -1,0 +1,135 @@
+// Variables of this host, of time and of the evaluation itself.
+#include "acl/expand/variable_functions.h"
+#include "acl/expand/variables.h"
+#include "core/base/ascii.h"
+#include "core/base/time.h"
+
+#include <array>
+#include <ctime>
+#include <iterator>
+#include <string>
+
+namespace godwit::acl {
+namespace {
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
+}
+
+void append_age(const EvalContext& context, std::string& out) {
+  if (context.message == nullptr) return;
+  append_value(context.now.seconds() - context.message->received_at.seconds(), out);
+}
+
+void append_time(const EvalContext& context, const char* format, std::string& out) {
+  const std::time_t seconds = context.now.seconds();
+  std::tm parts{};
+  if (context.utc) {
+    gmtime_r(&seconds, &parts);
+  } else {
+    localtime_r(&seconds, &parts);
+  }
+  char text[64];
+  out.append(text, std::strftime(text, sizeof text, format, &parts));
+}
+
+void append_zulu(const EvalContext& context, std::string& out) {
+  const std::time_t seconds = context.now.seconds();
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[64];
+  out.append(text, std::strftime(text, sizeof text, "%Y%m%d%H%M%SZ", &parts));
+}
+
+void config_dir(const ServerFacts& facts, std::string& out) {
+  out += directory_of(facts.config_file);
+}
+void qualify_recipient(const ServerFacts& facts, std::string& out) {
+  out += facts.qualify_recipient.empty() ? facts.qualify_domain : facts.qualify_recipient;
+}
+void smtp_active_hostname(const ServerFacts& facts, std::string& out) {
+  out += facts.smtp_active_hostname.empty() ? facts.primary_hostname : facts.smtp_active_hostname;
+}
+void acl_narg(const EvalContext& context, std::string& out) {
+  append_value(std::ssize(context.acl_args), out);
+}
+void headers_added(const EvalContext& context, std::string& out) {
+  append_joined(context.headers_added, "\n", out);
+}
+void message_age(const EvalContext& context, std::string& out) {
+  append_age(context, out);
+}
+void tod_bsdinbox(const EvalContext& context, std::string& out) {
+  append_time(context, "%a %b %d %H:%M:%S %Y", out);
+}
+void tod_epoch(const EvalContext& context, std::string& out) {
+  append_value(context.now.seconds(), out);
+}
+void tod_epoch_l(const EvalContext& context, std::string& out) {
+  append_value(context.now.micros, out);
+}
+void tod_full(const EvalContext& context, std::string& out) {
+  out += format_rfc5322_time(context.now, context.utc);
+}
+void tod_log(const EvalContext& context, std::string& out) {
+  out += format_log_time(context.now, context.utc);
+}
+void tod_logfile(const EvalContext& context, std::string& out) {
+  append_time(context, "%Y%m%d", out);
+}
+void tod_zone(const EvalContext& context, std::string& out) {
+  append_time(context, "%z", out);
+}
+void tod_zulu(const EvalContext& context, std::string& out) {
+  append_zulu(context, out);
+}
+
+// name, function, documentation
+constexpr auto kRows = std::to_array<VariableRow>({
+    {"config_file", field<&ServerFacts::config_file>, "the configuration file"},
+    {"config_dir", made<&config_dir>, "its directory"},
+    {"exim_path", field<&ServerFacts::exim_path>, "path of the program"},
+    {"exim_version", field<&ServerFacts::version_number>, "version of the program"},
+    {"exim_uid", field<&ServerFacts::uid>, "user that the program runs as"},
+    {"exim_gid", field<&ServerFacts::gid>, "group that the program runs as"},
+    {"pid", field<&ServerFacts::pid>, "process number"},
+    {"primary_hostname", field<&ServerFacts::primary_hostname>, "name of this host"},
+    {"qualify_domain", field<&ServerFacts::qualify_domain>, "domain added to senders"},
+    {"qualify_recipient", made<&qualify_recipient>, "domain added to recipients"},
+    {"smtp_active_hostname", made<&smtp_active_hostname>, "name of this host in this connection"},
+    {"spool_directory", field<&ServerFacts::spool_directory>, "directory of the spool"},
+    {"version_number", field<&ServerFacts::version_number>, "version of the program"},
+    {"caller_uid", field<&ServerFacts::uid>, "user that called the program"},
+    {"caller_gid", field<&ServerFacts::gid>, "group that called the program"},
+    {"acl_narg", made<&acl_narg>, "number of arguments of the ACL"},
+    {"acl_verify_message", field<&EvalContext::acl_verify_message>,
+     "why the last verification failed"},
+    {"domain_data", field<&EvalContext::domain_data>, "what the last match of a domain list gave"},
+    {"headers_added", made<&headers_added>, "headers that ACLs added so far"},
+    {"host_data", field<&EvalContext::host_data>, "what the last match of a host list gave"},
+    {"item", field<&EvalContext::item>, "the item under way in forany, map and others"},
+    {"local_part_data", field<&EvalContext::local_part_data>,
+     "what the last match of a local part list gave"},
+    {"recipient_data", field<&EvalContext::recipient_data>,
+     "what the last match of recipients gave"},
+    {"sender_data", field<&EvalContext::sender_data>, "what the last match of senders gave"},
+    {"message_age", made<&message_age>, "seconds since the message came"},
+    {"tod_bsdinbox", made<&tod_bsdinbox>, "time as in mailbox files"},
+    {"tod_epoch", made<&tod_epoch>, "seconds since 1970"},
+    {"tod_epoch_l", made<&tod_epoch_l>, "microseconds since 1970"},
+    {"tod_full", made<&tod_full>, "time as in headers"},
+    {"tod_log", made<&tod_log>, "time as in logs"},
+    {"tod_logfile", made<&tod_logfile>, "date as in names of logs"},
+    {"tod_zone", made<&tod_zone>, "time zone"},
+    {"tod_zulu", made<&tod_zulu>, "UTC as one word"},
+    {"value", field<&EvalContext::value>, "what the item around gave"},
+});
+
+}  // namespace
+
+std::span<const VariableRow> server_variable_rows() noexcept {
+  return kRows;
+}
+
+}  // namespace godwit::acl

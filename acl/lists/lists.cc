@@ -1,0 +1,281 @@
+#include "acl/lists/lists.h"
+
+#include "acl/lists/item.h"
+#include "core/base/ascii.h"
+#include "core/config/values.h"
+
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace godwit::acl {
+namespace {
+
+using config::Diagnostics;
+using config::LocatedText;
+
+std::string quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
+
+// A list whose items are known at load.
+class StaticList final : public ListPattern {
+ public:
+  explicit StaticList(std::vector<ListItem> items) : items_(std::move(items)) {}
+
+  ListMatch match(const ListSubject& subject, EvalContext& context) const override {
+    const std::string lower = to_lower(subject.text);
+    const ItemSubject item_subject{subject, subject.text, lower};
+    for (const ListItem& item : items_) {
+      ListMatch match = item.test(item, item_subject, context);
+      if (match.match == Match::no) continue;
+      if (match.match == Match::yes && item.negated) return {};
+      return match;
+    }
+    // A list that ends with a negative item matches what its items do not.
+    const bool open = !items_.empty() && items_.back().negated;
+    return {open ? Match::yes : Match::no, {}, {}};
+  }
+
+ private:
+  std::vector<ListItem> items_;
+};
+
+// Splits and compiles the text of a list that needs no (more) expansion.
+class ListBuilder {
+ public:
+  ListBuilder(ListKind kind, const ListOptions& options, ListNames& names, Diagnostics& diagnostics)
+      : kind_(kind), options_(options), names_(names), diagnostics_(diagnostics) {}
+
+  std::shared_ptr<const ListPattern> build(const LocatedText& text) {
+    const size_t errors = diagnostics_.error_count();
+    for (const LocatedText& item : config::split_list(text)) {
+      if (items_.size() >= kListItemsMax) {
+        diagnostics_.error(item.begin_place(), "the list has too many items");
+        break;
+      }
+      add(item);
+    }
+    if (diagnostics_.error_count() != errors) return nullptr;
+    return std::make_shared<StaticList>(std::move(items_));
+  }
+
+ private:
+  void add(LocatedText text) {
+    if (take_flag(text.view())) return;
+    ListItem item;
+    if (text.view().starts_with('!')) {
+      item.negated = true;
+      text = text.substr(1).trimmed();
+    }
+    ItemProblem problem;
+    if (!compile_item(kind_, text.view(), caseful_, names_, item, problem) &&
+        !(problem.unavailable && options_.tolerate_unavailable)) {
+      diagnostics_.error(text.begin_place(), problem.message, problem.hint);
+    }
+    if (item.test != nullptr) items_.push_back(std::move(item));
+  }
+
+  // Items that change how the others are read.
+  bool take_flag(std::string_view text) {
+    if (text == "+caseful" && (kind_ == ListKind::address || kind_ == ListKind::local_part)) {
+      caseful_ = true;
+      return true;
+    }
+    // What they decide, an unknown host name, does not come up while names are not looked up.
+    return kind_ == ListKind::host && (text == "+include_unknown" || text == "+ignore_unknown" ||
+                                       text == "+include_defer" || text == "+ignore_defer");
+  }
+
+  ListKind kind_;
+  const ListOptions& options_;
+  ListNames& names_;
+  Diagnostics& diagnostics_;
+  bool caseful_ = false;
+  std::vector<ListItem> items_;
+};
+
+// The names of a finished NamedLists.
+class FinishedNames final : public ListNames {
+ public:
+  FinishedNames(const NamedLists& lists,
+                std::vector<std::string_view> (*names)(const NamedLists&, ListKind))
+      : lists_(lists), names_(names) {}
+
+  std::shared_ptr<const ListPattern> find_list(ListKind kind, std::string_view name,
+                                               std::string& problem) override {
+    auto list = lists_.find(kind, name);
+    if (!list) {
+      problem =
+          "there is no " + std::string(config::list_kind_name(kind)) + " list " + quoted(name);
+    }
+    return list;
+  }
+  std::vector<std::string_view> names(ListKind kind) const override { return names_(lists_, kind); }
+
+ private:
+  const NamedLists& lists_;
+  std::vector<std::string_view> (*names_)(const NamedLists&, ListKind);
+};
+
+// A list whose text is expanded at each match. What a text compiles to is kept for the next time.
+class ExpandedList final : public ListPattern {
+ public:
+  ExpandedList(ListKind kind, Expansion text, const ListOptions& options, const NamedLists& lists)
+      : kind_(kind), text_(std::move(text)), lists_(lists) {
+    options_.expand = false;
+    options_.tolerate_unavailable = options.tolerate_unavailable;
+  }
+
+  ListMatch match(const ListSubject& subject, EvalContext& context) const override {
+    const DepthGuard guard(context);
+    if (guard.too_deep()) return {Match::defer, {}, "lists are nested too deeply"};
+    const EvalResult text = text_.evaluate(context);
+    // Forced failure: as if the list were not there.
+    if (text.status == EvalStatus::forced_fail) return {};
+    if (!text.ok()) {
+      return {Match::defer, {}, "failed to expand " + quoted(text_.source()) + ": " + text.text};
+    }
+    return compiled(text.text,
+                    [&](const ListPattern& list) { return list.match(subject, context); });
+  }
+
+ private:
+  template <class Use>
+  ListMatch compiled(const std::string& text, const Use& use) const {
+    const auto known = cache_.find(text);
+    if (known != cache_.end()) return use(*known->second);
+    Diagnostics problems;
+    const auto list = lists_.compile(kind_, LocatedText(text), options_, problems);
+    if (!list) return {Match::defer, {}, problems.all().front().message};
+    if (text.size() <= kListCacheTextBytesMax) {
+      if (cache_.size() >= kListCacheEntriesMax) cache_.clear();
+      cache_.emplace(text, list);
+    }
+    return use(*list);
+  }
+
+  ListKind kind_;
+  Expansion text_;
+  ListOptions options_;
+  const NamedLists& lists_;
+  // A worker is one thread; what is kept here only saves work.
+  mutable std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>> cache_;
+};
+
+std::shared_ptr<const ListPattern> compile_list(ListKind kind, const LocatedText& text,
+                                                const ListOptions& options, const NamedLists& lists,
+                                                ListNames& names, Diagnostics& diagnostics) {
+  if (!options.expand) return ListBuilder(kind, options, names, diagnostics).build(text);
+  CompileOptions compile_options;
+  compile_options.lists = &lists;
+  compile_options.tolerate_unavailable = options.tolerate_unavailable;
+  const auto expansion = compile_expansion(text, compile_options, diagnostics);
+  if (!expansion) return nullptr;
+  if (!expansion->is_constant()) {
+    return std::make_shared<ExpandedList>(kind, *expansion, options, lists);
+  }
+  if (expansion->constant() == text.view()) {
+    return ListBuilder(kind, options, names, diagnostics).build(text);
+  }
+  // Escapes were taken off: the items stand where the list does.
+  LocatedText plain;
+  plain.append_fixed(expansion->constant(), text.begin_place());
+  return ListBuilder(kind, options, names, diagnostics).build(plain);
+}
+
+}  // namespace
+
+// Compiles named lists on demand, so that they may refer to each other in any order.
+class NamedListBuilder final : public ListNames {
+ public:
+  NamedListBuilder(const config::ConfigDocument& document, NamedLists& lists,
+                   Diagnostics& diagnostics)
+      : document_(document), lists_(lists), diagnostics_(diagnostics) {}
+
+  void run() {
+    for (const config::NamedList& list : document_.lists) finish(list);
+  }
+
+  std::shared_ptr<const ListPattern> find_list(ListKind kind, std::string_view name,
+                                               std::string& problem) override {
+    for (const config::NamedList& list : document_.lists) {
+      if (list.kind != kind || list.name != name) continue;
+      if (in_progress_.contains(&list)) {
+        problem = "the list " + quoted(name) + " refers to itself";
+        return nullptr;
+      }
+      auto compiled = finish(list);
+      if (!compiled) problem = "the list " + quoted(name) + " has errors";
+      return compiled;
+    }
+    problem = "there is no " + std::string(config::list_kind_name(kind)) + " list " + quoted(name);
+    return nullptr;
+  }
+
+  std::vector<std::string_view> names(ListKind kind) const override {
+    std::vector<std::string_view> out;
+    for (const config::NamedList& list : document_.lists) {
+      if (list.kind == kind) out.push_back(list.name);
+    }
+    return out;
+  }
+
+  static std::vector<std::string_view> names_of(const NamedLists& lists, ListKind kind) {
+    std::vector<std::string_view> out;
+    for (const auto& [name, list] : lists.tables_[static_cast<size_t>(kind)]) out.push_back(name);
+    return out;
+  }
+
+ private:
+  std::shared_ptr<const ListPattern> finish(const config::NamedList& list) {
+    auto& table = lists_.tables_[static_cast<size_t>(list.kind)];
+    const auto known = table.find(list.name);
+    if (known != table.end()) return known->second;
+    if (failed_.contains(&list)) return nullptr;
+    in_progress_.insert(&list);
+    auto compiled = in_progress_.size() > static_cast<size_t>(kEvaluationDepthMax)
+                        ? too_deep(list)
+                        : compile_list(list.kind, list.value, {}, lists_, *this, diagnostics_);
+    in_progress_.erase(&list);
+    if (compiled) {
+      table.emplace(list.name, compiled);
+    } else {
+      failed_.insert(&list);
+    }
+    return compiled;
+  }
+
+  std::shared_ptr<const ListPattern> too_deep(const config::NamedList& list) {
+    diagnostics_.error(list.place, "named lists refer to each other too deeply");
+    return nullptr;
+  }
+
+  const config::ConfigDocument& document_;
+  NamedLists& lists_;
+  Diagnostics& diagnostics_;
+  std::set<const config::NamedList*> in_progress_;
+  std::set<const config::NamedList*> failed_;
+};
+
+std::shared_ptr<const NamedLists> NamedLists::compile_all(const config::ConfigDocument& document,
+                                                          Diagnostics& diagnostics) {
+  auto lists = std::make_shared<NamedLists>();
+  NamedListBuilder(document, *lists, diagnostics).run();
+  return lists;
+}
+
+std::shared_ptr<const ListPattern> NamedLists::compile(ListKind kind, const LocatedText& text,
+                                                       const ListOptions& options,
+                                                       Diagnostics& diagnostics) const {
+  FinishedNames names(*this, NamedListBuilder::names_of);
+  return compile_list(kind, text, options, *this, names, diagnostics);
+}
+
+std::shared_ptr<const ListPattern> NamedLists::find(ListKind kind, std::string_view name) const {
+  const Table& table = tables_[static_cast<size_t>(kind)];
+  const auto found = table.find(name);
+  return found == table.end() ? nullptr : found->second;
+}
+
+}  // namespace godwit::acl

@@ -1,0 +1,268 @@
+// Evaluation of compiled ACLs: EXIM.md 2.4. Facts in, verdict and effects out.
+#include "acl/policy/run.h"
+#include "core/base/ascii.h"
+
+#include <utility>
+
+namespace godwit::acl {
+namespace {
+
+std::string quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
+
+// Words between white space; "..." keeps it inside one.
+std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> words;
+  size_t i = 0;
+  for (;;) {
+    while (i < text.size() && is_space(text[i])) ++i;
+    if (i == text.size()) return words;
+    std::string& word = words.emplace_back();
+    const bool in_quotes = text[i] == '"';
+    if (in_quotes) ++i;
+    for (; i < text.size() && !(in_quotes ? text[i] == '"' : is_space(text[i])); ++i) {
+      if (in_quotes && text[i] == '\\' && i + 1 < text.size()) ++i;
+      word += text[i];
+    }
+    if (in_quotes && i < text.size()) ++i;
+  }
+}
+
+// `rc` of a condition that is written with '!'.
+Answer negate(Answer answer) {
+  if (answer == Answer::yes) return Answer::no;
+  if (answer == Answer::no || answer == Answer::drop) return Answer::yes;
+  return answer;
+}
+
+AclVerdict verdict_of(Answer answer) {
+  switch (answer) {
+    case Answer::yes:
+      return AclVerdict::accept;
+    case Answer::no:
+      return AclVerdict::deny;
+    case Answer::drop:
+      return AclVerdict::drop;
+    case Answer::discard:
+      return AclVerdict::discard;
+    case Answer::defer:
+    case Answer::error:
+      return AclVerdict::defer;
+  }
+  return AclVerdict::defer;
+}
+
+}  // namespace
+
+AclOutcome Acls::evaluate(const AclCall& call, AclWhere where, EvalContext& context) const {
+  return AclRun(*this, where, context).run(call);
+}
+
+AclOutcome AclRun::run(const AclCall& acl_call) {
+  finish(call(acl_call));
+  return std::move(outcome_);
+}
+
+void AclRun::finish(Answer answer) {
+  outcome_.verdict = verdict_of(answer);
+  // `drop` has no connection to close outside SMTP.
+  const bool no_smtp = where_ == AclWhere::not_smtp || where_ == AclWhere::not_smtp_start;
+  if (outcome_.verdict == AclVerdict::drop && no_smtp) outcome_.verdict = AclVerdict::deny;
+  std::string problem;
+  take_reply_code(outcome_.verdict, user_message_, outcome_.reply_code, outcome_.enhanced_status,
+                  problem);
+  if (!problem.empty()) {
+    outcome_.effects.log_writes.push_back(
+        {static_cast<uint8_t>(LogTarget::main) | static_cast<uint8_t>(LogTarget::panic), false,
+         std::move(problem)});
+  }
+  outcome_.user_message = std::move(user_message_);
+  outcome_.log_message = std::move(log_message_);
+}
+
+Answer AclRun::defer(std::string reason) {
+  log_message_ = std::move(reason);
+  user_message_.clear();
+  return Answer::defer;
+}
+
+Answer AclRun::error(std::string reason) {
+  defer(std::move(reason));
+  return Answer::error;
+}
+
+Answer AclRun::match(const AclCondition& condition, const ListSubject& subject, std::string* data) {
+  ListMatch match = condition.list->match(subject, context_);
+  if (match.match == Match::defer) return defer(std::move(match.message));
+  if (match.match == Match::no) return Answer::no;
+  if (data != nullptr) *data = std::move(match.data);
+  return Answer::yes;
+}
+
+Answer AclRun::call(const AclCall& acl_call) {
+  std::vector<std::string> args;
+  std::string problem;
+  const CompiledAcl* acl = resolve(acl_call, args, problem);
+  if (acl == nullptr) return error(std::move(problem));
+  if (depth_ >= kAclDepthMax) return error("ACLs call each other too deeply");
+  ++depth_;
+  std::swap(context_.acl_args, args);
+  const Answer answer = run_acl(*acl);
+  std::swap(context_.acl_args, args);
+  --depth_;
+  return answer;
+}
+
+// The ACL that the call names now, and its arguments. A text that is an expansion may name an ACL
+// or be a single verb, nothing more: statements are never made from what may have come from
+// outside.
+const CompiledAcl* AclRun::resolve(const AclCall& acl_call, std::vector<std::string>& args,
+                                   std::string& problem) {
+  if (acl_call.inline_) return acl_call.inline_.get();
+  const EvalResult text = acl_call.text_.evaluate(context_);
+  if (!text.ok()) {
+    problem = "failed to expand ACL string " + quoted(acl_call.text_.source()) + ": " + text.text;
+    return nullptr;
+  }
+  args = split_words(text.text);
+  const std::string name = args.empty() ? std::string() : args.front();
+  if (!args.empty()) args.erase(args.begin());
+  if (args.size() > kAclArgsMax) {
+    problem = "too many arguments for the ACL " + quoted(name);
+    return nullptr;
+  }
+  if (acl_call.target_ != nullptr) return acl_call.target_;
+  if (const auto named = acls_.by_name_.find(name); named != acls_.by_name_.end()) {
+    return named->second.get();
+  }
+  const auto verb = acls_.by_verb_.find(name);
+  if (verb != acls_.by_verb_.end() && args.empty()) return verb->second.get();
+  problem = "there is no ACL " + quoted(name);
+  return nullptr;
+}
+
+Answer AclRun::run_acl(const CompiledAcl& acl) {
+  for (const AclStatement& statement : acl.statements) {
+    user_message_.clear();
+    log_message_.clear();
+    bool endpass = false;
+    const Answer answer = run_statement(statement, endpass);
+    if (answer == Answer::error) return answer;
+    const bool yes = answer == Answer::yes;
+    switch (statement.verb->verb) {
+      case Verb::accept:
+        if (yes || endpass || answer == Answer::discard || answer == Answer::defer) return answer;
+        break;
+      case Verb::discard:
+        if (yes || answer == Answer::discard) return Answer::discard;
+        if (endpass || answer == Answer::defer) return answer;
+        break;
+      case Verb::defer:
+        if (yes || answer == Answer::defer) return Answer::defer;
+        break;
+      case Verb::deny:
+        if (yes) return Answer::no;
+        if (answer == Answer::defer) return answer;
+        break;
+      case Verb::drop:
+        if (yes) return Answer::drop;
+        if (answer == Answer::defer) return answer;
+        break;
+      case Verb::require:
+        if (!yes) return answer;
+        break;
+      case Verb::warn:
+        warn(answer);
+        break;
+    }
+  }
+  return Answer::no;
+}
+
+// Conditions and modifiers in textual order, up to the first condition that does not hold.
+Answer AclRun::run_statement(const AclStatement& statement, bool& endpass) {
+  const AclCondition* message = nullptr;
+  const AclCondition* log_message = nullptr;
+  Answer answer = Answer::yes;
+  for (const AclCondition& condition : statement.conditions) {
+    if (condition.row->name == "message") {
+      message = &condition;
+    } else if (condition.row->name == "log_message") {
+      log_message = &condition;
+    } else if (condition.row->shape == ValueShape::none) {
+      endpass = true;
+    } else {
+      answer = run_condition(statement, condition);
+    }
+    if (answer != Answer::yes) break;
+  }
+  take_messages(*statement.verb, answer, message, log_message);
+  return answer;
+}
+
+Answer AclRun::run_condition(const AclStatement& statement, const AclCondition& condition) {
+  const AclRow& row = *condition.row;
+  if ((row.legal & where_bit(where_)) == 0) {
+    return error("cannot " + std::string(row.modifier ? "use " : "test ") + std::string(row.name) +
+                 (row.modifier ? " modifier in " : " condition in ") +
+                 std::string(acl_where_name(where_)) + " ACL");
+  }
+  EvalResult value;
+  if (row.shape == ValueShape::expanded || row.shape == ValueShape::set) {
+    value = condition.text.evaluate(context_);
+    // A forced failure: as if the line were not there.
+    if (value.status == EvalStatus::forced_fail) return Answer::yes;
+    if (!value.ok()) {
+      std::string reason =
+          "failed to expand ACL string " + quoted(condition.text.source()) + ": " + value.text;
+      return value.status == EvalStatus::deferred ? defer(std::move(reason))
+                                                  : error(std::move(reason));
+    }
+  }
+  const Answer answer = row.run(*this, condition, value.text);
+  const Verb verb = statement.verb->verb;
+  if (answer == Answer::discard && verb != Verb::accept && verb != Verb::discard) {
+    return error("nested ACL returned \"discard\" for " + quoted(statement.verb->name) +
+                 " command (only allowed with \"accept\" or \"discard\")");
+  }
+  return condition.negated ? negate(answer) : answer;
+}
+
+void AclRun::take_messages(const VerbRow& verb, Answer answer, const AclCondition* message,
+                           const AclCondition* log_message) {
+  const bool held = answer == Answer::yes;
+  const bool failed = answer == Answer::no || answer == Answer::drop;
+  if (!(held && verb.message_when_true) && !(failed && verb.message_when_false)) return;
+  context_.acl_verify_message = user_message_;
+  log_message_given_ = log_message != nullptr;
+  std::string text;
+  if (message != nullptr && expand_message(*message, text)) user_message_ = text;
+  if (log_message != nullptr && expand_message(*log_message, text)) log_message_ = text;
+  if (log_message_.empty()) log_message_ = user_message_;
+}
+
+bool AclRun::expand_message(const AclCondition& condition, std::string& out) {
+  EvalResult value = condition.text.evaluate(context_);
+  out = std::move(value.text);
+  if (value.ok()) return true;
+  if (value.status == EvalStatus::forced_fail) return false;
+  outcome_.effects.log_writes.push_back(
+      {static_cast<uint8_t>(LogTarget::main) | static_cast<uint8_t>(LogTarget::panic), false,
+       "failed to expand ACL message " + quoted(condition.text.source()) + ": " + out});
+  return false;
+}
+
+void AclRun::warn(Answer answer) {
+  const auto main_log = static_cast<uint8_t>(LogTarget::main);
+  auto& lines = outcome_.effects.log_writes;
+  if (answer == Answer::yes && log_message_given_ && !log_message_.empty()) {
+    lines.push_back({main_log, true, "Warning: " + log_message_});
+  } else if (answer == Answer::defer) {
+    std::string text = "Warning: ACL \"warn\" statement skipped: condition test deferred";
+    if (!log_message_.empty()) text += ": " + log_message_;
+    lines.push_back({main_log, true, std::move(text)});
+  }
+}
+
+}  // namespace godwit::acl

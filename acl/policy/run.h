@@ -1,0 +1,68 @@
+// AclRun: one evaluation of an ACL and of those that it calls. The functions of the rows work on
+// it. Lives for one call of Acls::evaluate. Nothing here waits: a condition that will have to ask
+// gets its answer before run_condition() calls the row's function, which is the only place that has
+// to change.
+#pragma once
+
+#include "acl/policy/acl.h"
+#include "acl/policy/rows.h"
+#include "acl/policy/statement.h"
+
+#include <string>
+#include <string_view>
+
+namespace godwit::acl {
+
+class AclRun {
+ public:
+  AclRun(const Acls& acls, AclWhere where, EvalContext& context)
+      : acls_(acls), where_(where), context_(context) {}
+
+  // Runs `call` and fills the outcome.
+  AclOutcome run(const AclCall& call);
+
+  // For the functions of rows.
+  AclWhere where() const noexcept { return where_; }
+  EvalContext& context() noexcept { return context_; }
+  AclEffects& effects() noexcept { return outcome_.effects; }
+  AclOutcome& outcome() noexcept { return outcome_; }
+  Answer call(const AclCall& call);
+  // Could not be decided, or not be understood: the reason goes to the log.
+  Answer defer(std::string reason);
+  Answer error(std::string reason);
+  // Matches `list` and, where it matches, puts its data into `data`.
+  Answer match(const AclCondition& condition, const ListSubject& subject, std::string* data);
+
+ private:
+  Answer run_acl(const CompiledAcl& acl);
+  Answer run_statement(const AclStatement& statement, bool& endpass);
+  Answer run_condition(const AclStatement& statement, const AclCondition& condition);
+  void take_messages(const VerbRow& verb, Answer answer, const AclCondition* message,
+                     const AclCondition* log_message);
+  bool expand_message(const AclCondition& condition, std::string& out);
+  void warn(Answer answer);
+  const CompiledAcl* resolve(const AclCall& call, std::vector<std::string>& args,
+                             std::string& problem);
+  void finish(Answer answer);
+
+  const Acls& acls_;
+  AclWhere where_;
+  EvalContext& context_;
+  AclOutcome outcome_;
+  std::string user_message_;  // of the statement under way, or of the ACL that it called
+  std::string log_message_;
+  bool log_message_given_ = false;  // by log_message, not taken from the user message
+  int depth_ = 0;
+};
+
+// Splits "550 5.7.1 text" off `message` where it begins with a code of the same class as `verdict`.
+// A code of another class is taken off and reported in `problem`.
+void take_reply_code(AclVerdict verdict, std::string& message, int& code, std::string& enhanced,
+                     std::string& problem);
+
+// Splits the lines of an add_header value into headers; text without a name gets X-ACL-Warn.
+std::vector<HeaderAddition> parse_added_headers(std::string_view value);
+// "main,reject" or "main:reject"; nothing where a word is wrong.
+std::optional<uint8_t> parse_log_targets(std::string_view text, char separator) noexcept;
+
+}  // namespace godwit::acl
