@@ -1,0 +1,283 @@
+#include "daemon/worker.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "core/base/ascii.h"
+
+namespace godwit::daemon {
+namespace {
+
+// Sessions that are in the middle of a message, and deliveries, may go on that long after SIGTERM.
+constexpr Seconds kGrace{10};
+// How many names a worker tries for its shard while workers of an older configuration still end.
+constexpr int kShardNamesMax = 100;
+
+std::string shard_name(size_t index, int attempt) {
+  std::string name = "w" + std::to_string(index);
+  if (attempt > 0) name += "." + std::to_string(attempt);
+  return name;
+}
+
+// "w3" is the shard of worker 3, for as long as there is such a worker.
+bool is_claimed(std::string_view name, size_t workers) {
+  if (!name.starts_with('w')) return false;
+  const std::optional<uint64_t> index = parse_decimal(name.substr(1));
+  return index && *index < workers;
+}
+
+Result<void> make_directory(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
+  return error_from_errno(errno, "make directory " + path);
+}
+
+Result<void> make_directories(const std::string& path, mode_t mode) {
+  for (size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
+    const Result<void> made = make_directory(path.substr(0, at), 0755);
+    if (!made) return made;
+  }
+  return make_directory(path, mode);
+}
+
+}  // namespace
+
+Result<void> make_spool_directories(const ServerConfig& config) {
+  for (const char* name : {"", "/shards", "/control", "/db"}) {
+    const Result<void> made = make_directories(config.spool_directory + name, 0750);
+    if (!made) return made;
+  }
+  for (const std::string* path : {&config.log_paths.main, &config.log_paths.json, &config.pid_file_path}) {
+    const size_t slash = path->rfind('/');
+    if (slash == std::string::npos || slash == 0) continue;
+    const Result<void> made = make_directories(path->substr(0, slash), 0750);
+    if (!made) return made;
+  }
+  return {};
+}
+
+std::unique_ptr<retry::HintStore> open_hints(const std::string& spool_directory, Log& log) {
+  Result<std::unique_ptr<retry::LmdbHints>> opened = retry::LmdbHints::open(spool_directory + "/db/retry.mdb");
+  if (opened) return std::move(*opened);
+  log.main(LogEvent::spool, "", opened.error().to_string() + "; retry hints are kept in memory");
+  return std::make_unique<retry::MemoryHints>();
+}
+
+Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
+    : config_(std::move(config)),
+      setup_(std::move(setup)),
+      log_(loop_, config_->log_paths, config_->log_style),
+      random_(Random::from_system()),
+      ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index), loop_.clock().wall()),
+      hosts_(loop_, !config_->options().disable_ipv6),
+      queue_run_timer_(
+          [](void* self) noexcept {
+            auto* worker = static_cast<Worker*>(self);
+            worker->queue_->run_queue({});
+            worker->arm_queue_run();
+          },
+          this),
+      grace_timer_(
+          [](void* self) noexcept {
+            auto* worker = static_cast<Worker*>(self);
+            worker->inbound_->abort();
+            worker->queue_->abort();
+          },
+          this) {}
+
+Worker::~Worker() = default;
+
+int Worker::run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  SignalWatcher terminate(loop_, SIGTERM, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); }, this);
+  SignalWatcher interrupt(loop_, SIGINT, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); }, this);
+  SignalWatcher reopen(loop_, SIGUSR1, [](void* self) noexcept { static_cast<Worker*>(self)->on_reopen(); }, this);
+  scope_.spawn(live());
+  // Signals alone do not keep the loop alive; the worker lives until its task has ended.
+  while (scope_.running() > 0) loop_.run_once();
+  return exit_status_;
+}
+
+Task<void> Worker::live() {
+  const bool opened = co_await open_store();
+  if (!opened || !open_listeners()) {
+    exit_status_ = 1;
+    if (opened) co_await shut_down();
+    co_return;
+  }
+  if (!setup_.announcement.empty()) log_.main(LogEvent::daemon, "", setup_.announcement);
+  if (setup_.ready_descriptor >= 0) {
+    const char ready = 'r';
+    if (::write(setup_.ready_descriptor, &ready, 1) != 1) exit_status_ = 1;
+    ::close(setup_.ready_descriptor);
+  }
+  queue_->start();
+  arm_queue_run();
+  if (setup_.index == 0) scope_.spawn(adopt_orphans());
+  co_await terminate_;
+  co_await shut_down();
+}
+
+Task<bool> Worker::open_store() {
+  hints_ = open_hints(config_->spool_directory, log_);
+  for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
+    const std::string dir = config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
+    // The queue is told of what the store finds, and needs the store for what it does with it later:
+    // it is made first, with a place for the store.
+    auto recovered = std::make_unique<delivery::RecoveredMessages>();
+    Result<std::unique_ptr<spool::Store>> store =
+        co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *recovered);
+    if (!store && store.error().code() == Errc::locked) continue;
+    if (!store) {
+      log_.panic(LogEvent::spool, "", "cannot open the spool: " + store.error().to_string());
+      co_return false;
+    }
+    store_ = std::move(*store);
+    const delivery::DeliveryServices services{loop_, *store_, log_, hosts_, *hints_, random_, ids_, config_->facts};
+    queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
+    recovered->tell(*queue_);
+    co_return true;
+  }
+  log_.panic(LogEvent::spool, "", "every shard of worker " + std::to_string(setup_.index) + " is locked");
+  co_return false;
+}
+
+bool Worker::open_listeners() {
+  if (setup_.counts_descriptor >= 0) {
+    Result<std::unique_ptr<ConnectionCounts>> counts = ConnectionCounts::attach(setup_.counts_descriptor, setup_.index);
+    if (counts) counts_ = std::move(*counts);
+  }
+  if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
+  const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_};
+  inbound_ = std::make_unique<Inbound>(config_, services);
+  const int backlog = static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
+  for (int descriptor : setup_.listen_descriptors) {
+    Result<std::unique_ptr<Listener>> listener =
+        Listener::open(loop_, descriptor, UvStream::Kind::tcp, backlog, *inbound_);
+    if (!listener) {
+      log_.panic(LogEvent::daemon, "", listener.error().to_string());
+      return false;
+    }
+    listeners_.push_back(std::move(*listener));
+  }
+  Result<std::unique_ptr<ControlServer>> control =
+      ControlServer::open(loop_, control_path(config_->spool_directory, setup_.index), *this);
+  if (control) {
+    control_ = std::move(*control);
+  } else {
+    log_.panic(LogEvent::daemon, "", control.error().to_string());
+  }
+  return true;
+}
+
+// Stops accepting; sessions and deliveries end, or are ended after the grace; then the spool closes.
+Task<void> Worker::shut_down() {
+  listeners_.clear();
+  queue_run_timer_.disarm();
+  if (control_ != nullptr) control_->stop();
+  queue_->stop();
+  if (inbound_ != nullptr) inbound_->stop();
+  loop_.timers().set(grace_timer_, loop_.clock().now() + kGrace);
+  if (inbound_ != nullptr) co_await inbound_->join();
+  co_await queue_->join();
+  if (control_ != nullptr) co_await control_->join();
+  grace_timer_.disarm();
+  co_await store_->close();
+}
+
+void Worker::on_terminate() {
+  if (!terminate_.is_set()) terminate_.set();
+}
+
+void Worker::on_reopen() {
+  log_.reopen();
+  if (queue_ != nullptr && setup_.index == 0 && !terminate_.is_set()) scope_.spawn(adopt_orphans());
+}
+
+void Worker::arm_queue_run() {
+  if (!setup_.queue_interval || setup_.queue_interval->count == 0 || terminate_.is_set()) return;
+  loop_.timers().set(queue_run_timer_, loop_.clock().now() + *setup_.queue_interval);
+}
+
+// Takes over shards that nobody owns: of workers that are no more, and of local submissions.
+Task<void> Worker::adopt_orphans() {
+  if (adopting_) {
+    adopt_again_ = true;
+    co_return;
+  }
+  adopting_ = true;
+  do {
+    adopt_again_ = false;
+    const std::string base = config_->spool_directory + "/shards";
+    auto listing = blocking(loop_, [this, base] { return files_.list(base); });
+    const Result<std::vector<std::string>> names = co_await listing;
+    if (!names) break;
+    for (const std::string& name : *names) {
+      if (is_claimed(name, setup_.workers) || terminate_.is_set()) continue;
+      const Result<void> adopted = co_await store_->adopt(base + "/" + name, *queue_);
+      if (adopted || adopted.error().code() == Errc::locked || adopted.error().code() == Errc::not_found) continue;
+      log_.panic(LogEvent::spool, "", "cannot take over shard " + name + ": " + adopted.error().to_string());
+    }
+    queue_->start();
+  } while (adopt_again_ && !terminate_.is_set());
+  adopting_ = false;
+}
+
+Task<std::string> Worker::handle(ControlCommand command) {
+  const std::string argument = command.arguments.empty() ? std::string() : command.arguments[0];
+  const std::string second = command.arguments.size() < 2 ? std::string() : command.arguments[1];
+  const auto has = [&](std::string_view word) {
+    return std::find(command.arguments.begin(), command.arguments.end(), word) != command.arguments.end();
+  };
+  if (command.verb == ControlVerb::adopt) {
+    co_await adopt_orphans();
+    co_return "ok";
+  }
+  if (command.verb == ControlVerb::run) {
+    queue_->run_queue({has("forced"), has("frozen"), has("first")});
+    co_return "ok";
+  }
+  if (command.verb == ControlVerb::stats) {
+    const delivery::QueueStats stats = queue_->stats();
+    co_return "ok messages=" + std::to_string(stats.messages) + " active=" + std::to_string(stats.active) +
+        " frozen=" + std::to_string(stats.frozen) + " connections=" + std::to_string(stats.connections) +
+        " delivered=" + std::to_string(stats.delivered) + " deferred=" + std::to_string(stats.deferred) +
+        " failed=" + std::to_string(stats.failed) + " completed=" + std::to_string(stats.completed) +
+        " in_doubt=" + std::to_string(stats.in_doubt) + " sessions=" + std::to_string(inbound_->sessions()) +
+        " queue_bytes=" + std::to_string(queue_->memory_bytes()) +
+        " store_bytes=" + std::to_string(store_->stats().memory_bytes);
+  }
+  const Result<message::MessageId> id = message::MessageId::parse(argument);
+  if (!id) co_return control_answer(Error(Errc::invalid_argument, "no message id: " + argument));
+  switch (command.verb) {
+    case ControlVerb::deliver:
+      co_return control_answer(queue_->deliver_now(*id));
+    case ControlVerb::freeze:
+      co_return control_answer(queue_->freeze(*id));
+    case ControlVerb::thaw:
+      co_return control_answer(queue_->thaw(*id));
+    case ControlVerb::remove:
+      co_return control_answer(queue_->remove(*id, second.empty() ? "root" : second));
+    case ControlVerb::add_recipient:
+      co_return control_answer(queue_->add_recipient(*id, second));
+    case ControlVerb::set_sender:
+      co_return control_answer(queue_->set_sender(*id, second == "<>" ? "" : second));
+    case ControlVerb::mark:
+    case ControlVerb::mark_all: {
+      const Result<void> marked = co_await queue_->mark_delivered(*id, second);
+      co_return control_answer(marked);
+    }
+    case ControlVerb::give_up: {
+      const Result<void> given_up = co_await queue_->give_up(*id);
+      co_return control_answer(given_up);
+    }
+    default:
+      co_return control_answer(Error(Errc::unsupported, "unknown command"));
+  }
+}
+
+}  // namespace godwit::daemon

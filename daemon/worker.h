@@ -1,0 +1,79 @@
+// Worker: one process, one loop, one shard of the spool. The composition root of everything that
+// moves mail: it constructs it in order, runs until it is told to stop, and takes it down in reverse.
+// Used by the supervisor's children, and by commands that deliver by themselves (-q, -M, -odi).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/io/event.h"
+#include "core/io/listener.h"
+#include "core/io/signals.h"
+#include "daemon/control.h"
+#include "daemon/inbound.h"
+#include "delivery/retry/hints.h"
+
+namespace godwit::daemon {
+
+struct WorkerSetup {
+  size_t index = 0;
+  size_t workers = 1;               // how many there are: shards of these are left to their owners
+  std::vector<int> listen_descriptors;
+  int counts_descriptor = -1;
+  int ready_descriptor = -1;        // gets a byte when the worker accepts mail
+  std::optional<Seconds> queue_interval;
+  std::string announcement;         // line of worker 0 in the main log
+};
+
+class Worker final : ControlHandler {
+ public:
+  Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup);
+  ~Worker() override;
+
+  // Until SIGTERM; the exit status of the process.
+  int run();
+
+ private:
+  Task<void> live();
+  Task<bool> open_store();
+  bool open_listeners();
+  Task<void> shut_down();
+  Task<void> adopt_orphans();
+  void on_terminate();
+  void on_reopen();
+  void arm_queue_run();
+  Task<std::string> handle(ControlCommand command) override;
+
+  std::shared_ptr<const ServerConfig> config_;
+  WorkerSetup setup_;
+  Loop loop_;
+  LogWriter log_;
+  SystemFiles files_;
+  Random random_;
+  message::MessageIdGenerator ids_;
+  delivery::SystemHostFinder hosts_;
+  std::unique_ptr<retry::HintStore> hints_;
+  std::unique_ptr<ConnectionCounts> counts_;
+  std::unique_ptr<spool::Store> store_;
+  std::unique_ptr<delivery::Queue> queue_;
+  std::unique_ptr<Inbound> inbound_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unique_ptr<ControlServer> control_;
+  TimerNode queue_run_timer_;
+  TimerNode grace_timer_;
+  Event terminate_;
+  Scope scope_;
+  bool adopting_ = false;
+  bool adopt_again_ = false;
+  int exit_status_ = 0;
+};
+
+// Opens the hints database under the spool directory; hints in memory where that fails, which is
+// logged.
+std::unique_ptr<retry::HintStore> open_hints(const std::string& spool_directory, Log& log);
+// Makes the directories that a spool needs; the error names the one that could not be made.
+Result<void> make_spool_directories(const ServerConfig& config);
+
+}  // namespace godwit::daemon
