@@ -1,5 +1,7 @@
 #include "daemon/control.h"
 
+#include "core/base/ascii.h"
+
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -7,8 +9,6 @@
 
 #include <array>
 #include <cerrno>
-
-#include "core/base/ascii.h"
 
 namespace godwit::daemon {
 namespace {
@@ -66,14 +66,16 @@ std::string_view control_name(ControlVerb verb) noexcept {
 
 std::string control_answer(const Result<void>& result) {
   if (result) return "ok";
-  return "error " + std::string(result.error().row().name) + " " + escape_control(result.error().detail());
+  return "error " + std::string(result.error().row().name) + " " +
+         escape_control(result.error().detail());
 }
 
 std::string control_path(const std::string& spool_directory, size_t worker) {
   return spool_directory + "/control/w" + std::to_string(worker);
 }
 
-Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, std::string path, ControlHandler& handler) {
+Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, std::string path,
+                                                           ControlHandler& handler) {
   const Result<int> descriptor = bind_unix(path, 0600);
   if (!descriptor) return descriptor.error();
   std::unique_ptr<ControlServer> server(new ControlServer(loop, std::move(path), handler));
@@ -91,7 +93,9 @@ void ControlServer::stop() {
   ::unlink(path_.c_str());
 }
 
-void ControlServer::on_connection(std::unique_ptr<UvStream> stream) { scope_.spawn(serve(std::move(stream))); }
+void ControlServer::on_connection(std::unique_ptr<UvStream> stream) {
+  scope_.spawn(serve(std::move(stream)));
+}
 
 Task<void> ControlServer::serve(std::unique_ptr<UvStream> stream) {
   std::string line;
@@ -123,13 +127,15 @@ Result<std::string> ask_control(const std::string& path, const std::string& line
   const std::string request = line + "\n";
   if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
     answer = error_from_errno(errno, "connect to " + path);
-  } else if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+  } else if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) !=
+             static_cast<ssize_t>(request.size())) {
     answer = error_from_errno(errno, "send to " + path);
   } else {
     std::string text;
     std::array<char, 4096> buffer;
     ssize_t got = 0;
-    while (text.find('\n') == std::string::npos && (got = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0) {
+    while (text.find('\n') == std::string::npos &&
+           (got = ::recv(fd, buffer.data(), buffer.size(), 0)) > 0) {
       text.append(buffer.data(), static_cast<size_t>(got));
     }
     if (text.find('\n') != std::string::npos) {

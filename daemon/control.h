@@ -3,13 +3,13 @@
 // Only the owner of the spool may connect (mode 0600). Commands are rows in control.cc.
 #pragma once
 
+#include "core/io/listener.h"
+#include "core/io/scope.h"
+
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "core/io/listener.h"
-#include "core/io/scope.h"
 
 namespace godwit::daemon {
 
@@ -48,7 +48,8 @@ class ControlHandler {
 
 class ControlServer final : public ConnectionHandler {
  public:
-  static Result<std::unique_ptr<ControlServer>> open(Loop& loop, std::string path, ControlHandler& handler);
+  static Result<std::unique_ptr<ControlServer>> open(Loop& loop, std::string path,
+                                                     ControlHandler& handler);
   ~ControlServer() override;
 
   void on_connection(std::unique_ptr<UvStream> stream) override;

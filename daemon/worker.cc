@@ -1,5 +1,7 @@
 #include "daemon/worker.h"
 
+#include "core/base/ascii.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,8 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-
-#include "core/base/ascii.h"
 
 namespace godwit::daemon {
 namespace {
@@ -51,7 +51,8 @@ Result<void> make_spool_directories(const ServerConfig& config) {
     const Result<void> made = make_directories(config.spool_directory + name, 0750);
     if (!made) return made;
   }
-  for (const std::string* path : {&config.log_paths.main, &config.log_paths.json, &config.pid_file_path}) {
+  for (const std::string* path :
+       {&config.log_paths.main, &config.log_paths.json, &config.pid_file_path}) {
     const size_t slash = path->rfind('/');
     if (slash == std::string::npos || slash == 0) continue;
     const Result<void> made = make_directories(path->substr(0, slash), 0750);
@@ -61,7 +62,8 @@ Result<void> make_spool_directories(const ServerConfig& config) {
 }
 
 std::unique_ptr<retry::HintStore> open_hints(const std::string& spool_directory, Log& log) {
-  Result<std::unique_ptr<retry::LmdbHints>> opened = retry::LmdbHints::open(spool_directory + "/db/retry.mdb");
+  Result<std::unique_ptr<retry::LmdbHints>> opened =
+      retry::LmdbHints::open(spool_directory + "/db/retry.mdb");
   if (opened) return std::move(*opened);
   log.main(LogEvent::spool, "", opened.error().to_string() + "; retry hints are kept in memory");
   return std::make_unique<retry::MemoryHints>();
@@ -72,7 +74,8 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       setup_(std::move(setup)),
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
-      ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index), loop_.clock().wall()),
+      ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index),
+           loop_.clock().wall()),
       hosts_(loop_, !config_->options().disable_ipv6),
       queue_run_timer_(
           [](void* self) noexcept {
@@ -93,9 +96,13 @@ Worker::~Worker() = default;
 
 int Worker::run() {
   std::signal(SIGPIPE, SIG_IGN);
-  SignalWatcher terminate(loop_, SIGTERM, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); }, this);
-  SignalWatcher interrupt(loop_, SIGINT, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); }, this);
-  SignalWatcher reopen(loop_, SIGUSR1, [](void* self) noexcept { static_cast<Worker*>(self)->on_reopen(); }, this);
+  SignalWatcher terminate(
+      loop_, SIGTERM, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); },
+      this);
+  SignalWatcher interrupt(
+      loop_, SIGINT, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); }, this);
+  SignalWatcher reopen(
+      loop_, SIGUSR1, [](void* self) noexcept { static_cast<Worker*>(self)->on_reopen(); }, this);
   scope_.spawn(live());
   // Signals alone do not keep the loop alive; the worker lives until its task has ended.
   while (scope_.running() > 0) loop_.run_once();
@@ -125,36 +132,38 @@ Task<void> Worker::live() {
 Task<bool> Worker::open_store() {
   hints_ = open_hints(config_->spool_directory, log_);
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
-    const std::string dir = config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
-    // The queue is told of what the store finds, and needs the store for what it does with it later:
-    // it is made first, with a place for the store.
-    auto recovered = std::make_unique<delivery::RecoveredMessages>();
+    const std::string dir =
+        config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
+    const delivery::DeliveryServices services{loop_,   nullptr, log_, hosts_,
+                                              *hints_, random_, ids_, config_->facts};
+    queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
     Result<std::unique_ptr<spool::Store>> store =
-        co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *recovered);
+        co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *queue_);
     if (!store && store.error().code() == Errc::locked) continue;
     if (!store) {
       log_.panic(LogEvent::spool, "", "cannot open the spool: " + store.error().to_string());
       co_return false;
     }
     store_ = std::move(*store);
-    const delivery::DeliveryServices services{loop_, *store_, log_, hosts_, *hints_, random_, ids_, config_->facts};
-    queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
-    recovered->tell(*queue_);
+    queue_->attach(*store_);
     co_return true;
   }
-  log_.panic(LogEvent::spool, "", "every shard of worker " + std::to_string(setup_.index) + " is locked");
+  log_.panic(LogEvent::spool, "",
+             "every shard of worker " + std::to_string(setup_.index) + " is locked");
   co_return false;
 }
 
 bool Worker::open_listeners() {
   if (setup_.counts_descriptor >= 0) {
-    Result<std::unique_ptr<ConnectionCounts>> counts = ConnectionCounts::attach(setup_.counts_descriptor, setup_.index);
+    Result<std::unique_ptr<ConnectionCounts>> counts =
+        ConnectionCounts::attach(setup_.counts_descriptor, setup_.index);
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
   const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_};
   inbound_ = std::make_unique<Inbound>(config_, services);
-  const int backlog = static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
+  const int backlog =
+      static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
   for (int descriptor : setup_.listen_descriptors) {
     Result<std::unique_ptr<Listener>> listener =
         Listener::open(loop_, descriptor, UvStream::Kind::tcp, backlog, *inbound_);
@@ -174,7 +183,8 @@ bool Worker::open_listeners() {
   return true;
 }
 
-// Stops accepting; sessions and deliveries end, or are ended after the grace; then the spool closes.
+// Stops accepting; sessions and deliveries end, or are ended after the grace; then the spool
+// closes.
 Task<void> Worker::shut_down() {
   listeners_.clear();
   queue_run_timer_.disarm();
@@ -219,8 +229,11 @@ Task<void> Worker::adopt_orphans() {
     for (const std::string& name : *names) {
       if (is_claimed(name, setup_.workers) || terminate_.is_set()) continue;
       const Result<void> adopted = co_await store_->adopt(base + "/" + name, *queue_);
-      if (adopted || adopted.error().code() == Errc::locked || adopted.error().code() == Errc::not_found) continue;
-      log_.panic(LogEvent::spool, "", "cannot take over shard " + name + ": " + adopted.error().to_string());
+      if (adopted || adopted.error().code() == Errc::locked ||
+          adopted.error().code() == Errc::not_found)
+        continue;
+      log_.panic(LogEvent::spool, "",
+                 "cannot take over shard " + name + ": " + adopted.error().to_string());
     }
     queue_->start();
   } while (adopt_again_ && !terminate_.is_set());
@@ -231,7 +244,8 @@ Task<std::string> Worker::handle(ControlCommand command) {
   const std::string argument = command.arguments.empty() ? std::string() : command.arguments[0];
   const std::string second = command.arguments.size() < 2 ? std::string() : command.arguments[1];
   const auto has = [&](std::string_view word) {
-    return std::find(command.arguments.begin(), command.arguments.end(), word) != command.arguments.end();
+    return std::find(command.arguments.begin(), command.arguments.end(), word) !=
+           command.arguments.end();
   };
   if (command.verb == ControlVerb::adopt) {
     co_await adopt_orphans();
@@ -243,11 +257,14 @@ Task<std::string> Worker::handle(ControlCommand command) {
   }
   if (command.verb == ControlVerb::stats) {
     const delivery::QueueStats stats = queue_->stats();
-    co_return "ok messages=" + std::to_string(stats.messages) + " active=" + std::to_string(stats.active) +
-        " frozen=" + std::to_string(stats.frozen) + " connections=" + std::to_string(stats.connections) +
-        " delivered=" + std::to_string(stats.delivered) + " deferred=" + std::to_string(stats.deferred) +
-        " failed=" + std::to_string(stats.failed) + " completed=" + std::to_string(stats.completed) +
-        " in_doubt=" + std::to_string(stats.in_doubt) + " sessions=" + std::to_string(inbound_->sessions()) +
+    co_return "ok messages=" + std::to_string(stats.messages) +
+        " active=" + std::to_string(stats.active) + " frozen=" + std::to_string(stats.frozen) +
+        " connections=" + std::to_string(stats.connections) +
+        " delivered=" + std::to_string(stats.delivered) +
+        " deferred=" + std::to_string(stats.deferred) + " failed=" + std::to_string(stats.failed) +
+        " completed=" + std::to_string(stats.completed) +
+        " in_doubt=" + std::to_string(stats.in_doubt) +
+        " sessions=" + std::to_string(inbound_->sessions()) +
         " queue_bytes=" + std::to_string(queue_->memory_bytes()) +
         " store_bytes=" + std::to_string(store_->stats().memory_bytes);
   }

@@ -1,12 +1,8 @@
 // Worker: one process, one loop, one shard of the spool. The composition root of everything that
-// moves mail: it constructs it in order, runs until it is told to stop, and takes it down in reverse.
-// Used by the supervisor's children, and by commands that deliver by themselves (-q, -M, -odi).
+// moves mail: it constructs it in order, runs until it is told to stop, and takes it down in
+// reverse. Used by the supervisor's children, and by commands that deliver by themselves (-q, -M,
+// -odi).
 #pragma once
-
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "core/io/event.h"
 #include "core/io/listener.h"
@@ -15,16 +11,21 @@
 #include "daemon/inbound.h"
 #include "delivery/retry/hints.h"
 
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace godwit::daemon {
 
 struct WorkerSetup {
   size_t index = 0;
-  size_t workers = 1;               // how many there are: shards of these are left to their owners
+  size_t workers = 1;  // how many there are: shards of these are left to their owners
   std::vector<int> listen_descriptors;
   int counts_descriptor = -1;
-  int ready_descriptor = -1;        // gets a byte when the worker accepts mail
+  int ready_descriptor = -1;  // gets a byte when the worker accepts mail
   std::optional<Seconds> queue_interval;
-  std::string announcement;         // line of worker 0 in the main log
+  std::string announcement;  // line of worker 0 in the main log
 };
 
 class Worker final : ControlHandler {

@@ -371,7 +371,7 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
   if (outcome.in_doubt && outcome.remote != nullptr) {
     const std::string host = outcome.remote->endpoint.to_string();
     message_.entry.need_progress().in_doubt_host = host;
-    queue_.services_.store.update(message_.entry.ref, encode_text(ChangeKind::in_doubt, host));
+    queue_.services_.store->update(message_.entry.ref, encode_text(ChangeKind::in_doubt, host));
   }
   const bool is_message = outcome.scope == FailureScope::message && outcome.remote != nullptr;
   if (outcome.scope != FailureScope::host && outcome.scope != FailureScope::none) {
@@ -428,7 +428,7 @@ void DeliveryAttempt::record_done(const Batch& batch) {
   const bool is_last = all_done && unfinished_batches_ == 0 &&
                        message_.entry.progress->done.size() == message_.envelope.recipients.size();
   if (is_last) return;  // the end of the message says it all
-  queue_.services_.store.update(message_.entry.ref, encode_done(done));
+  queue_.services_.store->update(message_.entry.ref, encode_done(done));
 }
 
 // --- Log -----------------------------------------------------------------------------------------

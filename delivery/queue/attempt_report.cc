@@ -75,7 +75,7 @@ Task<bool> DeliveryAttempt::report_failures() {
   }
   if (!done.empty()) {
     for (uint32_t recipient : done) message_.entry.need_progress().set_done(recipient);
-    queue_.services_.store.update(message_.entry.ref, encode_done(done));
+    queue_.services_.store->update(message_.entry.ref, encode_done(done));
   }
   if (!undeliverable_bounce) co_return true;
   const Seconds keep = queue_.config_->options().ignore_bounce_errors_after;
@@ -118,7 +118,7 @@ Task<void> DeliveryAttempt::report_delay() {
   const bool told = co_await send_report(std::move(plan));
   if (!told) co_return;
   message_.entry.need_progress().warnings_sent = static_cast<uint8_t>(std::min(sent + 1, 255U));
-  queue_.services_.store.update(
+  queue_.services_.store->update(
       message_.entry.ref,
       encode_number(ChangeKind::warned, message_.entry.progress->warnings_sent));
 }

@@ -32,7 +32,7 @@ std::shared_ptr<const DeliveryConfig> compile_delivery(
 
 struct DeliveryServices {
   Loop& loop;
-  spool::Store& store;
+  spool::Store* store;  // null until the store is open; Queue::attach() sets it
   Log& log;
   HostFinder& hosts;
   retry::HintStore& hints;

@@ -144,8 +144,8 @@ void Queue::accepted(spool::StoredMessage stored, Envelope envelope, bool hold) 
     entry.frozen = true;
     ++frozen_;
     entry.need_progress().frozen_at = services_.loop.clock().wall();
-    services_.store.update(entry.ref,
-                           encode_number(ChangeKind::frozen, entry.progress->frozen_at.micros));
+    services_.store->update(entry.ref,
+                            encode_number(ChangeKind::frozen, entry.progress->frozen_at.micros));
     services_.log.main(LogEvent::frozen, envelope.message_id, "frozen by an ACL");
     wait_until(entry, frozen_deadline(entry));
     return;
@@ -157,7 +157,7 @@ void Queue::accepted(spool::StoredMessage stored, Envelope envelope, bool hold) 
   const uint64_t bytes = stored.header_bytes + stored.body_bytes;
   if (fresh_bytes_ + bytes <= kFreshBytesMax) {
     fresh_bytes_ += bytes;
-    auto active = std::make_unique<ActiveMessage>(entry, services_.store, stored.body_bytes);
+    auto active = std::make_unique<ActiveMessage>(entry, *services_.store, stored.body_bytes);
     active->envelope = std::move(envelope);
     active->fresh_bytes = bytes;
     if (stored.bytes != nullptr) active->content.set_bytes(std::move(stored.bytes));
@@ -171,7 +171,7 @@ Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::st
                                  std::string reference) {
   const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
   envelope.message_bytes = headers.size() + MessageContent::kEmptyLine.size() + body.size();
-  const std::unique_ptr<spool::MessageWriter> writer = services_.store.begin(key_of(id));
+  const std::unique_ptr<spool::MessageWriter> writer = services_.store->begin(key_of(id));
   co_await ok(writer->append(body));
   spool::StoredMessage stored =
       co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
@@ -294,7 +294,7 @@ void Queue::run_queue(const QueueRun& run) {
     if (entry->frozen && run.with_frozen) (void)thaw(id_of(entry->key));
     if (entry->next_attempt == kNotBeforeQueueRun && !entry->frozen) {
       entry->need_progress().released = true;
-      services_.store.update(entry->ref, encode_number(ChangeKind::released, 1));
+      services_.store->update(entry->ref, encode_number(ChangeKind::released, 1));
     }
     make_ready(*entry);
   }
@@ -319,11 +319,11 @@ void Queue::fill() {
 // Reads the envelope where it is not at hand.
 Task<Result<void>> Queue::load(QueueEntry& entry) {
   if (entry.active == nullptr) {
-    const std::string bytes = co_await ok(services_.store.read_envelope(entry.ref));
+    const std::string bytes = co_await ok(services_.store->read_envelope(entry.ref));
     Result<Envelope> envelope = decode_envelope(bytes);
     if (!envelope) co_return envelope.error();
     const uint64_t header_and_line = 2;
-    auto active = std::make_unique<ActiveMessage>(entry, services_.store, uint64_t{0});
+    auto active = std::make_unique<ActiveMessage>(entry, *services_.store, uint64_t{0});
     active->envelope = std::move(*envelope);
     entry.active = active.release();
     co_await ok(entry.active->content.load_headers());
@@ -377,8 +377,8 @@ Task<void> Queue::attempt(QueueEntry& entry) {
     } else {
       if (verdict.next_attempt != entry.next_attempt &&
           verdict.next_attempt != kNotBeforeQueueRun) {
-        services_.store.update(entry.ref,
-                               encode_number(ChangeKind::schedule, verdict.next_attempt.micros));
+        services_.store->update(entry.ref,
+                                encode_number(ChangeKind::schedule, verdict.next_attempt.micros));
       }
       wait_until(entry, verdict.next_attempt);
     }
@@ -395,7 +395,7 @@ void Queue::complete(QueueEntry& entry, std::string_view id) {
   }
   services_.log.main(LogEvent::completed, id, line);
   ++stats_.completed;
-  services_.store.end(entry.ref);
+  services_.store->end(entry.ref);
   erase(entry);
 }
 
@@ -436,7 +436,7 @@ void Queue::set_frozen(QueueEntry& entry, bool frozen) {
   frozen_ += frozen ? 1U : static_cast<size_t>(-1);
   const WallTime since = frozen ? services_.loop.clock().wall() : WallTime{};
   entry.need_progress().frozen_at = since;
-  services_.store.update(entry.ref, encode_number(ChangeKind::frozen, since.micros));
+  services_.store->update(entry.ref, encode_number(ChangeKind::frozen, since.micros));
 }
 
 // --- The operator's commands ---------------------------------------------------------------------
@@ -522,7 +522,7 @@ Task<Result<void>> Queue::mark_delivered(message::MessageId id, std::string addr
     }
     matched = !done.empty();
     for (uint32_t recipient : done) entry.need_progress().set_done(recipient);
-    if (matched) services_.store.update(entry.ref, encode_done(done));
+    if (matched) services_.store->update(entry.ref, encode_done(done));
   }
   if (entry.active != nullptr) fresh_bytes_ -= entry.active->fresh_bytes;
   delete std::exchange(entry.active, nullptr);
@@ -542,7 +542,7 @@ Result<void> Queue::add_recipient(const message::MessageId& id, std::string_view
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();
   (*entry)->need_progress().added.emplace_back(address);
-  services_.store.update((*entry)->ref, encode_text(ChangeKind::recipient, address));
+  services_.store->update((*entry)->ref, encode_text(ChangeKind::recipient, address));
   return {};
 }
 
@@ -551,7 +551,7 @@ Result<void> Queue::set_sender(const message::MessageId& id, std::string_view se
   if (!entry) return entry.error();
   const std::string value = sender.empty() ? "<>" : std::string(sender);
   (*entry)->need_progress().new_sender = value;
-  services_.store.update((*entry)->ref, encode_text(ChangeKind::sender, value));
+  services_.store->update((*entry)->ref, encode_text(ChangeKind::sender, value));
   return {};
 }
 

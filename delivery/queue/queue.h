@@ -52,6 +52,9 @@ class Queue final : public spool::RecoverySink {
   Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryServices& services);
   ~Queue() override;
 
+  // The store that the messages live in; before start(). It opens with this queue as its sink.
+  void attach(spool::Store& store) noexcept { services_.store = &store; }
+
   // --- Recovery, while the store opens or adopts.
   void on_message(spool::MessageRef ref, spool::MessageKey key, uint64_t envelope_bytes,
                   uint64_t header_bytes, uint64_t body_bytes, WallTime received) override;

@@ -44,6 +44,7 @@ FailureScope scope_of(smtp::OutcomeClass outcome) {
     case smtp::OutcomeClass::in_doubt:
       return FailureScope::host;
     case smtp::OutcomeClass::delivered:
+    case smtp::OutcomeClass::not_tried:
       break;
   }
   return FailureScope::none;
@@ -239,31 +240,65 @@ Task<Result<void>> SmtpConnection::send_stored_body(const MessageContent& conten
   co_return sent;
 }
 
-Task<std::vector<DeliveryOutcome>> SmtpConnection::send(SmtpJob job) {
+smtp::Transaction SmtpConnection::transaction_of(const SmtpJob& job) const {
   const Envelope& envelope = job.envelope;
-  const bool canonical = !envelope.has_bare_line_ends;
   const int64_t size_addition = transport_.smtp().size_addition;
   smtp::Transaction transaction;
   transaction.sender = job.sender;
-  transaction.recipients = std::move(job.recipients);
   transaction.body_bytes = job.content.message_bytes();
-  if (size_addition >= 0)
+  if (size_addition >= 0) {
     transaction.size_to_declare = transaction.body_bytes + static_cast<uint64_t>(size_addition);
+  }
   if (envelope.body_8bit) transaction.body = smtp::BodyKind::eight_bit_mime;
   transaction.ret = envelope.dsn_ret == DsnRet::full      ? smtp::DsnReturn::full
                     : envelope.dsn_ret == DsnRet::headers ? smtp::DsnReturn::headers
                                                           : smtp::DsnReturn::unspecified;
   transaction.envid = envelope.dsn_envid;
   transaction.smtputf8 = envelope.smtputf8;
-  transaction.use_bdat = chunking_ && canonical;
-  const size_t count = transaction.recipients.size();
+  transaction.use_bdat = chunking_ && !envelope.has_bare_line_ends;
+  return transaction;
+}
+
+// The server may take fewer recipients at a time than there are (RFC 9422 RCPTMAX): those that were
+// not tried go into a further transaction.
+Task<std::vector<DeliveryOutcome>> SmtpConnection::send(SmtpJob job) {
+  std::vector<DeliveryOutcome> outcomes(job.recipients.size());
+  std::vector<size_t> left(job.recipients.size());
+  for (size_t i = 0; i < left.size(); ++i) left[i] = i;
+  while (!left.empty()) {
+    smtp::Transaction transaction = transaction_of(job);
+    for (size_t i : left) transaction.recipients.push_back(job.recipients[i]);
+    const std::optional<Error> spool_error = co_await run_transaction(job, std::move(transaction));
+    std::vector<size_t> not_tried;
+    for (size_t i = 0; i < left.size(); ++i) {
+      const bool known = i < engine_->outcomes().size();
+      const smtp::Outcome& outcome = known ? engine_->outcomes()[i] : engine_->failure();
+      if (outcome.outcome == smtp::OutcomeClass::not_tried && usable_) {
+        not_tried.push_back(left[i]);
+        continue;
+      }
+      outcomes[left[i]] = outcome_of(outcome);
+      if (!spool_error || outcomes[left[i]].kind == OutcomeKind::delivered) continue;
+      outcomes[left[i]] = DeliveryOutcome();
+      outcomes[left[i]].text = "reading the spool failed: " + spool_error->to_string();
+    }
+    if (not_tried.size() == left.size()) break;
+    left = std::move(not_tried);
+  }
+  if (!usable_) stream_->close();
+  co_return outcomes;
+}
+
+// One MAIL to its last reply. The error is one of our own spool.
+Task<std::optional<Error>> SmtpConnection::run_transaction(const SmtpJob& job,
+                                                           smtp::Transaction transaction) {
   engine_->begin(std::move(transaction));
   ++messages_sent_;
-
-  smtp::ClientEvent event = co_await pump();
   std::optional<Error> spool_error;
+  smtp::ClientEvent event = co_await pump();
   while (event.kind == smtp::ClientEventKind::send_body) {
-    const Result<void> sent = co_await send_body(job.content, event.form, canonical);
+    const Result<void> sent =
+        co_await send_body(job.content, event.form, !job.envelope.has_bare_line_ends);
     if (sent) {
       engine_->body_sent();
     } else if (sent.error().code() == Errc::timed_out) {
@@ -276,22 +311,10 @@ Task<std::vector<DeliveryOutcome>> SmtpConnection::send(SmtpJob job) {
     }
     event = co_await pump();
   }
+  // After its outcome: ready for more, or the server is leaving.
+  if (event.kind == smtp::ClientEventKind::transaction_done) event = co_await pump();
   usable_ = event.kind == smtp::ClientEventKind::ready;
-  if (event.kind == smtp::ClientEventKind::transaction_done) {
-    event = co_await pump();  // ready for more, or the server is leaving
-    usable_ = event.kind == smtp::ClientEventKind::ready;
-  }
-  std::vector<DeliveryOutcome> outcomes;
-  outcomes.reserve(count);
-  for (size_t i = 0; i < count; ++i) {
-    const bool known = i < engine_->outcomes().size();
-    outcomes.push_back(outcome_of(known ? engine_->outcomes()[i] : engine_->failure()));
-    if (!spool_error || outcomes.back().kind == OutcomeKind::delivered) continue;
-    outcomes.back() = DeliveryOutcome();
-    outcomes.back().text = "reading the spool failed: " + spool_error->to_string();
-  }
-  if (!usable_) stream_->close();
-  co_return outcomes;
+  co_return spool_error;
 }
 
 Task<void> SmtpConnection::quit() {

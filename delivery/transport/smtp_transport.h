@@ -156,6 +156,8 @@ class SmtpConnection {
   ByteStream& stream() noexcept { return *stream_; }
 
  private:
+  smtp::Transaction transaction_of(const SmtpJob& job) const;
+  Task<std::optional<Error>> run_transaction(const SmtpJob& job, smtp::Transaction transaction);
   Task<smtp::ClientEvent> pump();
   Task<Result<void>> send_body(const MessageContent& content, smtp::BodyForm form, bool canonical);
   Task<Result<void>> send_stored_body(const MessageContent& content, smtp::BodyForm form,

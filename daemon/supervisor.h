@@ -1,0 +1,103 @@
+// Supervisor: the parent of the workers. It binds every listening socket once, starts one worker a
+// core, replaces workers that die, reloads on HUP without refusing a connection, and ends them all
+// on TERM. It owns no mail and has no loop: it waits for signals and for workers to say that they
+// are ready.
+#pragma once
+
+#include "daemon/connection_counts.h"
+#include "daemon/server_config.h"
+
+#include <sys/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace godwit::daemon {
+
+struct SupervisorSetup {
+  LoadOptions load;
+  std::vector<std::string> arguments;  // of the command line, for the workers
+  bool background = false;             // -bd
+  bool listens = true;                 // not for -q10m alone
+  std::string queue_interval;          // of -q10m; empty: none
+};
+
+class Supervisor {
+ public:
+  Supervisor(std::shared_ptr<const ServerConfig> config, SupervisorSetup setup);
+  ~Supervisor();
+
+  // Until it is told to stop. The exit status of the process.
+  int run();
+
+ private:
+  struct WorkerProcess {
+    size_t index = 0;
+    unsigned generation = 0;
+    int ready_descriptor = -1;  // closed when it is ready
+    bool ready = false;
+    bool retiring = false;
+    WallTime started;
+  };
+
+  Result<void> bind_all();
+  Result<void> become_daemon();
+  Result<void> write_pid_file() const;
+  void block_signals();
+  size_t worker_count() const;
+  bool start_worker(size_t index);
+  void start_generation();
+  void on_ready(pid_t pid);
+  void reap();
+  void retire_older();
+  void reload();
+  void stop();
+  void tell_all(int signal_number);
+  void log(const std::string& text) const;
+  std::string announcement() const;
+  [[noreturn]] void become_worker(size_t index, int ready_descriptor);
+  void drop_privileges_of_directories() const;
+
+  std::shared_ptr<const ServerConfig> config_;
+  SupervisorSetup setup_;
+  std::map<Endpoint, int> sockets_;
+  std::unique_ptr<ConnectionCounts> counts_;
+  std::map<pid_t, WorkerProcess> workers_;
+  unsigned generation_ = 0;
+  int signal_descriptor_ = -1;
+  int announce_descriptor_ = -1;  // -bd: the parent waits for the first worker to be ready
+  bool stopping_ = false;
+  WallTime stop_deadline_;
+};
+
+// What a worker is told on its command line: "--worker=INDEX,WORKERS,COUNTS,READY,FD.FD.FD".
+struct WorkerArgument {
+  size_t index = 0;
+  size_t workers = 1;
+  int counts_descriptor = -1;
+  int ready_descriptor = -1;
+  bool announces = false;
+  std::vector<int> listen_descriptors;
+};
+std::string format_worker_argument(const WorkerArgument& argument);
+std::optional<WorkerArgument> parse_worker_argument(std::string_view text);
+
+// Gives up root: to exim_user where set, else to a user "godwit" where there is one. The text says
+// what was done, for the log.
+Result<std::string> drop_privileges(const ServerConfig& config);
+
+// Appends to the logs at once, blocking: for processes without a loop.
+class BlockingLog final : public Log {
+ public:
+  explicit BlockingLog(const ServerConfig& config);
+  void write(const LogRecord& record) override;
+  bool wants_fields() const noexcept override { return !paths_.json.empty(); }
+
+ private:
+  LogPaths paths_;
+  LogFormatter formatter_;
+};
+
+}  // namespace godwit::daemon
