@@ -1,0 +1,220 @@
+#include "daemon/command_line.h"
+
+#include <array>
+
+#include "core/base/ascii.h"
+
+namespace godwit::daemon {
+namespace {
+
+enum class Shape : uint8_t {
+  alone,      // the word is the option
+  glued,      // the rest of the word is its value, which may be empty
+  with_value, // the value is the rest of the word, or the next word
+};
+
+struct OptionRow {
+  std::string_view name;
+  Shape shape;
+  void (*apply)(CommandLine& line, std::string_view value);
+  std::string_view help;  // empty: accepted for Sendmail's sake
+};
+
+void ignore(CommandLine&, std::string_view) {}
+
+void set_mode(CommandLine& line, Mode mode) { line.mode = mode; }
+
+template <MessageAction action>
+void act(CommandLine& line, std::string_view) {
+  const bool shows = action >= MessageAction::view_headers;
+  line.mode = shows ? Mode::show : Mode::act;
+  line.action = action;
+}
+
+void set_macro(CommandLine& line, std::string_view value) {
+  const size_t equals = value.find('=');
+  config::MacroOverride macro;
+  macro.name = trim(value.substr(0, equals));
+  if (equals != std::string_view::npos) macro.value = value.substr(equals + 1);
+  line.macros.push_back(std::move(macro));
+}
+
+// -q, -qf, -qff, -qi, -ql, -q10m, -qf10m ...
+void set_queue(CommandLine& line, std::string_view value) {
+  size_t at = 0;
+  for (; at < value.size() && !is_digit(value[at]); ++at) {
+    line.queue_with_frozen |= value[at] == 'f' && line.queue_forced;
+    line.queue_forced |= value[at] == 'f';
+    line.queue_first_only |= value[at] == 'i';
+  }
+  line.queue_interval = value.substr(at);
+  if (!line.queue_interval.empty()) {
+    line.mode = Mode::daemon;
+  } else if (line.mode == Mode::submit) {
+    line.mode = Mode::queue_run;
+  }
+}
+
+// The longest name that fits wins, so the order is free; it is kept by subject.
+// clang-format off
+constexpr std::array kRows{
+    //        name       shape              function                                                                                  help
+    OptionRow{"-bV",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::check_config); },                "check the configuration, print the version"},
+    OptionRow{"-bd",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::daemon); l.listens = true; },    "daemon in the background"},
+    OptionRow{"-bdf",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::daemon); l.listens = l.foreground = true; }, "daemon in the foreground"},
+    OptionRow{"-C",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.config_path = v; },                            "configuration file; of a list separated by colons the first that exists"},
+    OptionRow{"-D",      Shape::glued,      set_macro,                                                                                "-DNAME=value defines a macro"},
+    OptionRow{"-oX",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.interfaces = v; },                             "addresses and ports to listen on"},
+    OptionRow{"-oP",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.pid_file = v; },                               "pid file"},
+    OptionRow{"-q",      Shape::glued,      set_queue,                                                                                "queue run; -q10m every ten minutes; -qf forced, -qff with frozen messages"},
+    OptionRow{"-bp",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); },                  "list the queue"},
+    OptionRow{"-bpa",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_all = true; }, "the same, with generated addresses"},
+    OptionRow{"-bpc",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::count_queue); },                 "count the queue"},
+    OptionRow{"-bpi",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_ids = true; }, "list message ids"},
+    OptionRow{"-bpr",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_unsorted = true; }, "list without sorting"},
+    OptionRow{"-bpra",   Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_unsorted = l.list_all = true; }, "list without sorting, with generated addresses"},
+    OptionRow{"-bpri",   Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_unsorted = l.list_ids = true; }, "message ids without sorting"},
+    OptionRow{"-bpru",   Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_unsorted = l.list_undelivered = true; }, "undelivered addresses without sorting"},
+    OptionRow{"-bpu",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_undelivered = true; }, "list undelivered addresses only"},
+    OptionRow{"-M",      Shape::alone,      act<MessageAction::deliver>,                                                              "deliver these messages now"},
+    OptionRow{"-Mc",     Shape::alone,      act<MessageAction::deliver>,                                                              "the same"},
+    OptionRow{"-Mf",     Shape::alone,      act<MessageAction::freeze>,                                                               "freeze messages"},
+    OptionRow{"-Mt",     Shape::alone,      act<MessageAction::thaw>,                                                                 "thaw messages"},
+    OptionRow{"-Mrm",    Shape::alone,      act<MessageAction::remove>,                                                               "remove messages; nobody is told"},
+    OptionRow{"-Mg",     Shape::alone,      act<MessageAction::give_up>,                                                              "give up: bounce messages"},
+    OptionRow{"-Mmad",   Shape::alone,      act<MessageAction::mark_all>,                                                             "mark all recipients as delivered"},
+    OptionRow{"-Mmd",    Shape::alone,      act<MessageAction::mark>,                                                                 "mark recipients of a message as delivered"},
+    OptionRow{"-Mes",    Shape::alone,      act<MessageAction::edit_sender>,                                                          "change the sender of a message"},
+    OptionRow{"-Mar",    Shape::alone,      act<MessageAction::add_recipient>,                                                        "add recipients to a message"},
+    OptionRow{"-Mvh",    Shape::alone,      act<MessageAction::view_headers>,                                                         "show the envelope and header section of a message"},
+    OptionRow{"-Mvb",    Shape::alone,      act<MessageAction::view_body>,                                                            "show the body of a message"},
+    OptionRow{"-Mvl",    Shape::alone,      act<MessageAction::view_log>,                                                             "show the log lines of a message"},
+    OptionRow{"-Mvc",    Shape::alone,      act<MessageAction::view_copy>,                                                            "show a whole message"},
+    OptionRow{"-bs",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::smtp); },                        "SMTP on standard input and output"},
+    OptionRow{"-bS",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::batch_smtp); },                  "batched SMTP on standard input"},
+    OptionRow{"-bm",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::submit); },                      "a message on standard input (the default)"},
+    OptionRow{"-t",      Shape::alone,      [](CommandLine& l, std::string_view) { l.recipients_from_headers = true; },               "recipients are in To:, Cc: and Bcc:"},
+    OptionRow{"-ti",     Shape::alone,      [](CommandLine& l, std::string_view) { l.recipients_from_headers = l.dot_is_text = true; }, "-t -i"},
+    OptionRow{"-i",      Shape::alone,      [](CommandLine& l, std::string_view) { l.dot_is_text = true; },                           "a line with one dot does not end the message"},
+    OptionRow{"-oi",     Shape::alone,      [](CommandLine& l, std::string_view) { l.dot_is_text = true; },                           "the same"},
+    OptionRow{"-oitrue", Shape::alone,      [](CommandLine& l, std::string_view) { l.dot_is_text = true; },                           "the same"},
+    OptionRow{"-f",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender = v; l.sender_given = true; },          "sender"},
+    OptionRow{"-r",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender = v; l.sender_given = true; },          "the same"},
+    OptionRow{"-F",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.full_name = v; },                              "full name of the sender"},
+    OptionRow{"-odb",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::background; },          "deliver in the background (the default)"},
+    OptionRow{"-odf",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::foreground; },          "deliver before the command ends"},
+    OptionRow{"-odi",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::foreground; },          "the same"},
+    OptionRow{"-odq",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::queue_only; },          "queue only"},
+    OptionRow{"-odqs",   Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::queue_only; },          "the same"},
+    OptionRow{"-oMa",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_host = v; },                            "address of the sending host"},
+    OptionRow{"-oMr",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.received_protocol = v; },                      "protocol of the arrival"},
+    OptionRow{"-oMs",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_host_name = v; },                       "name of the sending host"},
+    OptionRow{"-oMt",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_ident = v; },                           "ident of the sender"},
+    OptionRow{"--help",  Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::help); },                        "this text"},
+    OptionRow{"--worker=", Shape::glued,    [](CommandLine& l, std::string_view v) { set_mode(l, Mode::worker); l.worker = v; },      ""},
+    OptionRow{"--announce=", Shape::glued,  [](CommandLine& l, std::string_view v) { l.announcement = v; },                           ""},
+    // What Sendmail has and mail programs pass without meaning anything by it.
+    OptionRow{"-oem",    Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-oee",    Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-oep",    Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-oeq",    Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-oew",    Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-om",     Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-oo",     Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-o7",     Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-o8",     Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-m",      Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-n",      Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-v",      Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-U",      Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-G",      Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-B",      Shape::glued,      ignore,                                                                                   ""},
+    OptionRow{"-h",      Shape::with_value, ignore,                                                                                   ""},
+    OptionRow{"-L",      Shape::with_value, ignore,                                                                                   ""},
+    OptionRow{"-N",      Shape::with_value, ignore,                                                                                   ""},
+    OptionRow{"-R",      Shape::with_value, ignore,                                                                                   ""},
+    OptionRow{"-V",      Shape::with_value, ignore,                                                                                   ""},
+    OptionRow{"-X",      Shape::with_value, ignore,                                                                                   ""},
+    OptionRow{"-O",      Shape::with_value, ignore,                                                                                   ""},
+};
+
+// Names that the program is called by, and the options that they stand for.
+struct ProgramRow {
+  std::string_view name;
+  std::string_view option;
+};
+constexpr std::array kPrograms{
+    ProgramRow{"mailq",      "-bp"},
+    ProgramRow{"rsmtp",      "-bS"},
+    ProgramRow{"rmail",      "-i"},
+    ProgramRow{"runq",       "-q"},
+};
+// clang-format on
+
+const OptionRow* find_row(std::string_view word) {
+  const OptionRow* best = nullptr;
+  for (const OptionRow& row : kRows) {
+    const bool fits = row.shape == Shape::alone ? word == row.name : word.starts_with(row.name);
+    if (fits && (best == nullptr || row.name.size() > best->name.size())) best = &row;
+  }
+  return best;
+}
+
+Result<void> apply_word(CommandLine& line, const std::vector<std::string>& words, size_t& at) {
+  const std::string_view word = words[at++];
+  const OptionRow* row = find_row(word);
+  if (row == nullptr) {
+    return Error(Errc::invalid_argument, "unknown option " + escape_control(word) + " (--help lists them)");
+  }
+  std::string_view value = word.substr(row->name.size());
+  if (row->shape == Shape::with_value && value.empty()) {
+    if (at == words.size()) return Error(Errc::invalid_argument, std::string(word) + " needs a value");
+    value = words[at++];
+  }
+  row->apply(line, value);
+  return {};
+}
+
+}  // namespace
+
+Result<CommandLine> parse_command_line(std::string_view program, const std::vector<std::string>& words) {
+  CommandLine line;
+  line.words = words;
+  program = program.substr(program.rfind('/') + 1);
+  for (const ProgramRow& row : kPrograms) {
+    if (row.name != program) continue;
+    size_t at = 0;
+    const Result<void> applied = apply_word(line, {std::string(row.option)}, at);
+    if (!applied) return applied.error();
+  }
+  bool options_end = false;
+  for (size_t at = 0; at < words.size();) {
+    const bool is_option = !options_end && words[at].size() > 1 && words[at].front() == '-';
+    if (!is_option) {
+      line.arguments.push_back(words[at++]);
+      continue;
+    }
+    if (words[at] == "--") {
+      options_end = true;
+      ++at;
+      continue;
+    }
+    const Result<void> applied = apply_word(line, words, at);
+    if (!applied) return applied.error();
+  }
+  return line;
+}
+
+std::string usage() {
+  std::string out = "usage: godwit [options] [recipients or message ids]\n\n";
+  for (const OptionRow& row : kRows) {
+    if (row.help.empty()) continue;
+    std::string name = "  " + std::string(row.name);
+    if (row.shape == Shape::with_value) name += " VALUE";
+    name.resize(std::max<size_t>(name.size() + 1, 14), ' ');
+    out += name + std::string(row.help) + "\n";
+  }
+  return out;
+}
+
+}  // namespace godwit::daemon

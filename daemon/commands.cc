@@ -1,0 +1,158 @@
+#include "daemon/commands.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "core/config/values.h"
+#include "daemon/supervisor.h"
+#include "daemon/worker.h"
+
+namespace godwit::daemon {
+namespace {
+
+// The first file of the list that exists; the first of all where none does, so that the message
+// names it.
+std::string choose_config(const std::string& list) {
+  const std::vector<std::string> paths = config::split_list(list.empty() ? kDefaultConfigPath : list);
+  for (const std::string& path : paths) {
+    if (::access(path.c_str(), R_OK) == 0) return path;
+  }
+  return paths.empty() ? std::string(kDefaultConfigPath) : paths.front();
+}
+
+LoadOptions load_options(const CommandLine& line) {
+  LoadOptions load;
+  load.path = std::filesystem::absolute(choose_config(line.config_path)).string();
+  load.overrides = line.macros;
+  load.interfaces_override = line.interfaces;
+  load.pid_file_override = line.pid_file;
+  return load;
+}
+
+// The words that a worker needs to read the same configuration, whatever its working directory.
+std::vector<std::string> worker_words(const CommandLine& line, const LoadOptions& load) {
+  std::vector<std::string> words{"-C", load.path};
+  for (const config::MacroOverride& macro : line.macros) words.push_back("-D" + macro.name + "=" + macro.value);
+  if (!line.interfaces.empty()) words.insert(words.end(), {"-oX", line.interfaces});
+  if (!line.pid_file.empty()) words.insert(words.end(), {"-oP", line.pid_file});
+  if (!line.queue_interval.empty()) words.push_back("-q" + line.queue_interval);
+  return words;
+}
+
+std::string names_of(const auto& rows, auto name_of) {
+  std::string out;
+  for (const auto& row : rows) {
+    const std::string_view name = name_of(row);
+    if (!name.empty()) out += " " + std::string(name);
+  }
+  return out;
+}
+
+int print_version(const LoadOptions& load) {
+  std::printf("%s version %s\n", std::string(kProgramName).c_str(), std::string(kVersion).c_str());
+  std::printf("Support for: crypteq iconv() IPv6 Event-driven DSN PIPELINING CHUNKING SMTPUTF8\n");
+  const std::string routers =
+      names_of(delivery::router_driver_rows(), [](const delivery::RouterDriverRow& row) {
+        return row.make != nullptr ? row.name : std::string_view();
+      });
+  const std::string transports =
+      names_of(delivery::transport_driver_rows(), [](const delivery::TransportDriverRow& row) {
+        return row.make != nullptr ? row.name : std::string_view();
+      });
+  std::printf("Lookups (built-in):\nAuthenticators:\nRouters:%s\nTransports:%s\n", routers.c_str(), transports.c_str());
+  std::printf("Configuration file is %s\n", load.path.c_str());
+  return 0;
+}
+
+int run_daemon(const CommandLine& line, const ConfigPointer& config, const LoadOptions& load) {
+  SupervisorSetup setup;
+  setup.load = load;
+  setup.arguments = worker_words(line, load);
+  setup.background = !line.foreground;
+  setup.listens = line.listens;
+  setup.queue_interval = line.queue_interval;
+  Supervisor supervisor(config, std::move(setup));
+  return supervisor.run();
+}
+
+int run_worker(const CommandLine& line, const ConfigPointer& config) {
+  const std::optional<WorkerArgument> argument = parse_worker_argument("--worker=" + line.worker);
+  if (!argument) {
+    std::fprintf(stderr, "godwit: --worker is for the supervisor's use\n");
+    return 1;
+  }
+  const Result<std::string> dropped = drop_privileges(*config);
+  BlockingLog log(*config);
+  if (!dropped) {
+    log.panic(LogEvent::daemon, "", dropped.error().to_string());
+    return 1;
+  }
+  if (!dropped->empty() && argument->announces) log.main(LogEvent::daemon, "", *dropped);
+  WorkerSetup setup;
+  setup.index = argument->index;
+  setup.workers = argument->workers;
+  setup.listen_descriptors = argument->listen_descriptors;
+  setup.counts_descriptor = argument->counts_descriptor;
+  setup.ready_descriptor = argument->ready_descriptor;
+  setup.announcement = line.announcement;
+  if (!line.queue_interval.empty()) {
+    const Result<Seconds> interval = config::parse_time(line.queue_interval);
+    if (interval) setup.queue_interval = *interval;
+  }
+  Worker worker(config, std::move(setup));
+  return worker.run();
+}
+
+}  // namespace
+
+int run_command(const CommandLine& line) {
+  if (line.mode == Mode::help) {
+    std::fputs(usage().c_str(), stdout);
+    return 0;
+  }
+  const LoadOptions load = load_options(line);
+  config::Diagnostics diagnostics;
+  const ConfigPointer config = load_config(load, diagnostics);
+  if (!line.queue_interval.empty() && !config::parse_time(line.queue_interval)) {
+    std::fprintf(stderr, "godwit: -q%s: a time is a number with a unit, as in 10m\n", line.queue_interval.c_str());
+    return 1;
+  }
+  if (diagnostics.has_errors() || (line.mode == Mode::check_config && !diagnostics.all().empty())) {
+    std::fputs(diagnostics.render_all().c_str(), stderr);
+  }
+  if (diagnostics.has_errors()) {
+    std::fprintf(stderr, "godwit: %zu error%s in the configuration\n", diagnostics.error_count(),
+                 diagnostics.error_count() == 1 ? "" : "s");
+    return 1;
+  }
+  switch (line.mode) {
+    case Mode::check_config:
+      return print_version(load);
+    case Mode::daemon:
+      return run_daemon(line, config, load);
+    case Mode::worker:
+      return run_worker(line, config);
+    case Mode::list_queue:
+      return list_queue(line, config);
+    case Mode::count_queue:
+      return count_queue(config);
+    case Mode::queue_run:
+      return run_queue(line, config);
+    case Mode::act:
+      return act_on_messages(line, config);
+    case Mode::show:
+      return show_messages(line, config);
+    case Mode::smtp:
+    case Mode::batch_smtp:
+      return submit_smtp(line, config);
+    case Mode::submit:
+      return submit_message(line, config);
+    case Mode::help:
+      break;
+  }
+  return 1;
+}
+
+}  // namespace godwit::daemon

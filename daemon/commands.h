@@ -1,0 +1,37 @@
+// What the command line can ask for: each command is a function from it to an exit status.
+#pragma once
+
+#include <memory>
+
+#include "daemon/command_line.h"
+#include "daemon/server_config.h"
+
+namespace godwit::daemon {
+
+int run_command(const CommandLine& line);
+
+using ConfigPointer = std::shared_ptr<const ServerConfig>;
+
+// queue_commands.cc: -bp and its kin, -bpc, -q, -M..., -Mv...
+int list_queue(const CommandLine& line, const ConfigPointer& config);
+int count_queue(const ConfigPointer& config);
+int run_queue(const CommandLine& line, const ConfigPointer& config);
+int act_on_messages(const CommandLine& line, const ConfigPointer& config);
+int show_messages(const CommandLine& line, const ConfigPointer& config);
+
+// submission.cc: -bm, -t, -bs, -bS
+int submit_message(const CommandLine& line, const ConfigPointer& config);
+int submit_smtp(const CommandLine& line, const ConfigPointer& config);
+
+// Delivers what is in shards that nobody owns, until nothing is under way any more. With `ids`: only
+// these messages, now. For commands that find no daemon running.
+struct LocalRun {
+  bool forced = false;
+  bool with_frozen = false;
+  std::vector<std::string> ids;
+};
+int deliver_here(const ConfigPointer& config, const LocalRun& run);
+// Tells a running daemon to look for shards without owner; false where there is none.
+bool tell_daemon_to_adopt(const ServerConfig& config);
+
+}  // namespace godwit::daemon

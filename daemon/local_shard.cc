@@ -1,0 +1,92 @@
+#include "daemon/local_shard.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "daemon/worker.h"
+
+namespace godwit::daemon {
+namespace {
+
+// Commands share the number space of workers in message ids with the pid telling them apart.
+constexpr uint32_t kCommandWorkerNumber = 511;
+
+Task<bool> close_store(spool::Store& store) {
+  co_await store.close();
+  co_return true;
+}
+
+Task<bool> join_queue(delivery::Queue& queue) {
+  co_await queue.join();
+  co_return true;
+}
+
+}  // namespace
+
+LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config)
+    : config_(std::move(config)),
+      log_(loop_, config_->log_paths, config_->log_style),
+      random_(Random::from_system()),
+      ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall()),
+      hosts_(loop_, !config_->options().disable_ipv6) {}
+
+LocalShard::~LocalShard() { close(); }
+
+Result<void> LocalShard::open(const std::string& name) {
+  const Result<void> made = make_spool_directories(*config_);
+  if (!made) return made;
+  hints_ = open_hints(config_->spool_directory, log_);
+  dir_ = config_->spool_directory + "/shards/" + name;
+  is_commands_own_ = !name.starts_with('w');
+  const delivery::DeliveryServices services{loop_, nullptr, log_, hosts_, *hints_, random_, ids_, config_->facts};
+  queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
+  Result<std::unique_ptr<spool::Store>> store =
+      wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));
+  if (!store) {
+    queue_.reset();
+    return store.error();
+  }
+  store_ = std::move(*store);
+  queue_->attach(*store_);
+  return {};
+}
+
+void LocalShard::deliver() {
+  queue_->start();
+  while (!queue_->is_idle()) loop_.run_once();
+}
+
+void LocalShard::close() {
+  if (store_ == nullptr) return;
+  queue_->stop();
+  wait(join_queue(*queue_));
+  const bool is_empty = queue_->stats().messages == 0;
+  wait(close_store(*store_));
+  queue_.reset();
+  store_.reset();
+  if (is_empty && is_commands_own_) {
+    const Result<std::vector<std::string>> names = files_.list(dir_);
+    if (!names) return;
+    for (const std::string& name : *names) {
+      const std::string path = dir_ + "/" + name;
+      if (files_.remove(path)) continue;
+      (void)files_.remove_directory(path);
+    }
+    (void)files_.remove_directory(dir_);
+  }
+}
+
+std::vector<std::string> shard_names(const ServerConfig& config) {
+  SystemFiles files;
+  Result<std::vector<std::string>> names = files.list(config.spool_directory + "/shards");
+  if (!names) return {};
+  std::sort(names->begin(), names->end());
+  return std::move(*names);
+}
+
+std::string own_shard_name() {
+  return "c" + std::to_string(getpid()) + "-" + std::to_string(SystemClock().wall().micros);
+}
+
+}  // namespace godwit::daemon

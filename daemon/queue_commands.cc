@@ -1,0 +1,414 @@
+// The commands about the queue: listing, counting, running, acting on messages, showing them. A
+// listing reads shards as they are; a command goes to the worker that owns the message, or is
+// carried out here where nobody does.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <map>
+
+#include "core/base/ascii.h"
+#include "core/spool/shard_reader.h"
+#include "daemon/commands.h"
+#include "daemon/control.h"
+#include "daemon/local_shard.h"
+#include "delivery/queue/entry.h"
+#include "delivery/queue/message_key.h"
+#include "protocol/spool_format/envelope.h"
+#include "protocol/spool_format/envelope_text.h"
+
+namespace godwit::daemon {
+namespace {
+
+// A message as a listing sees it.
+struct Listed {
+  spool::MessageRef ref;
+  uint64_t bytes = 0;
+  WallTime received;
+  delivery::QueueEntry entry;  // changes applied
+};
+
+class Listing final : public spool::RecoverySink {
+ public:
+  std::map<message::MessageId, Listed> messages;
+
+  void on_message(spool::MessageRef ref, spool::MessageKey key, uint64_t, uint64_t header_bytes, uint64_t body_bytes,
+                  WallTime received) override {
+    Listed& listed = messages[delivery::id_of(key)];
+    listed.ref = ref;
+    listed.bytes = header_bytes + 2 + body_bytes;
+    listed.received = received;
+  }
+  void on_update(spool::MessageRef, spool::MessageKey key, std::string_view payload) override {
+    const auto found = messages.find(delivery::id_of(key));
+    if (found != messages.end()) (void)delivery::apply_change(found->second.entry, payload);
+  }
+  void on_damage(std::string_view) override {}  // a shard that is being written has a moving tail
+};
+
+// All shards, each with its reader, so that messages can be looked into.
+struct QueueView {
+  SystemFiles files;
+  struct Shard {
+    std::string name;
+    spool::ShardReader reader;
+    Listing listing;
+  };
+  std::vector<std::unique_ptr<Shard>> shards;
+
+  explicit QueueView(const ServerConfig& config) {
+    for (const std::string& name : shard_names(config)) {
+      Result<spool::ShardReader> reader = spool::ShardReader::open(files, config.spool_directory + "/shards/" + name);
+      if (!reader) continue;
+      auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
+      const Result<void> read = shard->reader.replay(shard->listing);
+      if (read) {
+        shards.push_back(std::move(shard));
+      } else if (read.error().code() != Errc::not_found) {
+        std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(), read.error().to_string().c_str());
+      }
+    }
+  }
+  std::pair<Shard*, Listed*> find(const message::MessageId& id) {
+    for (const std::unique_ptr<Shard>& shard : shards) {
+      const auto found = shard->listing.messages.find(id);
+      if (found != shard->listing.messages.end()) return {shard.get(), &found->second};
+    }
+    return {nullptr, nullptr};
+  }
+};
+
+// "2.9K", in at most five characters, as Exim's listing has it.
+std::string short_size(uint64_t bytes) {
+  char text[32];
+  if (bytes < 1024) {
+    std::snprintf(text, sizeof text, "%" PRIu64, bytes);
+  } else if (bytes < 10 * 1024) {
+    std::snprintf(text, sizeof text, "%.1fK", static_cast<double>(bytes) / 1024);
+  } else if (bytes < 1024 * 1024) {
+    std::snprintf(text, sizeof text, "%" PRIu64 "K", bytes / 1024);
+  } else if (bytes < uint64_t{10} * 1024 * 1024) {
+    std::snprintf(text, sizeof text, "%.1fM", static_cast<double>(bytes) / (1024 * 1024));
+  } else {
+    std::snprintf(text, sizeof text, "%" PRIu64 "M", bytes / (1024 * 1024));
+  }
+  return text;
+}
+
+// "25m", "3h", "2d".
+std::string short_age(Millis age) {
+  const int64_t minutes = std::max<int64_t>(0, age.count / 60'000);
+  if (minutes < 90) return std::to_string(minutes) + "m";
+  const int64_t hours = minutes / 60;
+  if (hours < 72) return std::to_string(hours) + "h";
+  return std::to_string(hours / 24) + "d";
+}
+
+void print_message(const message::MessageId& id, Listed& listed, spool::ShardReader& reader, const CommandLine& line,
+                   WallTime now) {
+  if (line.list_ids) {
+    std::printf("%s\n", id.to_string().c_str());
+    return;
+  }
+  const Result<std::string> bytes = reader.read_envelope(listed.ref);
+  if (!bytes) return;  // delivered since
+  const Result<Envelope> envelope = decode_envelope(*bytes);
+  if (!envelope) {
+    std::printf("%3s %5s %s *** spool format error ***\n\n", "", "", id.to_string().c_str());
+    return;
+  }
+  const delivery::Progress* progress = listed.entry.progress.get();
+  std::string sender = envelope->sender;
+  if (progress != nullptr && !progress->new_sender.empty()) {
+    sender = progress->new_sender == "<>" ? "" : progress->new_sender;
+  }
+  std::printf("%3s %5s %s <%s>%s\n", short_age(now - listed.received).c_str(), short_size(listed.bytes).c_str(),
+              id.to_string().c_str(), sender.c_str(), listed.entry.frozen ? " *** frozen ***" : "");
+  for (uint32_t i = 0; i < envelope->recipients.size(); ++i) {
+    const bool done = progress != nullptr && progress->is_done(i);
+    if (done && line.list_undelivered) continue;
+    std::printf("        %s %s\n", done ? "D" : " ", envelope->recipients[i].address.c_str());
+  }
+  if (progress != nullptr) {
+    for (const std::string& added : progress->added) std::printf("          %s\n", added.c_str());
+  }
+  std::printf("\n");
+}
+
+const char* verb_of(MessageAction action) {
+  switch (action) {
+    case MessageAction::deliver:
+      return "deliver";
+    case MessageAction::freeze:
+      return "freeze";
+    case MessageAction::thaw:
+      return "thaw";
+    case MessageAction::remove:
+      return "remove";
+    case MessageAction::give_up:
+      return "give_up";
+    case MessageAction::mark_all:
+      return "mark_all";
+    case MessageAction::mark:
+      return "mark";
+    case MessageAction::edit_sender:
+      return "set_sender";
+    case MessageAction::add_recipient:
+      return "add_recipient";
+    default:
+      return "unknown";
+  }
+}
+
+// Asks every worker that listens; "ok", or the error of the one that has the message.
+std::optional<std::string> ask_workers(const ServerConfig& config, const std::string& command) {
+  std::optional<std::string> answer;
+  SystemFiles files;
+  const Result<std::vector<std::string>> names = files.list(config.spool_directory + "/control");
+  if (!names) return answer;
+  for (const std::string& name : *names) {
+    const Result<std::string> got = ask_control(config.spool_directory + "/control/" + name, command);
+    if (!got) continue;
+    const bool has_it = !got->starts_with("error not_found no message");
+    if (!answer || has_it) answer = *got;
+    if (has_it) break;
+  }
+  return answer;
+}
+
+Result<void> act_here(LocalShard& shard, MessageAction action, const message::MessageId& id,
+                      const std::string& argument) {
+  delivery::Queue& queue = shard.queue();
+  switch (action) {
+    case MessageAction::deliver: {
+      const Result<void> begun = queue.deliver_now(id);
+      if (begun) shard.deliver();
+      return begun;
+    }
+    case MessageAction::freeze:
+      return queue.freeze(id);
+    case MessageAction::thaw:
+      return queue.thaw(id);
+    case MessageAction::remove:
+      return queue.remove(id, argument);
+    case MessageAction::edit_sender:
+      return queue.set_sender(id, argument == "<>" ? "" : argument);
+    case MessageAction::add_recipient:
+      return queue.add_recipient(id, argument);
+    case MessageAction::mark:
+    case MessageAction::mark_all:
+      return shard.wait(queue.mark_delivered(id, argument));
+    case MessageAction::give_up:
+      return shard.wait(queue.give_up(id));
+    default:
+      return Error(Errc::unsupported, "command");
+  }
+}
+
+// One message, wherever it is.
+Result<void> act(const CommandLine& line, const ConfigPointer& config, const message::MessageId& id,
+                 const std::string& argument) {
+  const std::string command = std::string(verb_of(line.action)) + " " + id.to_string() + (argument.empty() ? "" : " " + argument);
+  const std::optional<std::string> answer = ask_workers(*config, command);
+  if (answer && *answer == "ok") return {};
+  if (answer && !answer->starts_with("error not_found no message")) {
+    const std::string_view text = std::string_view(*answer).substr(6);
+    return Error(Errc::invalid_argument, std::string(text.substr(std::min(text.find(' ') + 1, text.size()))));
+  }
+  QueueView view(*config);
+  const auto [shard, listed] = view.find(id);
+  if (shard == nullptr) return Error(Errc::not_found, "no such message");
+  LocalShard local(config);
+  const Result<void> opened = local.open(shard->name);
+  if (!opened) return opened;
+  return act_here(local, line.action, id, argument);
+}
+
+const char* done_text(MessageAction action) {
+  switch (action) {
+    case MessageAction::freeze:
+      return "is now frozen";
+    case MessageAction::thaw:
+      return "is no longer frozen";
+    case MessageAction::remove:
+      return "has been removed";
+    case MessageAction::give_up:
+      return "has been given up";
+    case MessageAction::mark:
+    case MessageAction::mark_all:
+    case MessageAction::edit_sender:
+    case MessageAction::add_recipient:
+      return "has been modified";
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
+int list_queue(const CommandLine& line, const ConfigPointer& config) {
+  QueueView view(*config);
+  const WallTime now = SystemClock().wall();
+  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) {
+    for (auto& [id, listed] : shard->listing.messages) {
+      const bool asked = line.arguments.empty() ||
+                         std::find(line.arguments.begin(), line.arguments.end(), id.text()) != line.arguments.end();
+      if (asked) print_message(id, listed, shard->reader, line, now);
+    }
+  }
+  return 0;
+}
+
+int count_queue(const ConfigPointer& config) {
+  QueueView view(*config);
+  size_t count = 0;
+  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) count += shard->listing.messages.size();
+  std::printf("%zu\n", count);
+  return 0;
+}
+
+int run_queue(const CommandLine& line, const ConfigPointer& config) {
+  std::string command = "run";
+  if (line.queue_forced) command += " forced";
+  if (line.queue_with_frozen) command += " frozen";
+  if (line.queue_first_only) command += " first";
+  SystemFiles files;
+  const Result<std::vector<std::string>> names = files.list(config->spool_directory + "/control");
+  for (const std::string& name : names.value_or({})) {
+    (void)ask_control(config->spool_directory + "/control/" + name, command);
+  }
+  for (const std::string& name : shard_names(*config)) {
+    LocalShard shard(config);
+    if (!shard.open(name)) continue;  // a worker has it, and has been told
+    shard.queue().start();
+    shard.queue().run_queue({line.queue_forced, line.queue_with_frozen, line.queue_first_only});
+    shard.deliver();
+  }
+  return 0;
+}
+
+int act_on_messages(const CommandLine& line, const ConfigPointer& config) {
+  const bool one_message = line.action == MessageAction::mark || line.action == MessageAction::edit_sender ||
+                           line.action == MessageAction::add_recipient;
+  if (line.arguments.empty() || (one_message && line.arguments.size() < 2)) {
+    std::fprintf(stderr, "godwit: a message id%s is missing\n", one_message ? " or an address" : "");
+    return 1;
+  }
+  std::vector<std::pair<std::string, std::string>> work;  // id, argument
+  if (one_message) {
+    for (size_t i = 1; i < line.arguments.size(); ++i) work.emplace_back(line.arguments[0], line.arguments[i]);
+  } else {
+    const char* login = getlogin();
+    const std::string who = line.action == MessageAction::remove ? (login != nullptr ? login : "root") : "";
+    for (const std::string& id : line.arguments) work.emplace_back(id, who);
+  }
+  int status = 0;
+  for (const auto& [text, argument] : work) {
+    const Result<message::MessageId> id = message::MessageId::parse(text);
+    const Result<void> done = id ? act(line, config, *id, argument)
+                                 : Result<void>(Error(Errc::invalid_argument, "not a message id"));
+    if (!done) {
+      std::printf("Message %s: %s\n", escape_control(text).c_str(), done.error().detail().c_str());
+      status = 1;
+    } else if (done_text(line.action) != nullptr) {
+      std::printf("Message %s %s\n", text.c_str(), done_text(line.action));
+    }
+  }
+  return status;
+}
+
+namespace {
+
+int show_log(const ServerConfig& config, const std::string& id) {
+  std::ifstream in(config.log_paths.main);
+  if (!in) {
+    std::fprintf(stderr, "godwit: cannot read %s\n", config.log_paths.main.c_str());
+    return 1;
+  }
+  std::string line;
+  while (std::getline(in, line)) {
+    const size_t at = line.find(id);
+    if (at == std::string::npos) continue;
+    line.erase(at, std::min(id.size() + 1, line.size() - at));
+    std::printf("%s\n", line.c_str());
+  }
+  return 0;
+}
+
+void print_body(spool::ShardReader& reader, spool::MessageRef ref) {
+  std::string page(64 * 1024, '\0');
+  for (uint64_t offset = 0;;) {
+    const Result<size_t> got = reader.read_body(ref, offset, std::span<char>(page));
+    if (!got || *got == 0) break;
+    offset += *got;
+    std::string text = page.substr(0, *got);
+    std::erase(text, '\r');
+    std::fputs(text.c_str(), stdout);
+  }
+}
+
+}  // namespace
+
+int show_messages(const CommandLine& line, const ConfigPointer& config) {
+  if (line.arguments.size() != 1) {
+    std::fprintf(stderr, "godwit: exactly one message id is needed\n");
+    return 1;
+  }
+  const Result<message::MessageId> id = message::MessageId::parse(line.arguments.front());
+  if (!id) {
+    std::fprintf(stderr, "godwit: %s is no message id\n", escape_control(line.arguments.front()).c_str());
+    return 1;
+  }
+  if (line.action == MessageAction::view_log) return show_log(*config, id->to_string());
+  QueueView view(*config);
+  const auto [shard, listed] = view.find(*id);
+  if (shard == nullptr) {
+    std::fprintf(stderr, "godwit: no message %s\n", id->to_string().c_str());
+    return 1;
+  }
+  const Result<std::string> headers = shard->reader.read_headers(listed->ref);
+  const Result<std::string> bytes = shard->reader.read_envelope(listed->ref);
+  const Result<Envelope> envelope = bytes ? decode_envelope(*bytes) : Result<Envelope>(bytes.error());
+  if (!headers || !envelope) {
+    std::fprintf(stderr, "godwit: message %s cannot be read\n", id->to_string().c_str());
+    return 1;
+  }
+  if (line.action == MessageAction::view_headers) {
+    EnvelopeTextState state;
+    if (listed->entry.progress != nullptr) {
+      state.done = listed->entry.progress->done;
+      state.frozen_at = listed->entry.progress->frozen_at;
+      state.warnings = listed->entry.progress->warnings_sent;
+    }
+    std::fputs(envelope_to_text(*envelope, state, *headers).c_str(), stdout);
+    return 0;
+  }
+  if (line.action == MessageAction::view_body) {
+    std::printf("%s-D\n", id->to_string().c_str());
+  } else {
+    std::string text = *headers;
+    std::erase(text, '\r');
+    std::printf("%s\n", text.c_str());
+  }
+  print_body(shard->reader, listed->ref);
+  return 0;
+}
+
+int deliver_here(const ConfigPointer& config, const LocalRun& run) {
+  for (const std::string& name : shard_names(*config)) {
+    LocalShard shard(config);
+    if (!shard.open(name)) continue;
+    if (run.forced || run.with_frozen) shard.queue().run_queue({run.forced, run.with_frozen, false});
+    shard.deliver();
+  }
+  return 0;
+}
+
+bool tell_daemon_to_adopt(const ServerConfig& config) {
+  const Result<std::string> answer = ask_control(control_path(config.spool_directory, 0), "adopt");
+  return answer.has_value();
+}
+
+}  // namespace godwit::daemon
