@@ -392,6 +392,7 @@ class Compiler {
     if (here() == '}') return true;
     if (here() == '{')
       return argument(node.parts[1], "the text for a condition that does not hold");
+    if (at_end()) return problem(i_, "the } of this item is missing");
     const size_t begin = i_;
     if (read_name() != "fail") return problem(begin, "{ or \"fail\" is expected here");
     node.parts[1].emplace_back().run = run_fail;
