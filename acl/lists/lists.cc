@@ -200,6 +200,11 @@ class NamedListBuilder final : public ListNames {
 
   void run() {
     for (const config::NamedList& list : document_.lists) finish(list);
+    // A list with errors was reported; what refers to it shall not be reported too.
+    for (const config::NamedList* list : failed_) {
+      lists_.tables_[static_cast<size_t>(list->kind)].emplace(
+          list->name, std::make_shared<StaticList>(std::vector<ListItem>()));
+    }
   }
 
   std::shared_ptr<const ListPattern> find_list(ListKind kind, std::string_view name,
