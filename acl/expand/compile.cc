@@ -5,6 +5,7 @@
 #include "acl/expand/operators.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
+#include "core/config/rows.h"
 
 #include <algorithm>
 #include <optional>
@@ -15,71 +16,12 @@ namespace {
 
 using config::Diagnostics;
 using config::did_you_mean;
+using config::find_row;
+using config::hint_from;
 using config::LocatedText;
 
 std::string quoted(std::string_view text) {
   return "\"" + std::string(text) + "\"";
-}
-
-EvalStatus run_literal(const Node& node, EvalContext&, std::string& out) {
-  out += node.text;
-  return EvalStatus::ok;
-}
-
-EvalStatus run_variable(const Node& node, EvalContext& context, std::string& out) {
-  return append_variable(node.variable, node.text, context, out);
-}
-
-EvalStatus run_capture(const Node& node, EvalContext& context, std::string& out) {
-  if (node.number_count < context.captures.size()) out += context.captures[node.number_count];
-  return EvalStatus::ok;
-}
-
-EvalStatus run_operator(const Node& node, EvalContext& context, std::string& out) {
-  std::string operand;
-  const EvalStatus status = run_sequence(node.parts[0], context, operand);
-  return status == EvalStatus::ok ? node.op->run(node, operand, context, out) : status;
-}
-
-EvalStatus run_unavailable(const Node& node, EvalContext& context, std::string&) {
-  return fail(context, node.text + " is not available yet");
-}
-
-EvalStatus run_unavailable_condition(const ConditionNode& node, EvalContext& context, bool&) {
-  return fail(context, node.text + " is not available yet");
-}
-
-// `fail` in place of a branch.
-EvalStatus run_fail(const Node&, EvalContext& context, std::string&) {
-  context.error = "\"if\" failed and \"fail\" requested";
-  return EvalStatus::forced_fail;
-}
-
-// parts: what a true and a false condition give. $value and $1 that the condition set hold inside.
-EvalStatus run_if(const Node& node, EvalContext& context, std::string& out) {
-  const auto captures = context.captures;
-  const std::string value = context.value;
-  bool answer = false;
-  EvalStatus status = run_condition(node.conditions[0], context, answer);
-  if (status == EvalStatus::ok) status = run_sequence(node.parts[answer ? 0 : 1], context, out);
-  context.captures = captures;
-  context.value = value;
-  return status;
-}
-
-template <class Row>
-const Row* find_row(std::span<const Row> rows, std::string_view name) {
-  for (const Row& row : rows) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
-}
-
-template <class Row>
-std::string near_row(std::span<const Row> rows, std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const Row& row : rows) names.push_back(row.name);
-  return did_you_mean(name, names);
 }
 
 class Compiler {
@@ -285,7 +227,7 @@ class Compiler {
     node.op = find_row(operator_rows(), base);
     if (node.op == nullptr) {
       return problem(inside, "unknown expansion operator " + quoted(name),
-                     near_row(operator_rows(), name));
+                     hint_from(operator_rows(), name));
     }
     if (base == "quote" || base == "listnamed") return true;
     std::string_view rest = name.substr(underscore);
@@ -325,7 +267,7 @@ class Compiler {
       return problem(inside,
                      item_like ? "unknown expansion item " + quoted(name)
                                : "} is missing after the name " + quoted(name),
-                     near_row(item_rows(), name));
+                     hint_from(item_rows(), name));
     }
     if (row->available) return if_item(node, begin);
     if (!unavailable(node, "the expansion item " + quoted(name), inside)) return false;
@@ -392,6 +334,7 @@ class Compiler {
     if (here() == '}') return true;
     if (here() == '{')
       return argument(node.parts[1], "the text for a condition that does not hold");
+    if (at_end()) return problem(i_, "the } of this item is missing");
     const size_t begin = i_;
     if (read_name() != "fail") return problem(begin, "{ or \"fail\" is expected here");
     node.parts[1].emplace_back().run = run_fail;
@@ -431,7 +374,7 @@ class Compiler {
     if (name.empty()) return problem(begin, "the name of a condition is expected here");
     const ConditionRow* row = find_row(condition_rows(), name);
     if (row == nullptr) {
-      const std::string hint = name == "ne" ? "write !eq" : near_row(condition_rows(), name);
+      const std::string hint = name == "ne" ? "write !eq" : hint_from(condition_rows(), name);
       return problem(begin, "unknown condition " + quoted(name), hint);
     }
     node.run = row->run;

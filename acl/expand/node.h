@@ -67,4 +67,14 @@ EvalStatus run_condition(const ConditionNode& node, EvalContext& context, bool& 
 EvalStatus append_variable(const VariableRow* row, std::string_view name, EvalContext& context,
                            std::string& out);
 
+// What nodes run; nodes.cc.
+EvalStatus run_literal(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_variable(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_capture(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_operator(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_unavailable(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_unavailable_condition(const ConditionNode& node, EvalContext& context, bool& answer);
+EvalStatus run_fail(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_if(const Node& node, EvalContext& context, std::string& out);
+
 }  // namespace godwit::acl

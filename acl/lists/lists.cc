@@ -109,7 +109,8 @@ class FinishedNames final : public ListNames {
       problem =
           "there is no " + std::string(config::list_kind_name(kind)) + " list " + quoted(name);
     }
-    return list;
+    // Not owned: a list whose text names it again would own itself.
+    return {std::shared_ptr<const ListPattern>(), list.get()};
   }
   std::vector<std::string_view> names(ListKind kind) const override { return names_(lists_, kind); }
 
@@ -144,7 +145,11 @@ class ExpandedList final : public ListPattern {
   template <class Use>
   ListMatch compiled(const std::string& text, const Use& use) const {
     const auto known = cache_.find(text);
-    if (known != cache_.end()) return use(*known->second);
+    if (known != cache_.end()) {
+      // Held here: a match inside may empty the cache.
+      const std::shared_ptr<const ListPattern> held = known->second;
+      return use(*held);
+    }
     Diagnostics problems;
     const auto list = lists_.compile(kind_, LocatedText(text), options_, problems);
     if (!list) return {Match::defer, {}, problems.all().front().message};
@@ -195,6 +200,11 @@ class NamedListBuilder final : public ListNames {
 
   void run() {
     for (const config::NamedList& list : document_.lists) finish(list);
+    // A list with errors was reported; what refers to it shall not be reported too.
+    for (const config::NamedList* list : failed_) {
+      lists_.tables_[static_cast<size_t>(list->kind)].emplace(
+          list->name, std::make_shared<StaticList>(std::vector<ListItem>()));
+    }
   }
 
   std::shared_ptr<const ListPattern> find_list(ListKind kind, std::string_view name,

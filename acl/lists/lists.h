@@ -24,7 +24,7 @@ inline constexpr size_t kListCacheTextBytesMax = 4096;  // longer texts are comp
 
 class NamedLists final : public ListCompiler {
  public:
-  // Compiles all of `document.lists`. Wrong lists are reported and left out.
+  // Compiles all of `document.lists`. Wrong lists are reported and match nothing.
   static std::shared_ptr<const NamedLists> compile_all(const config::ConfigDocument& document,
                                                        config::Diagnostics& diagnostics);
 

@@ -2,6 +2,7 @@
 #include "acl/policy/run.h"
 #include "acl/policy/statement.h"
 #include "core/base/ascii.h"
+#include "core/config/rows.h"
 #include "core/config/values.h"
 
 #include <algorithm>
@@ -12,25 +13,15 @@ namespace godwit::acl {
 
 namespace {
 
+using config::add_names;
 using config::Diagnostics;
 using config::did_you_mean;
+using config::find_row;
+using config::hint_from;
 using config::LocatedText;
 
 std::string quoted(std::string_view text) {
   return "\"" + std::string(text) + "\"";
-}
-
-template <class Row>
-const Row* find_row(std::span<const Row> rows, std::string_view name) {
-  for (const Row& row : rows) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
-}
-
-template <class Row>
-void add_names(std::span<const Row> rows, std::vector<std::string_view>& names) {
-  for (const Row& row : rows) names.push_back(row.name);
 }
 
 size_t word_length(std::string_view text) {
@@ -109,9 +100,9 @@ class AclCompiler {
       rest = line.substr(length).trimmed();
       if (rest.empty()) return;
     } else if (acl.statements.empty()) {
-      std::vector<std::string_view> names;
-      add_names(verb_rows(), names);
-      problem(line, 0, "unknown ACL verb " + quoted(word), did_you_mean(to_lower(word), names));
+      const std::string near = find_row(verb_rows(), to_lower(word)) ? "verbs are in lower case"
+                                                                     : hint_from(verb_rows(), word);
+      problem(line, 0, "unknown ACL verb " + quoted(word), near);
       return;
     }
     AclCondition condition;
@@ -209,10 +200,8 @@ class AclCompiler {
   void check_control(const LocatedText& value, std::string_view text) {
     const ControlText control = parse_control(text);
     if (control.row == nullptr) {
-      std::vector<std::string_view> names;
-      add_names(control_rows(), names);
       problem(value, 0, "unknown control " + quoted(control.name),
-              did_you_mean(control.name, names));
+              hint_from(control_rows(), control.name));
       return;
     }
     if (control.row->apply == nullptr) {

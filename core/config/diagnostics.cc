@@ -120,7 +120,7 @@ std::string Diagnostics::render_short(const Diagnostic& diagnostic) const {
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& names) {
   const std::string_view near = nearest_name(word, names);
-  if (near.empty()) return {};
+  if (near.empty() || near == word) return {};
   return "did you mean \"" + std::string(near) + "\"?";
 }
 

@@ -131,7 +131,7 @@ class RuleCompiler {
       return true;
     }
     std::vector<std::string_view> names;
-    for (const ErrorRow& row : kErrors) names.push_back(row.name);
+    for (const ErrorRow& known : kErrors) names.push_back(known.name);
     return problem(word, 0, "unknown retry error " + quoted(text), did_you_mean(text, names));
   }
 

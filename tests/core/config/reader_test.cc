@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include "core/config/main_options.h"
 #include "tests/core/config/support.h"
+
+#include <gtest/gtest.h>
 
 namespace godwit::config {
 namespace {
@@ -27,7 +27,8 @@ TEST(ConfigReader, ReadsWhatTheFormatAllows) {
   constexpr Case kCases[] = {
       {"plain", "a = b\nc\n", "a=b;c;"},
       {"no final line end", "a = b", "a=b;"},
-      {"comment and blank lines", "# x\n\n  # y = z\na = b # not a comment\n", "a=b # not a comment;"},
+      {"comment and blank lines", "# x\n\n  # y = z\na = b # not a comment\n",
+       "a=b # not a comment;"},
       {"continuation", "a = b\\\n   c \\  \n\t d\n", "a=bc d;"},
       {"comment inside continuation", "a = b\\\n  # no\n  c\n", "a=bc;"},
       {"blank line ends a continuation", "a = b\\\n\nc\n", "a=b;c;"},
@@ -44,7 +45,8 @@ TEST(ConfigReader, ReadsWhatTheFormatAllows) {
       {"ifdef", "FOO=x\n.ifdef FOO\na\n.else\nb\n.endif\n", "a;"},
       {"ifdef by a part of the name", "FOO=x\n.ifdef XFOOY\na\n.endif\n", "a;"},
       {"ifndef", ".ifndef FOO\na\n.else\nb\n.endif\n", "a;"},
-      {"elifdef", "C=1\n.ifdef A\na\n.elifdef B\nb\n.elifdef C\nc\n.elifndef D\nd\n.else\ne\n.endif\n", "c;"},
+      {"elifdef",
+       "C=1\n.ifdef A\na\n.elifdef B\nb\n.elifdef C\nc\n.elifndef D\nd\n.else\ne\n.endif\n", "c;"},
       {"nested in a false part", ".ifdef A\n.ifdef B\n.else\nx\n.endif\n.else\ny\n.endif\n", "y;"},
       {"ifdef inside a continuation", "a = b\\\n.ifdef A\nc\\\n.else\nd\\\n.endif\n e\n", "a=bde;"},
       {"directive made by a macro", "INC = .include_if_exists nothing\nINC\na\n", "a;"},
@@ -104,9 +106,7 @@ TEST(ConfigReader, KeepsThePlaceThroughMacrosAndContinuations) {
   const auto document = read_text("FOO = a long text\nx = one FOO two \\\n   three\n", diagnostics);
   const LocatedText& value = *document.main[0].value;
   EXPECT_EQ(value.text(), "one a long text two three");
-  const auto column_of = [&](std::string_view word) {
-    return value.at(value.view().find(word));
-  };
+  const auto column_of = [&](std::string_view word) { return value.at(value.view().find(word)); };
   EXPECT_EQ(column_of("one"), (Place{0, 2, 5}));
   EXPECT_EQ(column_of("long"), (Place{0, 2, 9}));
   EXPECT_EQ(column_of("two"), (Place{0, 2, 13}));
@@ -119,7 +119,7 @@ TEST(ConfigReader, SortsSectionsIntoTheDocument) {
       "hostlist_cache h = 1.2.3.4 : \\\n \"x\"\ndomainlist d = \"a : \\x62\"\n"
       "begin transport\nt:\n  driver = smtp\n  hide port = 26\n"
       "begin retry\n* * F,1h,1m\n\nbegin acl\nM = deny\na:\n  accept hosts = *\n  M\n"
-      "M2 = x\nb:\n  warn\nbegin routers\nr1:\n driver = accept\n set r_x = 1\nKK=y\n"
+      "NN = x\nb:\n  warn\nbegin routers\nr1:\n driver = accept\n set r_x = 1\nKK=y\n"
       "r2:\n no_verify\nbegin rewrite\n*@a b@c E\nbegin authenticators\np:\n driver=plaintext\n",
       diagnostics);
   EXPECT_EQ(diagnostics.render_all(), "");

@@ -1,6 +1,8 @@
 // Helpers for tests of the configuration: a text as the only file, and golden comparison.
 #pragma once
 
+#include "core/config/document.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -9,8 +11,6 @@
 #include <iterator>
 #include <string>
 #include <vector>
-
-#include "core/config/document.h"
 
 namespace godwit::config {
 
@@ -26,7 +26,8 @@ inline std::string file_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// For every x.conf of tests/golden/<folder>: `produce(text)` must be x.txt. UPDATE_GOLDEN=1 writes it.
+// For every x.conf of tests/golden/<folder>: `produce(text)` must be x.txt. UPDATE_GOLDEN=1 writes
+// it.
 template <class Produce>
 void compare_golden(const std::string& folder, const Produce& produce) {
   const std::filesystem::path root =

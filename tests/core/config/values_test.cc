@@ -1,12 +1,12 @@
 #include "core/config/values.h"
 
-#include <gtest/gtest.h>
-
-#include <set>
-
 #include "core/config/log_selector.h"
 #include "core/config/main_options.h"
 #include "tests/core/config/support.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
 
 namespace godwit::config {
 namespace {
@@ -18,11 +18,25 @@ struct NumberCase {
 
 TEST(Values, Integers) {
   constexpr NumberCase kCases[] = {
-      {"0", 0},           {"10", 10},      {"-1", -1},     {"0x1f", 31},
-      {"017", 15},        {"10K", 10240},  {"50M", 52428800}, {"1g", 1073741824},
-      {"0x1fK", 31744},   {"", {}},        {"x", {}},      {"08", {}},
-      {"10 K", {}},       {"K", {}},       {"1.5", {}},    {"99999999999999999999", {}},
-      {"9223372036854775807", INT64_MAX},  {"9223372036854775807K", {}}, {"--1", {}},
+      {"0", 0},
+      {"10", 10},
+      {"-1", -1},
+      {"0x1f", 31},
+      {"017", 15},
+      {"10K", 10240},
+      {"50M", 52428800},
+      {"1g", 1073741824},
+      {"0x1fK", 31744},
+      {"", {}},
+      {"x", {}},
+      {"08", {}},
+      {"10 K", {}},
+      {"K", {}},
+      {"1.5", {}},
+      {"99999999999999999999", {}},
+      {"9223372036854775807", INT64_MAX},
+      {"9223372036854775807K", {}},
+      {"--1", {}},
   };
   for (const NumberCase& c : kCases) {
     SCOPED_TRACE(c.input);
@@ -45,9 +59,18 @@ TEST(Values, OctalAndFixedPoint) {
 
 TEST(Values, Times) {
   constexpr NumberCase kCases[] = {
-      {"1h30m", 5400}, {"90m", 5400}, {"0s", 0},   {"2w3d", 1468800}, {"3m2h", 7380},
-      {"30", {}},      {"1h 30m", {}}, {"", {}},   {"h", {}},         {"1x", {}},
-      {"99999999999999999999s", {}},  {"9999999999w", {}},
+      {"1h30m", 5400},
+      {"90m", 5400},
+      {"0s", 0},
+      {"2w3d", 1468800},
+      {"3m2h", 7380},
+      {"30", {}},
+      {"1h 30m", {}},
+      {"", {}},
+      {"h", {}},
+      {"1x", {}},
+      {"99999999999999999999s", {}},
+      {"9999999999w", {}},
   };
   for (const NumberCase& c : kCases) {
     SCOPED_TRACE(c.input);
