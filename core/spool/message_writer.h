@@ -33,19 +33,22 @@ class MessageWriter {
   Task<Result<StoredMessage>> commit(std::string envelope, std::string header_section);
 
  private:
+  struct LargeFile;
+
   void copy_to_chunks(std::string_view bytes);
-  Task<Result<void>> spill(bool all);
+  Task<Result<void>> spill();
   Task<Result<void>> finish_large_file();
 
   StoreCore& core_;
   MessageKey key_;
   WallTime received_;
   std::shared_ptr<MessageBytes> bytes_;
-  std::shared_ptr<class LargeFile> large_;
+  std::unique_ptr<LargeFile> large_;
   uint64_t body_bytes_ = 0;
-  uint64_t spilled_bytes_ = 0;
-  uint32_t body_crc_ = 0;
+  size_t bytes_in_memory_ = 0;
   Result<void> state_;
+  bool is_committing_ = false;
+  bool is_committed_ = false;
 };
 
 }  // namespace godwit::spool

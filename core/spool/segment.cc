@@ -63,6 +63,25 @@ bool Segment::fits(const IndexEntry& entry) const {
          bytes;
 }
 
+bool Segment::has_room_to_seal() const {
+  const uint64_t index_bytes = aligned(index.payload_bytes());
+  return uint64_t{end} + kRecordHeaderBytes + index_bytes + kSealBytes <= bytes;
+}
+
+SealCall::SealCall(const Segment& segment)
+    : file(segment.file),
+      index(index_record(segment, segment.index.payload())),
+      seal(seal_record(segment, static_cast<uint32_t>(index.size()))),
+      index_at(segment.end),
+      seal_at(segment.bytes - kSealBytes) {}
+
+Result<void> SealCall::operator()() {
+  Result<void> done = write_all(file->files(), file->id(), index, index_at);
+  if (done) done = write_all(file->files(), file->id(), seal, seal_at);
+  if (done) done = file->files().sync_data(file->id());
+  return done;
+}
+
 std::string segment_name(uint32_t number) {
   return numbered(kSegmentPrefix, number);
 }

@@ -44,6 +44,7 @@ struct Segment {
   void guard(uint32_t other);
   // Whether a record with this index entry fits, with room left for the index and the seal.
   bool fits(const IndexEntry& entry) const;
+  bool has_room_to_seal() const;
 };
 
 using SegmentMap = std::map<uint32_t, Segment>;
@@ -62,6 +63,18 @@ inline constexpr std::string_view kLargeFolder = "large";
 inline constexpr std::string_view kLockName = "lock";
 inline constexpr std::string_view kAdoptedPrefix = "adopted-";  // a shard that is being taken over
 inline constexpr std::string_view kTrashPrefix = "trash-";      // one that was
+
+// Writes index and seal of a segment that takes no more records, and syncs. Blocking.
+struct SealCall {
+  explicit SealCall(const Segment& segment);
+  Result<void> operator()();
+
+  std::shared_ptr<File> file;
+  std::string index;
+  std::string seal;
+  uint32_t index_at;
+  uint32_t seal_at;
+};
 
 // The whole start record of a segment.
 std::string start_record(const Segment& segment);

@@ -326,6 +326,29 @@ Result<std::string> load_part(const File& file, uint64_t at, uint64_t bytes, uin
   return part;
 }
 
+Result<size_t> ReadBodyCall::operator()() {
+  const Result<LoadedMessage> message = load_message(*file, segment, salt, at);
+  if (!message) return message.error();
+  const uint64_t body_bytes = message->fixed.body_bytes;
+  if (offset >= body_bytes || into.empty()) return size_t{0};
+  const size_t bytes = std::min<uint64_t>(into.size(), body_bytes - offset);
+  const std::span<char> target = into.first(bytes);
+  Result<void> done;
+  if ((message->header.flags & kFlagLargeBody) != 0) {
+    Result<File> large = File::open(file->files(), large_path, FileOpen::read);
+    if (!large) return large.error();
+    done = read_exactly(large->files(), large->id(), target, offset);
+  } else {
+    done = read_exactly(file->files(), file->id(), target, message->body_at + offset);
+  }
+  if (!done) return Error(Errc::disk_error, done.error().to_string());
+  const bool is_whole = bytes == body_bytes;
+  if (is_whole && crc32c(0, std::string_view(target.data(), bytes)) != message->fixed.body_crc) {
+    return broken(segment, at, "bad checksum of the body");
+  }
+  return bytes;
+}
+
 IndexBuilder index_below(std::string_view index_payload, uint32_t cut) {
   IndexBuilder out;
   IndexReader reader(index_payload);

@@ -6,7 +6,9 @@
 #include "core/io/files.h"
 #include "core/spool/segment.h"
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,19 @@ Result<LoadedMessage> load_message(const File& file, uint32_t segment, uint32_t 
                                    uint32_t offset);
 // `bytes` of the file at `at`, proved by `crc`.
 Result<std::string> load_part(const File& file, uint64_t at, uint64_t bytes, uint32_t crc);
+
+// Reads from a message's body, which is in its record or in a file of its own. Blocking.
+struct ReadBodyCall {
+  Result<size_t> operator()();
+
+  std::shared_ptr<File> file;
+  uint32_t segment = 0;
+  uint32_t salt = 0;
+  uint32_t at = 0;
+  std::string large_path;
+  uint64_t offset = 0;
+  std::span<char> into;
+};
 
 // The index without the records from `cut` on.
 IndexBuilder index_below(std::string_view index_payload, uint32_t cut);

@@ -31,8 +31,7 @@ Result<void> ShardImage::load() {
       continue;
     }
     LoadedSegment& segment = **loaded;
-    done = collect_cuts(segment);
-    if (!done) return done;
+    collect_cuts(segment);
     damage_.insert(damage_.end(), segment.damage.begin(), segment.damage.end());
     if (segment.torn) torn_.emplace_back(number, *segment.torn);
     // An index that cannot be read again is kept whatever it takes.
@@ -54,11 +53,11 @@ Result<void> ShardImage::load() {
     }
     Result<std::string> index = index_of(segment);
     if (!index) return index.error();
-    done = apply(segment, *index);
-    if (!done) return done;
+    apply(segment, *index);
   }
   for (auto& [number, text] : torn_) {
-    if (!cuts_.contains(number)) damage_.push_back(std::move(text));
+    // Whoever only reads may meet a batch that is being written.
+    if (how_ != FileOpen::read && !cuts_.contains(number)) damage_.push_back(std::move(text));
   }
   return {};
 }
@@ -83,19 +82,26 @@ Result<void> ShardImage::list() {
   return {};
 }
 
-Result<void> ShardImage::collect_cuts(LoadedSegment& loaded) {
+void ShardImage::collect_cuts(LoadedSegment& loaded) {
   IndexReader reader(loaded.index);
-  if (reader.survivors() == 0) return {};
+  if (reader.survivors() == 0) return;
   while (const auto entry = reader.next()) {
     if (entry->type != RecordType::survivors) continue;
     const Segment& segment = loaded.segment;
     Result<LoadedRecord> record =
         load_record(*segment.file, segment.number, segment.salt, entry->offset);
-    if (!record) return record.error();
+    if (!record) {
+      note_damage(segment, entry->offset, record.error());
+      continue;
+    }
     const auto survivors = decode_survivors(record->payload);
     if (survivors && survivors->cut != UINT32_MAX) cuts_[survivors->segment] = survivors->cut;
   }
-  return {};
+}
+
+void ShardImage::note_damage(const Segment& segment, uint32_t offset, const Error& error) {
+  damage_.push_back(segment_name(segment.number) + " at " + std::to_string(offset) + ": " +
+                    error.to_string());
 }
 
 Result<std::string> ShardImage::index_of(const Segment& segment) {
@@ -107,7 +113,7 @@ Result<std::string> ShardImage::index_of(const Segment& segment) {
   return std::move(index->payload);
 }
 
-Result<void> ShardImage::apply(Segment& segment, std::string_view index) {
+void ShardImage::apply(Segment& segment, std::string_view index) {
   IndexReader reader(index);
   while (const auto entry = reader.next()) {
     switch (entry->type) {
@@ -120,18 +126,15 @@ Result<void> ShardImage::apply(Segment& segment, std::string_view index) {
       case RecordType::end:
         apply_end(segment, *entry);
         break;
-      case RecordType::survivors: {
-        Result<void> done = apply_survivors(segment, *entry);
-        if (!done) return done;
+      case RecordType::survivors:
+        apply_survivors(segment, *entry);
         break;
-      }
       case RecordType::start:
       case RecordType::index:
       case RecordType::seal:
         break;
     }
   }
-  return {};
 }
 
 void ShardImage::apply_message(Segment& segment, const IndexEntry& entry) {
@@ -166,14 +169,15 @@ void ShardImage::apply_end(Segment& segment, const IndexEntry& entry) {
   live_.erase(slot, home);
 }
 
-Result<void> ShardImage::apply_survivors(Segment& segment, const IndexEntry& entry) {
+void ShardImage::apply_survivors(Segment& segment, const IndexEntry& entry) {
   Result<LoadedRecord> record =
       load_record(*segment.file, segment.number, segment.salt, entry.offset);
-  if (!record) return record.error();
+  // Then messages that ended may come back: a second delivery rather than a loss.
+  if (!record) return note_damage(segment, entry.offset, record.error());
   std::optional<Survivors> survivors = decode_survivors(record->payload);
-  if (!survivors) return {};
+  if (!survivors) return;
   const auto found = segments_.find(survivors->segment);
-  if (found == segments_.end() || found->first >= segment.number) return {};
+  if (found == segments_.end() || found->first >= segment.number) return;
   Segment& home = found->second;
   segment.guard(home.number);
   std::sort(survivors->offsets.begin(), survivors->offsets.end());
@@ -185,7 +189,6 @@ Result<void> ShardImage::apply_survivors(Segment& segment, const IndexEntry& ent
     }
     slot = next;
   }
-  return {};
 }
 
 Result<std::string> ShardImage::items_of(const Segment& segment, const IndexEntry& entry) const {
@@ -231,7 +234,7 @@ Result<std::vector<ReplayEvent>> ShardImage::events_of(uint32_t number) {
       if (chain_starts_[slot] != at) continue;
     }
     Result<void> added = add_items(segment, *entry, slot, events);
-    if (!added) return added.error();
+    if (!added) note_damage(segment, entry->offset, added.error());
   }
   return events;
 }

@@ -57,12 +57,13 @@ class ShardImage {
 
  private:
   Result<void> list();
-  Result<void> collect_cuts(LoadedSegment& loaded);
-  Result<void> apply(Segment& segment, std::string_view index);
+  void collect_cuts(LoadedSegment& loaded);
+  void apply(Segment& segment, std::string_view index);
   void apply_message(Segment& segment, const IndexEntry& entry);
   void apply_update(Segment& segment, const IndexEntry& entry);
   void apply_end(Segment& segment, const IndexEntry& entry);
-  Result<void> apply_survivors(Segment& segment, const IndexEntry& entry);
+  void apply_survivors(Segment& segment, const IndexEntry& entry);
+  void note_damage(const Segment& segment, uint32_t offset, const Error& error);
   Result<std::string> items_of(const Segment& segment, const IndexEntry& entry) const;
   Result<void> add_items(const Segment& segment, const IndexEntry& entry, uint32_t slot,
                          std::vector<ReplayEvent>& events) const;

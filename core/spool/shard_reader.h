@@ -14,6 +14,7 @@
 namespace godwit::spool {
 
 class ShardImage;
+struct LoadedMessage;
 
 class ShardReader {
  public:
@@ -32,6 +33,9 @@ class ShardReader {
 
  private:
   ShardReader(Files& files, std::string dir);
+  Result<LoadedMessage> find(MessageRef ref) const;
+  const File& file_of(MessageRef ref) const;
+
   Files* files_;
   std::string dir_;
   std::unique_ptr<ShardImage> image_;
