@@ -1,0 +1,257 @@
+// The part of StoreCore that takes over other shards. The other shard's folder first becomes a
+// folder of this one, by one rename: from then on only this shard's owner sees it, and every open()
+// goes on with it. Its messages are copied into the log where their keys are missing; nobody is
+// told of them before all are on disk and the folder is out of the way. So a crash at any place
+// neither loses nor doubles one.
+#include "core/spool/segment_loader.h"
+#include "core/spool/shard_image.h"
+#include "core/spool/shard_lock.h"
+#include "core/spool/store_core.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace godwit::spool {
+namespace {
+
+std::string base_name(const std::string& path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+struct TakeCall {
+  Files* files;
+  std::string from;
+  std::string dir;
+  std::string name;
+  File* lock;
+
+  Result<void> operator()() {
+    Result<void> done = lock_shard(*files, from, false, *lock);
+    if (done) done = files->rename(from, dir + "/" + name);
+    if (done) done = files->sync_directory(dir);
+    if (done) done = files->sync_directory(folder_of(from));
+    return done;
+  }
+};
+
+// Loads the adopted shard; what it had been adopting itself moves up into this shard.
+struct LoadAdoptedCall {
+  Files* files;
+  std::string dir;
+  std::string name;
+  ShardImage* image;
+  std::vector<std::string>* nested;
+  std::vector<ReplayEvent>* events;
+
+  Result<void> operator()() {
+    const std::string path = dir + "/" + name;
+    Result<void> done = image->load();
+    for (const std::string& inner : image->adopted()) {
+      if (done) done = files->rename(path + "/" + inner, dir + "/" + inner);
+      nested->push_back(inner);
+    }
+    if (done && !image->adopted().empty()) {
+      done = files->sync_directory(dir);
+      if (done) done = files->sync_directory(path);
+    }
+    if (!done) return done;
+    for (const auto& [number, segment] : image->segments()) {
+      Result<std::vector<ReplayEvent>> told = image->events_of(number);
+      if (!told) return told.error();
+      std::move(told->begin(), told->end(), std::back_inserter(*events));
+    }
+    return {};
+  }
+};
+
+struct LoadMessageCall {
+  Files* files;
+  const Segment* segment;
+  uint32_t offset;
+  std::string large_from;
+  std::string large_to;
+  PendingRecord* record;
+
+  Result<void> operator()() {
+    const File& file = *segment->file;
+    Result<LoadedMessage> message = load_message(file, segment->number, segment->salt, offset);
+    if (!message) return message.error();
+    const MessageFixed& fixed = message->fixed;
+    auto bytes = std::make_shared<MessageBytes>();
+    auto envelope = load_part(file, message->envelope_at, fixed.envelope_bytes, fixed.envelope_crc);
+    if (!envelope) return envelope.error();
+    auto headers = load_part(file, message->header_at, fixed.header_bytes, fixed.header_crc);
+    if (!headers) return headers.error();
+    bytes->envelope = std::move(*envelope);
+    bytes->header_section = std::move(*headers);
+    record->flags = message->header.flags & kFlagLargeBody;
+    record->fixed = fixed;
+    Result<void> done;
+    if (record->flags != 0) {
+      done = take_large_body();
+    } else {
+      auto body = load_part(file, message->body_at, fixed.body_bytes, fixed.body_crc);
+      if (!body) return body.error();
+      MessageBytes::Chunk chunk;
+      chunk.data = std::make_unique<char[]>(body->size());
+      chunk.size = chunk.capacity = body->copy(chunk.data.get(), body->size());
+      bytes->body.push_back(std::move(chunk));
+    }
+    bytes->body_bytes = fixed.body_bytes;
+    record->bytes = std::move(bytes);
+    return done;
+  }
+
+  // The file comes over before the record that names it. An earlier try may have done it.
+  Result<void> take_large_body() {
+    Result<void> done = files->rename(large_from, large_to);
+    if (!done && done.error().code() == Errc::not_found) {
+      const Result<FileStat> there = files->stat(large_to);
+      if (!there) return there.error();
+      done = {};
+    }
+    if (done) done = files->sync_directory(folder_of(large_to));
+    if (done) done = files->sync_directory(folder_of(large_from));
+    return done;
+  }
+};
+
+struct DiscardCall {
+  Files* files;
+  std::string dir;
+  std::string name;
+
+  Result<void> operator()() {
+    const std::string trash = dir + "/" + std::string(kTrashPrefix) + name;
+    Result<void> done = files->rename(dir + "/" + name, trash);
+    if (done) done = files->sync_directory(dir);
+    if (!done) return done;
+    // What stays of it is nobody's mail; the next open() removes it.
+    const Result<void> removed = remove_shard_folder(*files, trash);
+    return {};
+  }
+};
+
+}  // namespace
+
+struct StoreCore::Adoption {
+  bool tell_present = false;
+  std::vector<ReplayEvent> events;
+  std::set<MessageKey> keys;  // of `events`
+  std::vector<std::string> damage;
+};
+
+Task<Result<void>> StoreCore::adopt(std::string dir, RecoverySink& sink) {
+  GODWIT_ASSERT(!adopting_);
+  adopting_ = true;
+  File lock;
+  char token[17];
+  std::snprintf(token, sizeof token, "%016llx", static_cast<unsigned long long>(random_.next()));
+  const std::string name = std::string(kAdoptedPrefix) + base_name(dir) + "-" + token;
+  TakeCall take{&files_, dir, dir_, name, &lock};
+  Result<void> done = co_await blocking(loop_, std::move(take));
+  if (done) {
+    unfinished_adoptions_.push_back(name);
+    done = co_await finish_adoptions(sink, true);
+  }
+  adopting_ = false;
+  co_return done;
+}
+
+// A shard that was adopting another one when its owner died brings both; the inner one's messages
+// may be in its log already. So nobody is told before all folders are done.
+Task<Result<void>> StoreCore::finish_adoptions(RecoverySink& sink, bool tell_present) {
+  Adoption adoption;
+  adoption.tell_present = tell_present;
+  while (!unfinished_adoptions_.empty()) {
+    std::string name = unfinished_adoptions_.back();
+    co_await ok(finish_adoption(std::move(name), adoption));
+  }
+  for (ReplayEvent& event : adoption.events) {
+    const uint32_t slot = live_.find(event.key);
+    if (slot == LiveTable::kNone) continue;
+    event.ref = MessageRef(event.key.low, slot);
+    event.tell(sink);
+  }
+  for (const std::string& text : adoption.damage) sink.on_damage(text);
+  co_return Result<void>();
+}
+
+Task<Result<void>> StoreCore::finish_adoption(std::string name, Adoption& adoption) {
+  ShardImage image(files_, path_of(name), FileOpen::read_write);
+  std::vector<std::string> nested;
+  std::vector<ReplayEvent> events;
+  LoadAdoptedCall load{&files_, dir_, name, &image, &nested, &events};
+  co_await ok(co_await blocking(loop_, std::move(load)));
+  const auto is_told_before = [&](const ReplayEvent& event) {
+    const bool is_present = live_.find(event.key) != LiveTable::kNone;
+    return is_present && (!adoption.tell_present || adoption.keys.contains(event.key));
+  };
+  std::erase_if(events, is_told_before);
+  co_await ok(copy_messages(image, events));
+
+  DiscardCall discard{&files_, dir_, name};
+  co_await ok(co_await blocking(loop_, std::move(discard)));
+  std::erase(unfinished_adoptions_, name);
+  for (std::string& inner : nested) unfinished_adoptions_.push_back(std::move(inner));
+  for (const ReplayEvent& event : events) adoption.keys.insert(event.key);
+  std::move(events.begin(), events.end(), std::back_inserter(adoption.events));
+  for (const std::string& text : image.damage()) adoption.damage.push_back(name + ": " + text);
+  co_return Result<void>();
+}
+
+Task<Result<void>> StoreCore::copy_messages(ShardImage& image,
+                                            const std::vector<ReplayEvent>& events) {
+  std::map<uint32_t, std::string> updates;
+  for (const ReplayEvent& event : events) {
+    if (!event.is_message) append_item(updates[event.ref.slot()], event.payload);
+  }
+  std::vector<RecordPtr> round;
+  size_t bytes = 0;
+  for (size_t i = 0; i < events.size(); ++i) {
+    const ReplayEvent& event = events[i];
+    if (event.is_message && live_.find(event.key) == LiveTable::kNone) {
+      const uint32_t slot = event.ref.slot();
+      RecordPtr record = co_await ok(copy_message(image, slot, std::move(updates[slot])));
+      bytes += image.live()[slot].record_bytes;
+      round.push_back(enqueue(std::move(record)));
+    }
+    const bool is_full = round.size() >= kMovedMessagesPerRound || bytes >= kMovedBytesPerRound;
+    if (round.empty() || (!is_full && i + 1 < events.size())) continue;
+    co_await ok(flush());
+    for (const RecordPtr& record : round) {
+      if (record->state == RecordState::failed) co_return *record->error;
+    }
+    round.clear();
+    bytes = 0;
+  }
+  co_return Result<void>();
+}
+
+Task<Result<RecordPtr>> StoreCore::copy_message(ShardImage& image, uint32_t slot,
+                                                std::string updates) {
+  const LiveMessage& message = image.live()[slot];
+  auto record = std::make_shared<PendingRecord>();
+  record->type = RecordType::message;
+  record->key = message.key;
+  record->is_transient = true;
+  const Segment& segment = image.segments().at(message.at.segment);
+  const std::string large = "/" + std::string(kLargeFolder) + "/" + large_name(message.key);
+  LoadMessageCall call{&files_,      &segment,    message.at.offset, image.dir() + large,
+                       dir_ + large, record.get()};
+  co_await ok(co_await blocking(loop_, std::move(call)));
+  record->updates = std::move(updates);
+  record->fixed.updates_bytes = static_cast<uint32_t>(record->updates.size());
+  co_return record;
+}
+
+}  // namespace godwit::spool

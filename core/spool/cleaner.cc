@@ -1,0 +1,266 @@
+#include "core/spool/cleaner.h"
+
+#include "core/spool/segment_loader.h"
+#include "core/spool/store_core.h"
+
+#include <utility>
+
+namespace godwit::spool {
+namespace {
+
+struct LoadRecordCall {
+  std::shared_ptr<File> file;
+  uint32_t segment;
+  uint32_t salt;
+  uint32_t offset;
+
+  Result<LoadedRecord> operator()() { return load_record(*file, segment, salt, offset); }
+};
+
+// All parts of a message but a large body, and what it carries.
+struct LoadedWhole {
+  LoadedMessage message;
+  std::shared_ptr<MessageBytes> bytes;
+  std::string updates;
+};
+
+struct LoadWholeCall {
+  std::shared_ptr<File> file;
+  uint32_t segment;
+  uint32_t salt;
+  uint32_t offset;
+
+  Result<LoadedWhole> operator()() {
+    Result<LoadedMessage> message = load_message(*file, segment, salt, offset);
+    if (!message) return message.error();
+    const MessageFixed& fixed = message->fixed;
+    LoadedWhole out;
+    out.message = *message;
+    out.bytes = std::make_shared<MessageBytes>();
+    auto envelope =
+        load_part(*file, message->envelope_at, fixed.envelope_bytes, fixed.envelope_crc);
+    if (!envelope) return envelope.error();
+    out.bytes->envelope = std::move(*envelope);
+    auto headers = load_part(*file, message->header_at, fixed.header_bytes, fixed.header_crc);
+    if (!headers) return headers.error();
+    out.bytes->header_section = std::move(*headers);
+    auto updates = load_part(*file, message->updates_at, fixed.updates_bytes, fixed.updates_crc);
+    if (!updates) return updates.error();
+    out.updates = std::move(*updates);
+    if ((message->header.flags & kFlagLargeBody) != 0) return out;
+    auto body = load_part(*file, message->body_at, fixed.body_bytes, fixed.body_crc);
+    if (!body) return body.error();
+    MessageBytes::Chunk chunk;
+    chunk.data = std::make_unique<char[]>(body->size());
+    chunk.size = chunk.capacity = body->copy(chunk.data.get(), body->size());
+    out.bytes->body.push_back(std::move(chunk));
+    out.bytes->body_bytes = fixed.body_bytes;
+    return out;
+  }
+};
+
+}  // namespace
+
+void Cleaner::kick() {
+  again_ = true;
+  if (running_ || core_.is_closing() || core_.is_failing()) return;
+  running_ = true;
+  core_.background().spawn(run());
+}
+
+Task<void> Cleaner::run() {
+  while (again_ && !core_.is_closing()) {
+    again_ = false;
+    while (Segment* segment = pick()) {
+      const uint32_t number = segment->number;
+      const Result<void> done = co_await empty(number);
+      if (core_.is_closing() || core_.is_failing()) break;
+      not_before_.erase(number);
+      if (!done) not_before_[number] = core_.loop().clock().now() + kRetryAfterError;
+    }
+    if (core_.is_failing()) break;
+  }
+  running_ = false;
+}
+
+Segment* Cleaner::pick() {
+  const Instant now = core_.loop().clock().now();
+  Segment* sparsest = nullptr;
+  for (auto& [number, segment] : core_.segments()) {
+    if (segment.state == SegmentState::tail || segment.is_being_sealed || segment.pins > 0)
+      continue;
+    const auto wait = not_before_.find(number);
+    if (wait != not_before_.end() && now < wait->second) continue;
+    if (segment.live_messages == 0) return &segment;
+    if (!core_.has_room_to_move()) continue;
+    if (number + core_.options().compact_age_segments > core_.tail_number()) continue;
+    const uint64_t limit = uint64_t{segment.end} * core_.options().compact_live_percent / 100;
+    if (segment.live_bytes >= limit) continue;
+    if (sparsest == nullptr || segment.live_bytes < sparsest->live_bytes) sparsest = &segment;
+  }
+  return sparsest;
+}
+
+Task<Result<void>> Cleaner::empty(uint32_t number) {
+  // Every chain of updates that is looked at below is then on disk.
+  co_await ok(core_.flush());
+  while (Segment* segment = core_.find_segment(number)) {
+    if (segment->live_messages == 0) break;
+    co_await ok(move_round(number));
+    if (core_.is_closing()) co_return Error(Errc::cancelled, "closing");
+  }
+  if (core_.segments().at(number).updates > 0) co_await ok(gather_chains(number));
+  co_await ok(tell_survivors(number));
+  Segment& segment = core_.segments().at(number);
+  if (segment.live_messages > 0 || segment.pins > 0) co_return Error(Errc::locked, "in use");
+  co_return co_await core_.release(segment);
+}
+
+// Moves some of the segment's messages to the tail and waits until they are there.
+Task<Result<void>> Cleaner::move_round(uint32_t number) {
+  std::vector<RecordPtr> moved;
+  size_t bytes = 0;
+  uint32_t slot = core_.segments().at(number).first_live;
+  while (slot != LiveTable::kNone && moved.size() < kMovedMessagesPerRound &&
+         bytes < kMovedBytesPerRound) {
+    const LiveMessage& message = core_.live()[slot];
+    const uint32_t next = message.next;
+    if (!message.is_ended) {
+      bytes += message.record_bytes;
+      RecordPtr record = co_await ok(read_for_move(slot));
+      moved.push_back(core_.enqueue(std::move(record)));
+      // The list may have changed while the message was read.
+      const bool is_same = core_.live().is_valid(next) && core_.live()[next].at.segment == number;
+      slot = next != LiveTable::kNone && is_same ? next : LiveTable::kNone;
+    } else {
+      slot = next;
+    }
+  }
+  co_await ok(core_.flush());
+  for (const RecordPtr& record : moved) {
+    if (record->state == RecordState::failed) co_return *record->error;
+  }
+  co_return Result<void>();
+}
+
+Task<Result<RecordPtr>> Cleaner::read_for_move(uint32_t slot) {
+  const LiveMessage before = core_.live()[slot];
+  Segment& segment = core_.segments().at(before.at.segment);
+  const SegmentPin pin(core_, segment);
+  LoadWholeCall call{segment.file, segment.number, segment.salt, before.at.offset};
+  LoadedWhole whole = co_await ok(co_await blocking(core_.loop(), std::move(call)));
+  auto record = std::make_shared<PendingRecord>();
+  record->type = RecordType::message;
+  record->flags = whole.message.header.flags;
+  record->key = before.key;
+  record->slot = slot;
+  record->bytes = std::move(whole.bytes);
+  record->fixed = whole.message.fixed;
+  record->is_derived = record->is_transient = true;
+  record->expected_at = before.at;
+  record->expected_update = before.last_update;
+  if (before.last_update.is_set()) {
+    Chain chain = co_await ok(read_chain(before.last_update, segment.number));
+    record->updates = std::move(chain.items);
+  }
+  record->fixed.updates_bytes = static_cast<uint32_t>(record->updates.size());
+  co_return record;
+}
+
+Task<Result<Cleaner::Chain>> Cleaner::read_chain(Position last, uint32_t segment_of_interest) {
+  Chain chain;
+  std::vector<std::string> newest_first;
+  for (Position at = last; at.is_set();) {
+    if (at.segment == segment_of_interest) chain.touches_segment = true;
+    Segment* segment = core_.find_segment(at.segment);
+    if (segment == nullptr) co_return Error(Errc::disk_error, "a chain of updates is broken");
+    const SegmentPin pin(core_, *segment);
+    LoadRecordCall call{segment->file, segment->number, segment->salt, at.offset};
+    const auto record = co_await blocking(core_.loop(), std::move(call));
+    if (record && record->header.type == RecordType::update) {
+      const auto previous = decode_update_previous(record->payload);
+      if (!previous) co_return Error(Errc::disk_error, "an update is too short");
+      newest_first.push_back(record->payload.substr(kUpdateFixedBytes));
+      at = *previous;
+      continue;
+    }
+    // The chain begins with what the message carried when it moved.
+    LoadWholeCall whole_call{segment->file, segment->number, segment->salt, at.offset};
+    LoadedWhole whole = co_await ok(co_await blocking(core_.loop(), std::move(whole_call)));
+    newest_first.push_back(std::move(whole.updates));
+    break;
+  }
+  for (auto items = newest_first.rbegin(); items != newest_first.rend(); ++items) {
+    chain.items += *items;
+  }
+  co_return chain;
+}
+
+// Writes the updates of living messages anew where some of them are in this segment.
+Task<Result<void>> Cleaner::gather_chains(uint32_t number) {
+  Segment& segment = core_.segments().at(number);
+  const SegmentPin pin(core_, segment);
+  std::string index;
+  if (segment.state == SegmentState::sealed) {
+    LoadRecordCall call{segment.file, number, segment.salt, segment.end};
+    LoadedRecord record = co_await ok(co_await blocking(core_.loop(), std::move(call)));
+    index = std::move(record.payload);
+  } else {
+    index = segment.index.payload();
+  }
+  IndexReader reader(index);
+  while (const auto entry = reader.next()) {
+    if (entry->type != RecordType::update) continue;
+    const uint32_t slot = core_.live().find(entry->key);
+    if (slot == LiveTable::kNone || core_.live()[slot].is_ended) continue;
+    co_await ok(gather_chain(slot, number));
+    if (core_.is_closing()) co_return Error(Errc::cancelled, "closing");
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Cleaner::gather_chain(uint32_t slot, uint32_t number) {
+  const LiveMessage before = core_.live()[slot];
+  if (!before.last_update.is_set()) co_return Result<void>();
+  Chain chain = co_await ok(read_chain(before.last_update, number));
+  if (!chain.touches_segment) co_return Result<void>();
+  auto record = std::make_shared<PendingRecord>();
+  record->type = RecordType::update;
+  record->flags = kFlagReplace;
+  record->key = before.key;
+  record->slot = slot;
+  record->updates = std::move(chain.items);
+  record->is_derived = record->is_transient = true;
+  record->expected_at = before.at;
+  record->expected_update = before.last_update;
+  core_.enqueue(record);
+  co_await ok(core_.flush());
+  if (record->state == RecordState::failed) co_return *record->error;
+  // The message went on meanwhile: the segment stays until the next round.
+  const bool is_gone = !core_.live().is_valid(slot) || core_.live()[slot].key != before.key ||
+                       core_.live()[slot].is_ended;
+  if (record->state == RecordState::stale && !is_gone) co_return Error(Errc::locked, "busy");
+  co_return Result<void>();
+}
+
+// What this segment's records keep dead in others must be told anew before it goes.
+Task<Result<void>> Cleaner::tell_survivors(uint32_t number) {
+  std::vector<RecordPtr> told;
+  const std::vector<uint32_t> guards = core_.segments().at(number).guards;
+  for (const uint32_t other : guards) {
+    if (core_.find_segment(other) == nullptr) continue;
+    auto record = std::make_shared<PendingRecord>();
+    record->type = RecordType::survivors;
+    record->survivors_of = other;
+    told.push_back(core_.enqueue(std::move(record)));
+  }
+  co_await ok(core_.flush());
+  for (const RecordPtr& record : told) {
+    const bool is_told =
+        record->state == RecordState::durable || record->state == RecordState::stale;
+    if (!is_told) co_return Error(Errc::disk_error, "survivors are not on disk");
+  }
+  co_return Result<void>();
+}
+
+}  // namespace godwit::spool

@@ -1,0 +1,54 @@
+// Cleaner: gives segments back. One whose messages have all ended is released; what still lives in
+// an old, mostly dead one moves to the tail first, a bounded number of messages a round.
+#pragma once
+
+#include "core/base/time.h"
+#include "core/io/task.h"
+#include "core/spool/pending_record.h"
+#include "core/spool/segment.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace godwit::spool {
+
+class StoreCore;
+
+class Cleaner {
+ public:
+  explicit Cleaner(StoreCore& core) : core_(core) {}
+
+  // Something may have become free. Starts the work where none runs.
+  void kick();
+  void kick_if_idle() {
+    if (!running_) kick();
+  }
+
+ private:
+  Task<void> run();
+  Segment* pick();
+  // Makes nothing of the segment needed any more, and releases it.
+  Task<Result<void>> empty(uint32_t number);
+  Task<Result<void>> move_round(uint32_t number);
+  Task<Result<RecordPtr>> read_for_move(uint32_t slot);
+  Task<Result<void>> gather_chains(uint32_t number);
+  Task<Result<void>> gather_chain(uint32_t slot, uint32_t number);
+  Task<Result<void>> tell_survivors(uint32_t number);
+
+  // The updates of a message that count, from its newest record back.
+  struct Chain {
+    std::string items;
+    bool touches_segment = false;
+  };
+  Task<Result<Chain>> read_chain(Position last, uint32_t segment);
+
+  StoreCore& core_;
+  bool running_ = false;
+  bool again_ = false;
+  // Segments that could not be emptied, and when to try again.
+  std::map<uint32_t, Instant> not_before_;
+};
+
+}  // namespace godwit::spool

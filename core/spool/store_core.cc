@@ -1,0 +1,494 @@
+#include "core/spool/store_core.h"
+
+#include "core/spool/segment_loader.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::spool {
+namespace {
+
+// The share of a segment that new mail leaves to updates and ends while there is no space for a
+// further segment: they are what frees space.
+constexpr uint32_t kReserveDivisor = 8;
+
+Error as_disk_error(const Error& error) {
+  if (error.code() == Errc::disk_full) return error;
+  return Error(Errc::disk_error, error.to_string());
+}
+
+}  // namespace
+
+class FlushAwaiter {
+ public:
+  explicit FlushAwaiter(StoreCore& core) : core_(core), target_(core.next_sequence_ - 1) {}
+  FlushAwaiter(const FlushAwaiter&) = delete;
+  FlushAwaiter& operator=(const FlushAwaiter&) = delete;
+  ~FlushAwaiter() {
+    std::erase(core_.flushes_, this);
+    std::erase(core_.flushes_to_wake_, this);
+  }
+  bool await_ready() const noexcept {
+    return core_.queue_.empty() && core_.unsynced_.empty() && !core_.batch_in_flight_;
+  }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    waiter_ = waiter;
+    core_.flushes_.push_back(this);
+    core_.is_new_demand_ = true;
+    core_.make_due(Millis{0}, Millis{0});
+  }
+  Result<void> await_resume() { return std::move(result); }
+
+  uint64_t target() const { return target_; }
+  void resume() { waiter_.resume(); }
+
+  Result<void> result;
+
+ private:
+  StoreCore& core_;
+  uint64_t target_;
+  std::coroutine_handle<> waiter_;
+};
+
+SegmentPin::~SegmentPin() {
+  if (--segment_->pins == 0 && segment_->live_messages == 0) core_->cleaner().kick_if_idle();
+}
+
+StoreCore::StoreCore(Loop& loop, Files& files, std::string dir, StoreOptions options)
+    : loop_(loop),
+      files_(files),
+      dir_(std::move(dir)),
+      options_(options),
+      random_(Random::from_system()),
+      batch_(loop, &StoreCore::on_batch, this),
+      turn_end_(&StoreCore::on_turn_end, this),
+      timer_(&StoreCore::on_timer, this),
+      cleaner_(*this) {
+  options_.segment_bytes = std::clamp(options_.segment_bytes, kSegmentBytesMin, kSegmentBytesMax);
+  options_.first_segment_bytes =
+      std::clamp(options_.first_segment_bytes, kSegmentBytesMin, options_.segment_bytes);
+}
+
+StoreCore::~StoreCore() {
+  GODWIT_ASSERT(!batch_in_flight_);
+}
+
+Segment* StoreCore::find_segment(uint32_t number) {
+  const auto found = segments_.find(number);
+  return found == segments_.end() ? nullptr : &found->second;
+}
+
+bool StoreCore::is_valid(MessageRef ref) const {
+  if (!live_.is_valid(ref.slot())) return false;
+  const LiveMessage& message = live_[ref.slot()];
+  return message.key.low == ref.key_low() && !message.is_ended;
+}
+
+RecordPtr StoreCore::enqueue(RecordPtr record) {
+  GODWIT_ASSERT(!closed_);
+  record->sequence = next_sequence_++;
+  const bool is_new_message = record->is_transient && !record->is_derived;
+  if (record->is_transient) is_new_demand_ = true;
+  queue_.push_back(record);
+  if (is_new_message) {
+    make_due(options_.commit_wait, options_.commit_wait);
+  } else {
+    make_due(options_.lazy_write, options_.lazy_sync);
+  }
+  return record;
+}
+
+void StoreCore::end(uint32_t slot) {
+  LiveMessage& message = live_[slot];
+  GODWIT_ASSERT(!message.is_ended);
+  message.is_ended = true;
+  auto record = std::make_shared<PendingRecord>();
+  record->type = RecordType::end;
+  record->key = message.key;
+  record->slot = slot;
+  enqueue(std::move(record));
+}
+
+Task<Result<void>> StoreCore::flush() {
+  FlushAwaiter awaiter(*this);
+  Result<void> result = co_await awaiter;
+  co_return result;
+}
+
+void StoreCore::make_due(Millis write_delay, Millis sync_delay) {
+  const Instant now = loop_.clock().now();
+  write_due_ = std::min(write_due_, now + write_delay);
+  sync_due_ = std::min(sync_due_, now + sync_delay);
+  if (write_delay.count == 0) {
+    loop_.at_turn_end(turn_end_);
+  } else if (!batch_in_flight_) {
+    wait_until(std::min(write_due_, sync_due_));
+  }
+}
+
+void StoreCore::wait_until(Instant at) {
+  loop_.timers().set(timer_, at);
+}
+
+void StoreCore::pump() {
+  if (closed_ || batch_in_flight_) return wake();
+  if (queue_.empty() && unsynced_.empty()) {
+    write_due_ = sync_due_ = Instant::never();
+    conclude_flushes(std::nullopt);
+    return wake();
+  }
+  Instant due = std::min(write_due_, sync_due_);
+  if (failing_ && !is_new_demand_) due = std::max(due, retry_at_);
+  if (due > loop_.clock().now()) {
+    if (due != Instant::never()) wait_until(due);
+    return wake();
+  }
+  if (fill_batch()) {
+    is_new_demand_ = false;
+    batch_in_flight_ = true;
+    ++counters_.batches;
+    batch_.submit();
+  }
+  wake();
+}
+
+// False where there is nothing to write, or no segment to write it into yet.
+bool StoreCore::fill_batch() {
+  if (tail_ == nullptr && !open_tail()) return false;
+  const bool sync = sync_due_ <= loop_.clock().now();
+  batch_.reset(*tail_, sync);
+  size_t bytes = 0;
+  while (!queue_.empty() && bytes < kBatchBytesMax && batch_.records().size() < kBatchRecordsMax) {
+    const Placement placement = place(*queue_.front());
+    if (placement != Placement::no_room) {
+      bytes += queue_.front()->header.record_bytes();
+      take_front(placement);
+      continue;
+    }
+    if (!batch_.records().empty()) return true;
+    if (!unsynced_.empty()) {
+      // Nothing goes into the next segment before this one is on disk.
+      batch_.set_sync();
+      return true;
+    }
+    close_tail();
+    if (!open_tail()) return false;
+    batch_.reset(*tail_, sync);
+  }
+  if (queue_.empty()) {
+    write_due_ = Instant::never();
+    if (sync) sync_due_ = Instant::never();
+  }
+  return !batch_.records().empty() || (sync && !unsynced_.empty());
+}
+
+void StoreCore::take_front(Placement placement) {
+  const RecordPtr record = std::move(queue_.front());
+  queue_.pop_front();
+  switch (placement) {
+    case Placement::placed:
+      batch_.add(record);
+      break;
+    case Placement::stale:
+      conclude(record, RecordState::stale);
+      break;
+    case Placement::refused:
+      conclude(record, RecordState::failed);
+      break;
+    case Placement::no_room:
+      GODWIT_UNREACHABLE("a record without room leaves the queue");
+  }
+}
+
+bool StoreCore::still_holds(const PendingRecord& record) const {
+  const LiveMessage& message = live_[record.slot];
+  return message.is_used && message.key == record.key && !message.is_ended &&
+         message.at == record.expected_at && message.last_update == record.expected_update;
+}
+
+// While no further segment can be had, new mail leaves a part of the tail alone.
+bool StoreCore::keeps_reserve(const PendingRecord& record) const {
+  if (!prepare_error_ || prepared_ || !record.is_transient) return true;
+  return tail_->end + tail_->bytes / kReserveDivisor < tail_->bytes;
+}
+
+StoreCore::Placement StoreCore::place(PendingRecord& record) {
+  const bool is_message = record.type == RecordType::message;
+  if (record.is_derived && !still_holds(record)) return Placement::stale;
+  if (is_message && !record.is_derived && live_.find(record.key) != LiveTable::kNone) {
+    record.error = Error(Errc::already_exists, "message " + large_name(record.key));
+    return Placement::refused;
+  }
+  if (!keeps_reserve(record)) {
+    record.error = *prepare_error_;
+    if (!record.is_derived) ++counters_.failed_commits;
+    return Placement::refused;
+  }
+  record.header = {};
+  if (!make_payload(record)) return Placement::stale;
+  record.header.type = record.type;
+  record.header.flags = record.flags;
+  record.header.segment = tail_->number;
+  record.header.offset = tail_->end;
+  record.header.synced_to = tail_->synced_to;
+  record.header.key = record.key;
+
+  const IndexEntry entry = index_entry(record);
+  if (!tail_->fits(entry)) {
+    const bool fits_nowhere = tail_->end == kStartBytes && tail_->bytes >= options_.segment_bytes;
+    if (!fits_nowhere) return Placement::no_room;
+    record.error = Error(Errc::too_long, "a record of " + std::to_string(entry.record_bytes) +
+                                             " bytes does not fit a segment");
+    return Placement::refused;
+  }
+  tail_->index.add(entry);
+  tail_->end += entry.record_bytes;
+  if (record.type == RecordType::update) ++tail_->updates;
+  if (record.type == RecordType::update || (is_message && record.is_derived)) {
+    LiveMessage& message = live_[record.slot];
+    record.previous_update = message.last_update;
+    const bool is_chained = !is_message || !record.updates.empty();
+    message.last_update = is_chained ? Position{tail_->number, record.header.offset} : Position{};
+  }
+  record.state = RecordState::placed;
+  return Placement::placed;
+}
+
+// The header's place and the payload, or its fixed part, whose checksums the job fills in. False
+// where there is nothing to tell any more.
+bool StoreCore::make_payload(PendingRecord& record) {
+  record.head.assign(kRecordHeaderBytes, '\0');
+  switch (record.type) {
+    case RecordType::message: {
+      const std::optional<uint32_t> bytes = record.fixed.payload_bytes(record.flags);
+      record.header.payload_bytes = bytes.value_or(kSegmentBytesMax);
+      record.head.resize(kRecordHeaderBytes + kMessageFixedBytes);
+      return true;
+    }
+    case RecordType::update: {
+      const bool replaces = (record.flags & kFlagReplace) != 0;
+      const Position previous = replaces ? Position{} : live_[record.slot].last_update;
+      record.head += encode_update(previous, record.updates);
+      break;
+    }
+    case RecordType::survivors: {
+      const std::optional<std::string> payload = survivors_payload(record.survivors_of);
+      if (!payload) return false;
+      record.head += *payload;
+      break;
+    }
+    case RecordType::end:
+    case RecordType::start:
+    case RecordType::index:
+    case RecordType::seal:
+      break;
+  }
+  record.header.payload_bytes = static_cast<uint32_t>(record.head.size()) - kRecordHeaderBytes;
+  return true;
+}
+
+IndexEntry StoreCore::index_entry(const PendingRecord& record) const {
+  IndexEntry entry;
+  entry.type = record.type;
+  entry.flags = record.flags;
+  entry.offset = record.header.offset;
+  entry.record_bytes = record.header.record_bytes();
+  entry.key = record.key;
+  entry.envelope_bytes = record.fixed.envelope_bytes;
+  entry.header_bytes = record.fixed.header_bytes;
+  entry.body_bytes = record.fixed.body_bytes;
+  entry.received = record.fixed.received;
+  entry.is_inline = record.updates.size() <= kIndexedUpdateBytesMax;
+  if (entry.is_inline) entry.items = record.updates;
+  return entry;
+}
+
+std::optional<std::string> StoreCore::survivors_payload(uint32_t number) {
+  const Segment* segment = find_segment(number);
+  if (segment == nullptr) return std::nullopt;
+  Survivors survivors;
+  survivors.segment = number;
+  survivors.cut = segment->cut;
+  for (uint32_t slot = segment->first_live; slot != LiveTable::kNone; slot = live_[slot].next) {
+    if (!live_[slot].is_ended) survivors.offsets.push_back(live_[slot].at.offset);
+  }
+  return encode_survivors(survivors);
+}
+
+void StoreCore::batch_done() {
+  batch_in_flight_ = false;
+  if (batch_.result()) {
+    counters_.bytes_written += batch_.bytes_written();
+    unsynced_.insert(unsynced_.end(), batch_.records().begin(), batch_.records().end());
+    if (batch_.syncs()) {
+      ++counters_.syncs;
+      if (std::exchange(failing_, false)) cleaner_.kick();
+      tail_->synced_to = tail_->end;
+      settle_all();
+    }
+    conclude_flushes(std::nullopt);
+  } else {
+    give_up_tail(as_disk_error(batch_.result().error()));
+  }
+  if (idle_waiter_) std::exchange(idle_waiter_, {}).resume();
+  pump();
+}
+
+void StoreCore::settle_all() {
+  for (const RecordPtr& record : std::exchange(unsynced_, {})) settle(record);
+  for (std::string& path : std::exchange(removals_after_sync_, {})) remove_soon(std::move(path));
+}
+
+void StoreCore::settle(const RecordPtr& record) {
+  Segment& segment = *tail_;
+  switch (record->type) {
+    case RecordType::message:
+      settle_message(*record);
+      break;
+    case RecordType::end:
+      settle_end(*record);
+      break;
+    case RecordType::survivors:
+      segment.guard(record->survivors_of);
+      break;
+    case RecordType::update:
+    case RecordType::start:
+    case RecordType::index:
+    case RecordType::seal:
+      break;
+  }
+  conclude(record, RecordState::durable);
+}
+
+void StoreCore::settle_message(PendingRecord& record) {
+  Segment& segment = *tail_;
+  const uint32_t offset = record.header.offset;
+  const uint32_t bytes = record.header.record_bytes();
+  if (record.is_derived) {
+    Segment& home = segments_.at(live_[record.slot].at.segment);
+    segment.guard(home.number);
+    live_.move(record.slot, home, segment, offset, bytes);
+    ++counters_.moved_messages;
+    return;
+  }
+  const bool is_large = (record.flags & kFlagLargeBody) != 0;
+  record.slot = live_.insert(record.key, segment, offset, bytes, is_large);
+  // A message that was adopted brings its updates along.
+  if (!record.updates.empty()) live_[record.slot].last_update = {segment.number, offset};
+  ++counters_.commits;
+  if (record.is_abandoned) end(record.slot);
+}
+
+void StoreCore::settle_end(PendingRecord& record) {
+  const LiveMessage& message = live_[record.slot];
+  Segment& home = segments_.at(message.at.segment);
+  tail_->guard(home.number);
+  if (message.is_large) remove_soon(large_path(message.key));
+  live_.erase(record.slot, home);
+  if (home.state == SegmentState::tail) return;
+  const bool is_sparse = home.live_bytes * 100 < uint64_t{home.end} * options_.compact_live_percent;
+  if (home.live_messages == 0 || is_sparse) cleaner_.kick();
+}
+
+// After a failed write or sync nothing behind the last success may be trusted, nor written again:
+// the next segment says so, and everything that can be repeated goes there.
+void StoreCore::give_up_tail(const Error& error) {
+  ++counters_.failed_batches;
+  failing_ = true;
+  retry_at_ = loop_.clock().now() + kRetryAfterError;
+  std::vector<RecordPtr> records = std::exchange(unsynced_, {});
+  records.insert(records.end(), batch_.records().begin(), batch_.records().end());
+  for (auto at = records.rbegin(); at != records.rend(); ++at) {
+    PendingRecord& record = **at;
+    const bool is_chained = record.type == RecordType::update ||
+                            (record.type == RecordType::message && record.is_derived);
+    if (is_chained) live_[record.slot].last_update = record.previous_update;
+  }
+  tail_->state = SegmentState::closed;
+  tail_->cut = tail_->end = tail_->synced_to;
+  tail_->index = index_below(tail_->index.payload(), tail_->cut);
+  tail_->updates = tail_->index.updates();
+
+  for (auto at = records.rbegin(); at != records.rend(); ++at) {
+    if ((*at)->is_transient) continue;
+    (*at)->state = RecordState::queued;
+    queue_.push_front(*at);
+  }
+  for (const RecordPtr& record : records) {
+    if (!record->is_transient) continue;
+    record->error = error;
+    if (!record->is_derived) ++counters_.failed_commits;
+    conclude(record, RecordState::failed);
+  }
+  auto survivors = std::make_shared<PendingRecord>();
+  survivors->type = RecordType::survivors;
+  survivors->survivors_of = tail_->number;
+  queue_.push_front(std::move(survivors));
+  tail_ = nullptr;
+  make_due(options_.lazy_write, options_.lazy_sync);
+  conclude_flushes(error);
+}
+
+// No segment can be had: who waits is told, what can wait stays.
+void StoreCore::fail_waiting(const Error& error) {
+  failing_ = true;
+  retry_at_ = loop_.clock().now() + kRetryAfterError;
+  is_new_demand_ = false;
+  std::deque<RecordPtr> kept;
+  for (const RecordPtr& record : std::exchange(queue_, {})) {
+    if (!record->is_transient) {
+      kept.push_back(record);
+      continue;
+    }
+    record->error = error;
+    if (!record->is_derived) ++counters_.failed_commits;
+    conclude(record, RecordState::failed);
+  }
+  queue_ = std::move(kept);
+  conclude_flushes(error);
+}
+
+void StoreCore::conclude(const RecordPtr& record, RecordState state) {
+  record->state = state;
+  if (record->waiter) to_wake_.push_back(record);
+}
+
+void StoreCore::conclude_flushes(const std::optional<Error>& error) {
+  std::erase_if(flushes_, [&](FlushAwaiter* flush) {
+    const bool is_done = unsynced_.empty() && !batch_in_flight_ &&
+                         (queue_.empty() || queue_.front()->sequence > flush->target());
+    if (!error && !is_done) return false;
+    if (error) flush->result = *error;
+    flushes_to_wake_.push_back(flush);
+    return true;
+  });
+}
+
+// Last in every path: whoever is woken may do anything, short of ending the store.
+void StoreCore::wake() {
+  while (!to_wake_.empty()) {
+    for (const RecordPtr& record : std::exchange(to_wake_, {})) {
+      if (record->waiter) std::exchange(record->waiter, {}).resume();
+    }
+  }
+  while (!flushes_to_wake_.empty()) {
+    FlushAwaiter* flush = flushes_to_wake_.front();
+    flushes_to_wake_.erase(flushes_to_wake_.begin());
+    flush->resume();
+  }
+}
+
+StoreStats StoreCore::stats() const {
+  StoreStats stats = counters_;
+  stats.live_messages = live_.size();
+  stats.memory_bytes = live_.memory_bytes();
+  for (const auto& [number, segment] : segments_) stats.live_bytes += segment.live_bytes;
+  stats.segments = segments_.size();
+  stats.spare_segments = spares_.size();
+  stats.queued_records = queue_.size();
+  stats.unsynced_records = unsynced_.size();
+  stats.is_failing = failing_;
+  return stats;
+}
+
+}  // namespace godwit::spool
