@@ -1,16 +1,16 @@
 #include "daemon/command_line.h"
 
-#include <array>
-
 #include "core/base/ascii.h"
+
+#include <array>
 
 namespace godwit::daemon {
 namespace {
 
 enum class Shape : uint8_t {
-  alone,      // the word is the option
-  glued,      // the rest of the word is its value, which may be empty
-  with_value, // the value is the rest of the word, or the next word
+  alone,       // the word is the option
+  glued,       // the rest of the word is its value, which may be empty
+  with_value,  // the value is the rest of the word, or the next word
 };
 
 struct OptionRow {
@@ -22,7 +22,9 @@ struct OptionRow {
 
 void ignore(CommandLine&, std::string_view) {}
 
-void set_mode(CommandLine& line, Mode mode) { line.mode = mode; }
+void set_mode(CommandLine& line, Mode mode) {
+  line.mode = mode;
+}
 
 template <MessageAction action>
 void act(CommandLine& line, std::string_view) {
@@ -164,11 +166,13 @@ Result<void> apply_word(CommandLine& line, const std::vector<std::string>& words
   const std::string_view word = words[at++];
   const OptionRow* row = find_row(word);
   if (row == nullptr) {
-    return Error(Errc::invalid_argument, "unknown option " + escape_control(word) + " (--help lists them)");
+    return Error(Errc::invalid_argument,
+                 "unknown option " + escape_control(word) + " (--help lists them)");
   }
   std::string_view value = word.substr(row->name.size());
   if (row->shape == Shape::with_value && value.empty()) {
-    if (at == words.size()) return Error(Errc::invalid_argument, std::string(word) + " needs a value");
+    if (at == words.size())
+      return Error(Errc::invalid_argument, std::string(word) + " needs a value");
     value = words[at++];
   }
   row->apply(line, value);
@@ -177,7 +181,8 @@ Result<void> apply_word(CommandLine& line, const std::vector<std::string>& words
 
 }  // namespace
 
-Result<CommandLine> parse_command_line(std::string_view program, const std::vector<std::string>& words) {
+Result<CommandLine> parse_command_line(std::string_view program,
+                                       const std::vector<std::string>& words) {
   CommandLine line;
   line.words = words;
   program = program.substr(program.rfind('/') + 1);

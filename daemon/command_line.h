@@ -1,47 +1,47 @@
 // CommandLine: Exim's command line as a value. Options are rows in command_line.cc.
 #pragma once
 
+#include "core/base/result.h"
+#include "core/base/time.h"
+#include "core/config/document.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/base/result.h"
-#include "core/base/time.h"
-#include "core/config/document.h"
-
 namespace godwit::daemon {
 
 enum class Mode : uint8_t {
-  submit,         // a message on standard input (the default, -bm)
-  daemon,         // -bd, -bdf, and -q10m
-  smtp,           // -bs
-  batch_smtp,     // -bS
-  check_config,   // -bV
-  list_queue,     // -bp and its kin
-  count_queue,    // -bpc
-  queue_run,      // -q
-  act,            // -M...
-  show,           // -Mvh, -Mvb, -Mvl, -Mvc
-  worker,         // of the supervisor
+  submit,        // a message on standard input (the default, -bm)
+  daemon,        // -bd, -bdf, and -q10m
+  smtp,          // -bs
+  batch_smtp,    // -bS
+  check_config,  // -bV
+  list_queue,    // -bp and its kin
+  count_queue,   // -bpc
+  queue_run,     // -q
+  act,           // -M...
+  show,          // -Mvh, -Mvb, -Mvl, -Mvc
+  worker,        // of the supervisor
   help,
 };
 
 enum class MessageAction : uint8_t {
   none,
-  deliver,         // -M, -Mc
-  freeze,          // -Mf
-  thaw,            // -Mt
-  remove,          // -Mrm
-  give_up,         // -Mg
-  mark_all,        // -Mmad
-  mark,            // -Mmd
-  edit_sender,     // -Mes
-  add_recipient,   // -Mar
-  view_headers,    // -Mvh
-  view_body,       // -Mvb
-  view_log,        // -Mvl
-  view_copy,       // -Mvc
+  deliver,        // -M, -Mc
+  freeze,         // -Mf
+  thaw,           // -Mt
+  remove,         // -Mrm
+  give_up,        // -Mg
+  mark_all,       // -Mmad
+  mark,           // -Mmd
+  edit_sender,    // -Mes
+  add_recipient,  // -Mar
+  view_headers,   // -Mvh
+  view_body,      // -Mvb
+  view_log,       // -Mvl
+  view_copy,      // -Mvc
 };
 
 enum class DeliveryMode : uint8_t { background, foreground, queue_only };  // -odb, -odi/-odf, -odq
@@ -52,10 +52,10 @@ struct CommandLine {
 
   std::string config_path;
   std::vector<config::MacroOverride> macros;
-  std::string interfaces;  // -oX
-  std::string pid_file;    // -oP
-  bool foreground = false;  // -bdf
-  bool listens = false;     // -bd, -bdf
+  std::string interfaces;      // -oX
+  std::string pid_file;        // -oP
+  bool foreground = false;     // -bdf
+  bool listens = false;        // -bd, -bdf
   std::string queue_interval;  // "10m" of -q10m
   std::string worker;          // --worker=...
   std::string announcement;    // --announce=...
@@ -66,29 +66,30 @@ struct CommandLine {
   bool queue_with_frozen = false;
   bool queue_first_only = false;
   // -bp
-  bool list_unsorted = false;      // -bpr
-  bool list_undelivered = false;   // -bpu
-  bool list_all = false;           // -bpa
-  bool list_ids = false;           // -bpi
+  bool list_unsorted = false;     // -bpr
+  bool list_undelivered = false;  // -bpu
+  bool list_all = false;          // -bpa
+  bool list_ids = false;          // -bpi
 
   // Submission
   bool recipients_from_headers = false;  // -t
   bool dot_is_text = false;              // -i, -oi
   bool sender_given = false;
-  std::string sender;                    // -f
-  std::string full_name;                 // -F
+  std::string sender;     // -f
+  std::string full_name;  // -F
   DeliveryMode delivery = DeliveryMode::background;
-  std::string received_protocol;         // -oMr
-  std::string sender_host;               // -oMa
-  std::string sender_host_name;          // -oMs
-  std::string sender_ident;              // -oMt
+  std::string received_protocol;  // -oMr
+  std::string sender_host;        // -oMa
+  std::string sender_host_name;   // -oMs
+  std::string sender_ident;       // -oMt
 
-  std::vector<std::string> arguments;    // message ids, recipients
+  std::vector<std::string> arguments;  // message ids, recipients
 };
 
 // `program` is the name that it was called by: "mailq", "sendmail", "rsmtp" and so on mean options.
 // The error says which word is wrong.
-Result<CommandLine> parse_command_line(std::string_view program, const std::vector<std::string>& words);
+Result<CommandLine> parse_command_line(std::string_view program,
+                                       const std::vector<std::string>& words);
 
 std::string usage();
 

@@ -1,13 +1,13 @@
 #include "daemon/commands.h"
 
+#include "core/config/values.h"
+#include "daemon/supervisor.h"
+#include "daemon/worker.h"
+
 #include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
-
-#include "core/config/values.h"
-#include "daemon/supervisor.h"
-#include "daemon/worker.h"
 
 namespace godwit::daemon {
 namespace {
@@ -15,7 +15,8 @@ namespace {
 // The first file of the list that exists; the first of all where none does, so that the message
 // names it.
 std::string choose_config(const std::string& list) {
-  const std::vector<std::string> paths = config::split_list(list.empty() ? kDefaultConfigPath : list);
+  const std::vector<std::string> paths =
+      config::split_list(list.empty() ? kDefaultConfigPath : list);
   for (const std::string& path : paths) {
     if (::access(path.c_str(), R_OK) == 0) return path;
   }
@@ -34,7 +35,8 @@ LoadOptions load_options(const CommandLine& line) {
 // The words that a worker needs to read the same configuration, whatever its working directory.
 std::vector<std::string> worker_words(const CommandLine& line, const LoadOptions& load) {
   std::vector<std::string> words{"-C", load.path};
-  for (const config::MacroOverride& macro : line.macros) words.push_back("-D" + macro.name + "=" + macro.value);
+  for (const config::MacroOverride& macro : line.macros)
+    words.push_back("-D" + macro.name + "=" + macro.value);
   if (!line.interfaces.empty()) words.insert(words.end(), {"-oX", line.interfaces});
   if (!line.pid_file.empty()) words.insert(words.end(), {"-oP", line.pid_file});
   if (!line.queue_interval.empty()) words.push_back("-q" + line.queue_interval);
@@ -61,7 +63,8 @@ int print_version(const LoadOptions& load) {
       names_of(delivery::transport_driver_rows(), [](const delivery::TransportDriverRow& row) {
         return row.make != nullptr ? row.name : std::string_view();
       });
-  std::printf("Lookups (built-in):\nAuthenticators:\nRouters:%s\nTransports:%s\n", routers.c_str(), transports.c_str());
+  std::printf("Lookups (built-in):\nAuthenticators:\nRouters:%s\nTransports:%s\n", routers.c_str(),
+              transports.c_str());
   std::printf("Configuration file is %s\n", load.path.c_str());
   return 0;
 }
@@ -116,7 +119,8 @@ int run_command(const CommandLine& line) {
   config::Diagnostics diagnostics;
   const ConfigPointer config = load_config(load, diagnostics);
   if (!line.queue_interval.empty() && !config::parse_time(line.queue_interval)) {
-    std::fprintf(stderr, "godwit: -q%s: a time is a number with a unit, as in 10m\n", line.queue_interval.c_str());
+    std::fprintf(stderr, "godwit: -q%s: a time is a number with a unit, as in 10m\n",
+                 line.queue_interval.c_str());
     return 1;
   }
   if (diagnostics.has_errors() || (line.mode == Mode::check_config && !diagnostics.all().empty())) {

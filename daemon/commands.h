@@ -1,10 +1,10 @@
 // What the command line can ask for: each command is a function from it to an exit status.
 #pragma once
 
-#include <memory>
-
 #include "daemon/command_line.h"
 #include "daemon/server_config.h"
+
+#include <memory>
 
 namespace godwit::daemon {
 
@@ -23,8 +23,8 @@ int show_messages(const CommandLine& line, const ConfigPointer& config);
 int submit_message(const CommandLine& line, const ConfigPointer& config);
 int submit_smtp(const CommandLine& line, const ConfigPointer& config);
 
-// Delivers what is in shards that nobody owns, until nothing is under way any more. With `ids`: only
-// these messages, now. For commands that find no daemon running.
+// Delivers what is in shards that nobody owns, until nothing is under way any more. With `ids`:
+// only these messages, now. For commands that find no daemon running.
 struct LocalRun {
   bool forced = false;
   bool with_frozen = false;

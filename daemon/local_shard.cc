@@ -1,10 +1,10 @@
 #include "daemon/local_shard.h"
 
+#include "daemon/worker.h"
+
 #include <unistd.h>
 
 #include <algorithm>
-
-#include "daemon/worker.h"
 
 namespace godwit::daemon {
 namespace {
@@ -31,7 +31,9 @@ LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config)
       ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall()),
       hosts_(loop_, !config_->options().disable_ipv6) {}
 
-LocalShard::~LocalShard() { close(); }
+LocalShard::~LocalShard() {
+  close();
+}
 
 Result<void> LocalShard::open(const std::string& name) {
   const Result<void> made = make_spool_directories(*config_);
@@ -39,7 +41,8 @@ Result<void> LocalShard::open(const std::string& name) {
   hints_ = open_hints(config_->spool_directory, log_);
   dir_ = config_->spool_directory + "/shards/" + name;
   is_commands_own_ = !name.starts_with('w');
-  const delivery::DeliveryServices services{loop_, nullptr, log_, hosts_, *hints_, random_, ids_, config_->facts};
+  const delivery::DeliveryServices services{loop_,   nullptr, log_, hosts_,
+                                            *hints_, random_, ids_, config_->facts};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

@@ -1,14 +1,14 @@
-// LocalShard: a shard of the spool opened by a command instead of a worker: to put a message into it,
-// to deliver what it holds, to carry out an operator's command while no daemon runs.
+// LocalShard: a shard of the spool opened by a command instead of a worker: to put a message into
+// it, to deliver what it holds, to carry out an operator's command while no daemon runs.
 #pragma once
-
-#include <memory>
-#include <string>
 
 #include "core/io/log_writer.h"
 #include "daemon/server_config.h"
 #include "delivery/queue/queue.h"
 #include "delivery/retry/hints.h"
+
+#include <memory>
+#include <string>
 
 namespace godwit::daemon {
 

@@ -1,15 +1,16 @@
 // The program: reads the command line and hands over to what it asks for.
+#include "daemon/command_line.h"
+#include "daemon/commands.h"
+
 #include <cstdio>
 #include <string>
 #include <vector>
 
-#include "daemon/command_line.h"
-#include "daemon/commands.h"
-
 int main(int count, char** words) {
   using namespace godwit::daemon;
   const std::vector<std::string> arguments(words + (count > 0 ? 1 : 0), words + count);
-  const godwit::Result<CommandLine> line = parse_command_line(count > 0 ? words[0] : "godwit", arguments);
+  const godwit::Result<CommandLine> line =
+      parse_command_line(count > 0 ? words[0] : "godwit", arguments);
   if (!line) {
     std::fprintf(stderr, "godwit: %s\n", line.error().detail().c_str());
     return 1;

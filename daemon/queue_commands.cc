@@ -1,14 +1,6 @@
 // The commands about the queue: listing, counting, running, acting on messages, showing them. A
 // listing reads shards as they are; a command goes to the worker that owns the message, or is
 // carried out here where nobody does.
-#include <unistd.h>
-
-#include <algorithm>
-#include <cinttypes>
-#include <cstdio>
-#include <fstream>
-#include <map>
-
 #include "core/base/ascii.h"
 #include "core/spool/shard_reader.h"
 #include "daemon/commands.h"
@@ -18,6 +10,14 @@
 #include "delivery/queue/message_key.h"
 #include "protocol/spool_format/envelope.h"
 #include "protocol/spool_format/envelope_text.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <map>
 
 namespace godwit::daemon {
 namespace {
@@ -34,8 +34,8 @@ class Listing final : public spool::RecoverySink {
  public:
   std::map<message::MessageId, Listed> messages;
 
-  void on_message(spool::MessageRef ref, spool::MessageKey key, uint64_t, uint64_t header_bytes, uint64_t body_bytes,
-                  WallTime received) override {
+  void on_message(spool::MessageRef ref, spool::MessageKey key, uint64_t, uint64_t header_bytes,
+                  uint64_t body_bytes, WallTime received) override {
     Listed& listed = messages[delivery::id_of(key)];
     listed.ref = ref;
     listed.bytes = header_bytes + 2 + body_bytes;
@@ -60,14 +60,16 @@ struct QueueView {
 
   explicit QueueView(const ServerConfig& config) {
     for (const std::string& name : shard_names(config)) {
-      Result<spool::ShardReader> reader = spool::ShardReader::open(files, config.spool_directory + "/shards/" + name);
+      Result<spool::ShardReader> reader =
+          spool::ShardReader::open(files, config.spool_directory + "/shards/" + name);
       if (!reader) continue;
       auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
       const Result<void> read = shard->reader.replay(shard->listing);
       if (read) {
         shards.push_back(std::move(shard));
       } else if (read.error().code() != Errc::not_found) {
-        std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(), read.error().to_string().c_str());
+        std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(),
+                     read.error().to_string().c_str());
       }
     }
   }
@@ -106,8 +108,8 @@ std::string short_age(Millis age) {
   return std::to_string(hours / 24) + "d";
 }
 
-void print_message(const message::MessageId& id, Listed& listed, spool::ShardReader& reader, const CommandLine& line,
-                   WallTime now) {
+void print_message(const message::MessageId& id, Listed& listed, spool::ShardReader& reader,
+                   const CommandLine& line, WallTime now) {
   if (line.list_ids) {
     std::printf("%s\n", id.to_string().c_str());
     return;
@@ -124,8 +126,9 @@ void print_message(const message::MessageId& id, Listed& listed, spool::ShardRea
   if (progress != nullptr && !progress->new_sender.empty()) {
     sender = progress->new_sender == "<>" ? "" : progress->new_sender;
   }
-  std::printf("%3s %5s %s <%s>%s\n", short_age(now - listed.received).c_str(), short_size(listed.bytes).c_str(),
-              id.to_string().c_str(), sender.c_str(), listed.entry.frozen ? " *** frozen ***" : "");
+  std::printf("%3s %5s %s <%s>%s\n", short_age(now - listed.received).c_str(),
+              short_size(listed.bytes).c_str(), id.to_string().c_str(), sender.c_str(),
+              listed.entry.frozen ? " *** frozen ***" : "");
   for (uint32_t i = 0; i < envelope->recipients.size(); ++i) {
     const bool done = progress != nullptr && progress->is_done(i);
     if (done && line.list_undelivered) continue;
@@ -169,7 +172,8 @@ std::optional<std::string> ask_workers(const ServerConfig& config, const std::st
   const Result<std::vector<std::string>> names = files.list(config.spool_directory + "/control");
   if (!names) return answer;
   for (const std::string& name : *names) {
-    const Result<std::string> got = ask_control(config.spool_directory + "/control/" + name, command);
+    const Result<std::string> got =
+        ask_control(config.spool_directory + "/control/" + name, command);
     if (!got) continue;
     const bool has_it = !got->starts_with("error not_found no message");
     if (!answer || has_it) answer = *got;
@@ -210,12 +214,14 @@ Result<void> act_here(LocalShard& shard, MessageAction action, const message::Me
 // One message, wherever it is.
 Result<void> act(const CommandLine& line, const ConfigPointer& config, const message::MessageId& id,
                  const std::string& argument) {
-  const std::string command = std::string(verb_of(line.action)) + " " + id.to_string() + (argument.empty() ? "" : " " + argument);
+  const std::string command = std::string(verb_of(line.action)) + " " + id.to_string() +
+                              (argument.empty() ? "" : " " + argument);
   const std::optional<std::string> answer = ask_workers(*config, command);
   if (answer && *answer == "ok") return {};
   if (answer && !answer->starts_with("error not_found no message")) {
     const std::string_view text = std::string_view(*answer).substr(6);
-    return Error(Errc::invalid_argument, std::string(text.substr(std::min(text.find(' ') + 1, text.size()))));
+    return Error(Errc::invalid_argument,
+                 std::string(text.substr(std::min(text.find(' ') + 1, text.size()))));
   }
   QueueView view(*config);
   const auto [shard, listed] = view.find(id);
@@ -254,7 +260,8 @@ int list_queue(const CommandLine& line, const ConfigPointer& config) {
   for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) {
     for (auto& [id, listed] : shard->listing.messages) {
       const bool asked = line.arguments.empty() ||
-                         std::find(line.arguments.begin(), line.arguments.end(), id.text()) != line.arguments.end();
+                         std::find(line.arguments.begin(), line.arguments.end(), id.text()) !=
+                             line.arguments.end();
       if (asked) print_message(id, listed, shard->reader, line, now);
     }
   }
@@ -264,7 +271,8 @@ int list_queue(const CommandLine& line, const ConfigPointer& config) {
 int count_queue(const ConfigPointer& config) {
   QueueView view(*config);
   size_t count = 0;
-  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) count += shard->listing.messages.size();
+  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards)
+    count += shard->listing.messages.size();
   std::printf("%zu\n", count);
   return 0;
 }
@@ -290,18 +298,22 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
 }
 
 int act_on_messages(const CommandLine& line, const ConfigPointer& config) {
-  const bool one_message = line.action == MessageAction::mark || line.action == MessageAction::edit_sender ||
+  const bool one_message = line.action == MessageAction::mark ||
+                           line.action == MessageAction::edit_sender ||
                            line.action == MessageAction::add_recipient;
   if (line.arguments.empty() || (one_message && line.arguments.size() < 2)) {
-    std::fprintf(stderr, "godwit: a message id%s is missing\n", one_message ? " or an address" : "");
+    std::fprintf(stderr, "godwit: a message id%s is missing\n",
+                 one_message ? " or an address" : "");
     return 1;
   }
   std::vector<std::pair<std::string, std::string>> work;  // id, argument
   if (one_message) {
-    for (size_t i = 1; i < line.arguments.size(); ++i) work.emplace_back(line.arguments[0], line.arguments[i]);
+    for (size_t i = 1; i < line.arguments.size(); ++i)
+      work.emplace_back(line.arguments[0], line.arguments[i]);
   } else {
     const char* login = getlogin();
-    const std::string who = line.action == MessageAction::remove ? (login != nullptr ? login : "root") : "";
+    const std::string who =
+        line.action == MessageAction::remove ? (login != nullptr ? login : "root") : "";
     for (const std::string& id : line.arguments) work.emplace_back(id, who);
   }
   int status = 0;
@@ -358,7 +370,8 @@ int show_messages(const CommandLine& line, const ConfigPointer& config) {
   }
   const Result<message::MessageId> id = message::MessageId::parse(line.arguments.front());
   if (!id) {
-    std::fprintf(stderr, "godwit: %s is no message id\n", escape_control(line.arguments.front()).c_str());
+    std::fprintf(stderr, "godwit: %s is no message id\n",
+                 escape_control(line.arguments.front()).c_str());
     return 1;
   }
   if (line.action == MessageAction::view_log) return show_log(*config, id->to_string());
@@ -370,7 +383,8 @@ int show_messages(const CommandLine& line, const ConfigPointer& config) {
   }
   const Result<std::string> headers = shard->reader.read_headers(listed->ref);
   const Result<std::string> bytes = shard->reader.read_envelope(listed->ref);
-  const Result<Envelope> envelope = bytes ? decode_envelope(*bytes) : Result<Envelope>(bytes.error());
+  const Result<Envelope> envelope =
+      bytes ? decode_envelope(*bytes) : Result<Envelope>(bytes.error());
   if (!headers || !envelope) {
     std::fprintf(stderr, "godwit: message %s cannot be read\n", id->to_string().c_str());
     return 1;
@@ -400,7 +414,8 @@ int deliver_here(const ConfigPointer& config, const LocalRun& run) {
   for (const std::string& name : shard_names(*config)) {
     LocalShard shard(config);
     if (!shard.open(name)) continue;
-    if (run.forced || run.with_frozen) shard.queue().run_queue({run.forced, run.with_frozen, false});
+    if (run.forced || run.with_frozen)
+      shard.queue().run_queue({run.forced, run.with_frozen, false});
     shard.deliver();
   }
   return 0;

@@ -194,7 +194,7 @@ void set_facts(ServerConfig& config, const LoadOptions& load) {
 std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
                                                 config::Diagnostics& diagnostics) {
   auto config = std::make_shared<ServerConfig>();
-  config::SystemFiles files;
+  config::DiskFiles files;
   config::ReadOptions read;
   read.overrides = load.overrides;
   config->document = config::read_document(load.path, files, read, diagnostics);

@@ -2,6 +2,7 @@
 // header section, the commit, the answer.
 #include "core/base/ascii.h"
 #include "daemon/smtp_session.h"
+#include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
 
@@ -145,7 +146,6 @@ std::string SmtpSession::header_section() const {
   facts.program = kProgramName;
   facts.version = kVersion;
   facts.sender = sender_;
-  facts.has_sender = true;
   facts.id = incoming_.id.text();
   if (recipients_.size() == 1) facts.received_for = recipients_.front().address;
   facts.date = message_.received_at;

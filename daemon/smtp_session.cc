@@ -3,6 +3,7 @@
 #include "daemon/smtp_session.h"
 
 #include "core/base/ascii.h"
+#include "core/config/values.h"
 
 #include <algorithm>
 #include <utility>

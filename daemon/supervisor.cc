@@ -182,7 +182,7 @@ void BlockingLog::write(const LogRecord& record) {
 // --- The supervisor ------------------------------------------------------------------------------
 
 Supervisor::Supervisor(std::shared_ptr<const ServerConfig> config, SupervisorSetup setup)
-    : config_(std::move(config)), setup_(std::move(setup)) {}
+    : config_(std::move(config)), setup_(std::move(setup)), own_pid_(getpid()) {}
 
 Supervisor::~Supervisor() {
   for (const auto& [at, descriptor] : sockets_) ::close(descriptor);
@@ -258,6 +258,7 @@ Result<void> Supervisor::become_daemon() {
   ::close(pipe_ends[0]);
   announce_descriptor_ = pipe_ends[1];
   ::setsid();
+  own_pid_ = getpid();
   if (::chdir("/") != 0) return error_from_errno(errno, "chdir /");
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; fd <= 2 && null >= 0; ++fd) ::dup2(null, fd);

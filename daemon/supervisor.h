@@ -62,6 +62,7 @@ class Supervisor {
 
   std::shared_ptr<const ServerConfig> config_;
   SupervisorSetup setup_;
+  pid_t own_pid_;
   std::map<Endpoint, int> sockets_;
   std::unique_ptr<ConnectionCounts> counts_;
   std::map<pid_t, WorkerProcess> workers_;

@@ -1,6 +1,7 @@
 #include "delivery/queue/destination.h"
 
 #include "core/base/ascii.h"
+#include "core/config/values.h"
 #include "delivery/queue/log_lines.h"
 
 #include <algorithm>

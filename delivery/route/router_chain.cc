@@ -48,7 +48,7 @@ struct RouterCompiler {
   std::shared_ptr<const acl::ListPattern> list(config::ListKind kind,
                                                const config::ConfigText& text) const {
     if (!text.is_set) return nullptr;
-    return context.lists.compile(kind, text.text, context.diagnostics);
+    return context.lists.compile(kind, text.text, acl::ListOptions{}, context.diagnostics);
   }
 
   void compile(const config::Instance& instance) {

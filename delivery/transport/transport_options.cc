@@ -74,7 +74,7 @@ acl::Expansion TransportCompileContext::expansion(const config::ConfigText& text
 std::shared_ptr<const acl::ListPattern> TransportCompileContext::list(
     config::ListKind kind, const config::ConfigText& text) const {
   if (!text.is_set) return nullptr;
-  return lists.compile(kind, text.text, diagnostics);
+  return lists.compile(kind, text.text, acl::ListOptions{}, diagnostics);
 }
 
 std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDocument& document,

@@ -1,0 +1,48 @@
+#include "core/io/stdio_stream.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace godwit {
+namespace {
+
+constexpr size_t kBufferBytes = 64 * 1024;
+
+}  // namespace
+
+bool StdioStream::try_read() {
+  if (closed_) {
+    set_read_error(Error(Errc::cancelled, "the session is closed"));
+    return true;
+  }
+  buffer_.resize(kBufferBytes);
+  ssize_t got = 0;
+  do {
+    got = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    set_read_error(error_from_errno(errno, "read standard input"));
+  } else {
+    set_read(std::string_view(buffer_).substr(0, static_cast<size_t>(got)));
+  }
+  return true;
+}
+
+bool StdioStream::try_write(std::span<const std::string_view> parts) {
+  if (silent_ || closed_) return true;
+  for (std::string_view part : parts) {
+    while (!part.empty()) {
+      const ssize_t n = ::write(STDOUT_FILENO, part.data(), part.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) {
+        set_write_error(error_from_errno(errno, "write standard output"));
+        return true;
+      }
+      part.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  return true;
+}
+
+}  // namespace godwit

@@ -1,0 +1,31 @@
+// StdioStream: standard input and output as a ByteStream, blocking: for a process whose whole work
+// is one session (-bs, -bS).
+#pragma once
+
+#include "core/io/stream.h"
+
+#include <string>
+
+namespace godwit {
+
+class StdioStream final : public ByteStream {
+ public:
+  // `silent`: nothing is written (batched SMTP).
+  explicit StdioStream(bool silent) : silent_(silent) {}
+
+  void set_deadline(Instant) override {}
+  void close() noexcept override { closed_ = true; }
+  bool has_input() const override { return false; }
+
+ protected:
+  bool try_read() override;
+  void wait_readable() override {}
+  bool try_write(std::span<const std::string_view> parts) override;
+
+ private:
+  std::string buffer_;
+  bool silent_;
+  bool closed_ = false;
+};
+
+}  // namespace godwit
