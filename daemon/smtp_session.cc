@@ -151,7 +151,8 @@ Task<bool> SmtpSession::admit() {
         name + ": Too many concurrent SMTP connections; please try again later";
     const std::string why =
         "Connection from " + host_text().substr(2) + " refused: too many connections";
-    co_await refuse_connection({421, {}, text}, why);
+    const smtp::ReplyView reply{421, {}, text};
+    co_await refuse_connection(reply, why);
     co_return false;
   }
   const acl::EvalResult per_host = inbound_.expressions().max_per_host->evaluate(context());
@@ -163,7 +164,8 @@ Task<bool> SmtpSession::admit() {
         ": Too many concurrent SMTP connections from this IP address; please try again later";
     const std::string why = "Connection from " + host_text().substr(2) +
                             " refused: too many connections from that IP address";
-    co_await refuse_connection({421, {}, text}, why);
+    const smtp::ReplyView reply{421, {}, text};
+    co_await refuse_connection(reply, why);
     co_return false;
   }
   if (matches(inbound_.expressions().reject_hosts)) {

@@ -185,7 +185,9 @@ Supervisor::Supervisor(std::shared_ptr<const ServerConfig> config, SupervisorSet
     : config_(std::move(config)), setup_(std::move(setup)), own_pid_(getpid()) {}
 
 Supervisor::~Supervisor() {
-  for (const auto& [at, descriptor] : sockets_) ::close(descriptor);
+  for (const auto& [at, descriptors] : sockets_) {
+    for (int descriptor : descriptors) ::close(descriptor);
+  }
   if (signal_descriptor_ >= 0) ::close(signal_descriptor_);
 }
 
@@ -199,30 +201,49 @@ size_t Supervisor::worker_count() const {
   return static_cast<size_t>(std::clamp<int64_t>(wanted > 0 ? wanted : cores, 1, kWorkersMax));
 }
 
+// Opens sockets of `at` until there is one a worker. `is_new`: nothing was bound there before; then
+// the first is bound alone, so that a port that somebody else has is not shared with him by
+// accident.
+Result<void> Supervisor::bind_address(const Endpoint& at, std::vector<int>& descriptors) const {
+  if (descriptors.empty()) {
+    const Result<int> probe = bind_tcp(at);
+    if (!probe) return probe.error();
+    ::close(*probe);
+  }
+  while (descriptors.size() < worker_count()) {
+    const Result<int> descriptor = bind_tcp(at, true);
+    if (!descriptor) return descriptor.error();
+    descriptors.push_back(*descriptor);
+  }
+  return {};
+}
+
 // Opens what the configuration asks for and is not open yet, closes what it no longer names.
 Result<void> Supervisor::bind_all() {
-  std::map<Endpoint, int> wanted;
-  if (setup_.listens) {
-    for (const ListenAddress& listen : config_->listen) {
-      const auto open = sockets_.find(listen.at);
-      if (open != sockets_.end()) {
-        wanted.insert(*open);
-        continue;
-      }
-      const Result<int> descriptor = bind_tcp(listen.at);
-      if (!descriptor) {
-        const bool is_optional = listen.at.address.is_v6() && listen.at.address.is_unspecified();
-        if (is_optional) continue;  // a machine without IPv6, as Exim takes it
-        for (const auto& [at, fd] : wanted) {
-          if (!sockets_.contains(at)) ::close(fd);
-        }
-        return descriptor.error();
-      }
-      wanted.emplace(listen.at, *descriptor);
-    }
+  std::map<Endpoint, std::vector<int>> wanted;
+  std::optional<Error> failure;
+  for (const ListenAddress& listen : config_->listen) {
+    if (!setup_.listens || failure) break;
+    std::vector<int> descriptors;
+    const auto open = sockets_.find(listen.at);
+    if (open != sockets_.end()) descriptors = open->second;
+    const Result<void> bound = bind_address(listen.at, descriptors);
+    // A machine without IPv6 is no error where every address was asked for, as Exim takes it.
+    const bool is_optional = listen.at.address.is_v6() && listen.at.address.is_unspecified();
+    if (!bound && !is_optional) failure = bound.error();
+    if (!descriptors.empty()) wanted.emplace(listen.at, std::move(descriptors));
   }
-  for (const auto& [at, descriptor] : sockets_) {
-    if (!wanted.contains(at)) ::close(descriptor);
+  if (failure) {
+    for (const auto& [at, descriptors] : wanted) {
+      const auto kept = sockets_.find(at);
+      const size_t first_new = kept == sockets_.end() ? 0 : kept->second.size();
+      for (size_t i = first_new; i < descriptors.size(); ++i) ::close(descriptors[i]);
+    }
+    return *failure;
+  }
+  for (const auto& [at, descriptors] : sockets_) {
+    if (wanted.contains(at)) continue;
+    for (int descriptor : descriptors) ::close(descriptor);
   }
   sockets_ = std::move(wanted);
   return {};
@@ -280,7 +301,7 @@ std::string Supervisor::announcement() const {
   text += setup_.queue_interval.empty() ? "no queue runs" : "-q" + setup_.queue_interval;
   if (sockets_.empty()) return text + ", not listening for SMTP";
   text += ", listening for SMTP on";
-  for (const auto& [at, descriptor] : sockets_) text += " " + at.to_string();
+  for (const auto& [at, descriptors] : sockets_) text += " " + at.to_string();
   return text;
 }
 
@@ -296,9 +317,11 @@ std::string Supervisor::announcement() const {
   argument.announces = index == 0;
   keep_over_exec(argument.counts_descriptor);
   keep_over_exec(ready_descriptor);
-  for (const auto& [at, descriptor] : sockets_) {
-    keep_over_exec(descriptor);
-    argument.listen_descriptors.push_back(descriptor);
+  for (const auto& [at, descriptors] : sockets_) {
+    for (size_t i = index; i < descriptors.size(); i += argument.workers) {
+      keep_over_exec(descriptors[i]);
+      argument.listen_descriptors.push_back(descriptors[i]);
+    }
   }
   std::vector<std::string> words{"godwit", format_worker_argument(argument)};
   if (index == 0) words.push_back("--announce=" + announcement());

@@ -42,6 +42,7 @@ class Supervisor {
     WallTime started;
   };
 
+  Result<void> bind_address(const Endpoint& at, std::vector<int>& descriptors) const;
   Result<void> bind_all();
   Result<void> become_daemon();
   Result<void> write_pid_file() const;
@@ -63,7 +64,9 @@ class Supervisor {
   std::shared_ptr<const ServerConfig> config_;
   SupervisorSetup setup_;
   pid_t own_pid_;
-  std::map<Endpoint, int> sockets_;
+  // By address: a socket for each worker index, open from the first start on. Where a new
+  // configuration has fewer workers, the sockets of those that are gone go to the others.
+  std::map<Endpoint, std::vector<int>> sockets_;
   std::unique_ptr<ConnectionCounts> counts_;
   std::map<pid_t, WorkerProcess> workers_;
   unsigned generation_ = 0;

@@ -1,10 +1,10 @@
 // Event: something that happens once and that one task waits for.
 #pragma once
 
+#include "core/base/assert.h"
+
 #include <coroutine>
 #include <utility>
-
-#include "core/base/assert.h"
 
 namespace godwit {
 

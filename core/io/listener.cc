@@ -71,12 +71,13 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, int descriptor, UvS
   return listener;
 }
 
-Result<int> bind_tcp(const Endpoint& at) {
+Result<int> bind_tcp(const Endpoint& at, bool shares_port) {
   const int family = at.address.is_v6() ? AF_INET6 : AF_INET;
   const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return error_from_errno(errno, "socket for " + at.to_string());
   const int on = 1;
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (shares_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   sockaddr_storage address{};
   const unsigned length = to_sockaddr(at, address);

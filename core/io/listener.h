@@ -37,8 +37,9 @@ class Listener {
 };
 
 // A bound TCP socket for a Listener, close-on-exec and non-blocking, or the reason why not.
-// For IPv6 it is bound for IPv6 only.
-Result<int> bind_tcp(const Endpoint& at);
+// For IPv6 it is bound for IPv6 only. `shares_port`: one of several sockets on that address, among
+// which the system spreads connections (SO_REUSEPORT).
+Result<int> bind_tcp(const Endpoint& at, bool shares_port = false);
 // A bound unix-domain socket; an old socket file at `path` is replaced. `mode` are its permissions.
 Result<int> bind_unix(const std::string& path, unsigned mode);
 

@@ -14,7 +14,7 @@ namespace godwit {
 LogWriter::LogWriter(Loop& loop, LogPaths paths, LogStyle style)
     : loop_(loop),
       formatter_(style, getpid()),
-      turn_end_([](void* self) noexcept { static_cast<LogWriter*>(self)->hand_over(); }, this) {
+      flush_timer_([](void* self) noexcept { static_cast<LogWriter*>(self)->hand_over(); }, this) {
   streams_[kMain].path = std::move(paths.main);
   streams_[kReject].path = std::move(paths.reject);
   streams_[kPanic].path = std::move(paths.panic);
@@ -45,7 +45,13 @@ void LogWriter::write(const LogRecord& record) {
   append(kReject, LogFiles::reject);
   append(kPanic, LogFiles::panic);
   if (wants_fields()) formatter_.append_json(streams_[kJson].waiting, record, at);
-  loop_.at_turn_end(turn_end_);
+  if (job_in_flight_) return;
+  if (streams_[kMain].waiting.size() > kFlushBytes) {
+    flush_timer_.disarm();
+    hand_over();
+  } else if (!flush_timer_.is_armed()) {
+    loop_.timers().set(flush_timer_, loop_.clock().now() + kFlushDelay);
+  }
 }
 
 void LogWriter::hand_over() noexcept {

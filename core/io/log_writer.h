@@ -41,6 +41,8 @@ class LogWriter final : public Log, Job {
     bool failing = false;
   };
   static constexpr size_t kWaitingBytesMax = 16 * 1024 * 1024;
+  static constexpr size_t kFlushBytes = 128 * 1024;  // so many do not wait for the timer
+  static constexpr Millis kFlushDelay{5};
 
   void run() noexcept override;
   void finished() noexcept override;
@@ -50,7 +52,7 @@ class LogWriter final : public Log, Job {
   Loop& loop_;
   LogFormatter formatter_;
   std::array<Stream, kStreams> streams_;
-  TurnEnd turn_end_;
+  TimerNode flush_timer_;
   bool job_in_flight_ = false;
   bool reopen_ = false;
   bool reopening_ = false;

@@ -58,7 +58,8 @@ TEST(Task, AnErrorLeavesEveryFrameUpToTheOneThatTakesIt) {
 }
 
 Task<Result<int>> fails_after_a_sleep(Timers& timers) {
-  co_await Sleep(timers, Seconds{5});
+  const Seconds pause{5};
+  co_await Sleep(timers, pause);
   co_return Error(Errc::timed_out, "scripted");
 }
 
@@ -86,7 +87,8 @@ TEST(Task, AnErrorAfterARealSuspensionArrivesToo) {
 }
 
 Task<void> sleep_once(Timers& timers, CancelSource& cancel, std::string& log) {
-  const bool whole = co_await Sleep(timers, Seconds{10}, &cancel);
+  const Seconds pause{10};
+  const bool whole = co_await Sleep(timers, pause, &cancel);
   log += whole ? 'w' : 'c';
 }
 
