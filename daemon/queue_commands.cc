@@ -290,7 +290,6 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
   for (const std::string& name : shard_names(*config)) {
     LocalShard shard(config);
     if (!shard.open(name)) continue;  // a worker has it, and has been told
-    shard.queue().start();
     shard.queue().run_queue({line.queue_forced, line.queue_with_frozen, line.queue_first_only});
     shard.deliver();
   }

@@ -97,6 +97,8 @@ Task<bool> SmtpSession::fill() {
     (void)sent;
     co_return false;
   }
+  // The end of standard input ends a local session; only a message cut off is an error.
+  if (!origin_.peer && !engine_.in_transaction()) co_return false;
   if (selects(config::LogSelector::lost_incoming_connection)) {
     const char* what = incoming_.writer
                            ? "unexpected disconnection while reading message data from "
@@ -197,7 +199,7 @@ smtp::ServerLimits SmtpSession::limits() const {
   limits.max_unknown_commands = bounded(options.smtp_max_unknown_commands);
   limits.max_synprot_errors = bounded(options.smtp_max_synprot_errors);
   limits.max_nonmail = bounded(options.smtp_accept_max_nonmail);
-  limits.enforce_sync = options.smtp_enforce_sync && !origin_.is_batch;
+  limits.enforce_sync = options.smtp_enforce_sync && origin_.peer.has_value();
   limits.helo_allow_chars = options.helo_allow_chars;
   switch (static_cast<config::BareNewline>(options.smtp_bare_newline.index)) {
     case config::BareNewline::reject:
@@ -220,7 +222,7 @@ Task<bool> SmtpSession::greet() {
   smtp::ServerLimits session_limits = limits();
   if (!matches(expressions.nonmail_hosts)) session_limits.max_nonmail = UINT32_MAX;
   session_limits.accept_junk_helo = matches(expressions.junk_helo_hosts);
-  session_limits.require_helo = matches(expressions.require_helo_hosts);
+  session_limits.require_helo = origin_.peer && matches(expressions.require_helo_hosts);
   const acl::EvalResult messages = expressions.max_per_connection->evaluate(context());
   const std::optional<uint64_t> messages_max =
       messages.ok() ? parse_decimal(trim(messages.text)) : std::nullopt;

@@ -429,7 +429,9 @@ void Supervisor::reload() {
   if (diagnostics.has_errors()) {
     log("SIGHUP received: the new configuration has errors and is not used");
     for (const config::Diagnostic& diagnostic : diagnostics.all())
-      log(diagnostics.render_short(diagnostic));
+      {
+      log(diagnostics.render_short(diagnostic) + (diagnostic.hint.empty() ? "" : "; " + diagnostic.hint));
+    }
     return;
   }
   const std::shared_ptr<const ServerConfig> before = std::exchange(config_, std::move(config));

@@ -44,6 +44,7 @@ struct QueueEntry {
   bool frozen = false;
   bool ready = false;   // in the list of those to be tried
   bool forced = false;  // try now whatever hints say
+  bool in_run = false;  // chosen by a queue run: queue_only no longer holds it
 
   Progress& need_progress() {
     if (progress == nullptr) progress = std::make_unique<Progress>();

@@ -290,6 +290,7 @@ void Queue::run_queue(const QueueRun& run) {
             [](const QueueEntry* a, const QueueEntry* b) { return a->received < b->received; });
   for (QueueEntry* entry : chosen) {
     entry->forced = run.forced;
+    entry->in_run = true;
     if (entry->frozen && run.with_frozen) (void)thaw(id_of(entry->key));
     if (entry->next_attempt == kNotBeforeQueueRun && !entry->frozen) {
       entry->need_progress().released = true;
@@ -350,7 +351,8 @@ Task<void> Queue::attempt(QueueEntry& entry) {
     services_.log.panic(LogEvent::spool, id_of(entry.key).to_string(),
                         "cannot read the message from the spool: " + loaded.error().to_string());
   } else if (entry.active->envelope.queue_only &&
-             (entry.progress == nullptr || !entry.progress->released) && !entry.forced) {
+             (entry.progress == nullptr || !entry.progress->released) && !entry.forced &&
+             !entry.in_run) {
     verdict.next_attempt = kNotBeforeQueueRun;
   } else {
     DeliveryAttempt work(*this, *entry.active);
@@ -364,6 +366,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   if (entry.active != nullptr) fresh_bytes_ -= entry.active->fresh_bytes;
   --active_;
   entry.forced = false;
+  entry.in_run = false;
   if (verdict.complete) {
     complete(entry, id);
   } else {

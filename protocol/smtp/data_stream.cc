@@ -109,4 +109,21 @@ DataStream::Step DataStream::bare(std::string_view kept) noexcept {
   return {policy_ == BareLineEnds::replace ? kSpace : kept, 0, false};
 }
 
+void BareLineEndFinder::feed(std::string_view bytes) noexcept {
+  if (bytes.empty() || found_) return;
+  // Every LF must follow a CR, and there must be no further CR.
+  size_t returns = ends_in_cr_ ? 1 : 0;
+  returns += static_cast<size_t>(std::count(bytes.begin(), bytes.end(), '\r'));
+  size_t pairs = 0;
+  char before = ends_in_cr_ ? '\r' : '\0';
+  for (size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
+    if (at > 0) before = bytes[at - 1];
+    if (before != '\r') found_ = true;
+    before = '\0';
+    ++pairs;
+  }
+  ends_in_cr_ = bytes.back() == '\r';
+  if (returns != pairs + (ends_in_cr_ ? 1 : 0)) found_ = true;
+}
+
 }  // namespace godwit::smtp

@@ -17,6 +17,19 @@ enum class BareLineEnds : uint8_t {
   keep,     // leave it; what is sent on is made canonical by DotStuffer
 };
 
+// Looks for a CR or LF that is not part of a CRLF in the octets of BDAT, which are taken as they are:
+// whoever sends the message on must know that it has to be made canonical.
+class BareLineEndFinder {
+ public:
+  void feed(std::string_view bytes) noexcept;
+  // After the last bytes: a CR at their very end is bare too.
+  bool found() const noexcept { return found_ || ends_in_cr_; }
+
+ private:
+  bool found_ = false;
+  bool ends_in_cr_ = false;
+};
+
 class DataStream {
  public:
   explicit DataStream(BareLineEnds policy) noexcept : policy_(policy) {}

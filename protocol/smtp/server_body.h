@@ -15,9 +15,12 @@ struct ServerEngine::Body {
 
   message::HeaderScanner headers;
   DataStream data;
+  BareLineEndFinder chunks;  // BDAT only
   uint64_t bytes = 0;
   bool chunked = false;
   std::optional<ReplyId> refusal;
+
+  bool has_bare_line_ends() const noexcept { return chunked ? chunks.found() : data.bare_seen(); }
 };
 
 // The bit of ServerEngine::nonmail_seen_ for a verb.

@@ -56,7 +56,7 @@ std::string ServerEngine::take_output() {
 
 BodyTotals ServerEngine::body() const noexcept {
   if (!body_) return {};
-  return {body_->bytes, body_->chunked, body_->data.bare_seen()};
+  return {body_->bytes, body_->chunked, body_->has_bare_line_ends()};
 }
 
 const message::HeaderScanner& ServerEngine::headers() const noexcept {

@@ -105,6 +105,7 @@ bool ServerEngine::next_chunk(Event& event) {
     input_.remove_prefix(octets.size());
     if (chunk_answered_ || bdat_.is_failed()) continue;
     judge_body(octets);
+    body_->chunks.feed(octets);
     if (body_->refusal) continue;
     event = {EventKind::body_chunk, octets};
     return true;

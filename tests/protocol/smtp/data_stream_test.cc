@@ -180,3 +180,29 @@ TEST(DotStuffer, DoesNotCopyTheBody) {
 
 }  // namespace
 }  // namespace godwit::smtp
+
+namespace godwit::smtp {
+namespace {
+
+TEST(BareLineEndFinder, FindsWhatIsNoPairHoweverItIsCut) {
+  struct Cut {
+    std::string_view bytes;
+    bool bare;
+  };
+  constexpr Cut kCuts[] = {
+      {"", false},        {"a\r\nb\r\n", false}, {"a\nb", true},       {"a\rb", true},   {"\n", true},
+      {"\r", true},       {"\r\n", false},       {"\r\r\n", true},     {"\r\n\n", true}, {"a\r\n\r\n", false},
+      {"a\r\nb\r", true}, {"no line end", false}, {"x\n\r", true},
+  };
+  for (const Cut& c : kCuts) {
+    for (size_t cut = 0; cut <= c.bytes.size(); ++cut) {
+      BareLineEndFinder finder;
+      finder.feed(c.bytes.substr(0, cut));
+      finder.feed(c.bytes.substr(cut));
+      EXPECT_EQ(finder.found(), c.bare) << testing::PrintToString(c.bytes) << " cut at " << cut;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace godwit::smtp
