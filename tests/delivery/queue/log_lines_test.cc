@@ -1,0 +1,82 @@
+#include "delivery/queue/log_lines.h"
+
+#include <gtest/gtest.h>
+
+namespace godwit::delivery {
+namespace {
+
+DeliveryLineFacts facts() {
+  DeliveryLineFacts f;
+  f.address = "user@example.com";
+  f.sender = "a@b.test";
+  f.return_path = "r@b.test";
+  f.router = "out";
+  f.transport = "remote";
+  f.message_bytes = 4096;
+  f.queue_time = Millis{2500};
+  f.delivery_time = Millis{1250};
+  return f;
+}
+
+DeliveryOutcome delivered() {
+  DeliveryOutcome o;
+  o.kind = OutcomeKind::delivered;
+  o.confirmation = "250 \"ok\"";
+  auto remote = std::make_shared<RemoteInfo>();
+  remote->host_name = "mx.example.com";
+  remote->endpoint = {*IpAddress::parse("192.0.2.1"), 2525};
+  o.remote = remote;
+  return o;
+}
+
+TEST(LogLines, ADeliveryLooksAsInExim) {
+  const config::LogSelectors selectors;
+  EXPECT_EQ(delivered_line(facts(), delivered(), true, selectors),
+            "=> user@example.com R=out T=remote H=mx.example.com [192.0.2.1] C=\"250 \\\"ok\\\"\"");
+  EXPECT_EQ(delivered_line(facts(), delivered(), false, selectors).substr(0, 3), "-> ");
+}
+
+TEST(LogLines, LocalDeliveriesShowTheLocalPartFirst) {
+  DeliveryLineFacts f = facts();
+  f.local_part = "user";
+  DeliveryOutcome o;
+  o.kind = OutcomeKind::delivered;
+  EXPECT_EQ(delivered_line(f, o, true, config::LogSelectors()),
+            "=> user <user@example.com> R=out T=remote");
+}
+
+TEST(LogLines, SelectorsAddTheirFields) {
+  using config::LogSelector;
+  config::LogSelectors selectors;
+  for (LogSelector s :
+       {LogSelector::sender_on_delivery, LogSelector::return_path_on_delivery,
+        LogSelector::delivery_size, LogSelector::outgoing_port, LogSelector::pipelining,
+        LogSelector::queue_time, LogSelector::deliver_time, LogSelector::millisec}) {
+    selectors.set(s, true);
+  }
+  selectors.set(LogSelector::smtp_confirmation, false);
+  DeliveryOutcome o = delivered();
+  o.pipelined = o.chunked = true;
+  EXPECT_EQ(delivered_line(facts(), o, true, selectors),
+            "=> user@example.com F=<a@b.test> P=<r@b.test> R=out T=remote S=4096 H=mx.example.com "
+            "[192.0.2.1]:2525 L K QT=2.500s DT=1.250s");
+}
+
+TEST(LogLines, DeferralsAndFailuresSayWhy) {
+  DeliveryOutcome o = delivered();
+  o.kind = OutcomeKind::deferred;
+  o.error_number = kErrorRcpt4xx;
+  o.reply = "450 later";
+  o.text = "SMTP error from remote mail server after RCPT TO:<user@example.com>: 450 later";
+  const config::LogSelectors selectors;
+  EXPECT_EQ(deferred_line(facts(), o, selectors),
+            "== user@example.com R=out T=remote H=mx.example.com [192.0.2.1] defer (-44): SMTP "
+            "error from "
+            "remote mail server after RCPT TO:<user@example.com>: 450 later");
+  o.text = "no such user";
+  EXPECT_EQ(failed_line(facts(), o, selectors),
+            "** user@example.com R=out T=remote H=mx.example.com [192.0.2.1]: no such user");
+}
+
+}  // namespace
+}  // namespace godwit::delivery
