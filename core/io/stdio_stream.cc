@@ -24,7 +24,13 @@ bool StdioStream::try_read() {
   if (got < 0) {
     set_read_error(error_from_errno(errno, "read standard input"));
   } else {
-    set_read(std::string_view(buffer_).substr(0, static_cast<size_t>(got)));
+    lines_.clear();
+    for (char c : std::string_view(buffer_).substr(0, static_cast<size_t>(got))) {
+      if (c == '\n' && !ended_in_cr_) lines_ += '\r';
+      lines_ += c;
+      ended_in_cr_ = c == '\r';
+    }
+    set_read(lines_);
   }
   return true;
 }

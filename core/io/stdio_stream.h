@@ -1,5 +1,5 @@
-// StdioStream: standard input and output as a ByteStream, blocking: for a process whose whole work
-// is one session (-bs, -bS).
+// StdioStream: standard input and output as a ByteStream, blocking: for a process whose whole work is
+// one session (-bs, -bS). Local programs end lines with LF: each becomes CRLF.
 #pragma once
 
 #include "core/io/stream.h"
@@ -24,6 +24,8 @@ class StdioStream final : public ByteStream {
 
  private:
   std::string buffer_;
+  std::string lines_;
+  bool ended_in_cr_ = false;
   bool silent_;
   bool closed_ = false;
 };

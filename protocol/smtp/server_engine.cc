@@ -47,6 +47,7 @@ void ServerEngine::tls_started() {
 
 void ServerEngine::receive(std::string_view bytes) {
   GODWIT_ASSERT(input_.empty());
+  line_ = {};  // it may point into the bytes before
   input_ = bytes;
 }
 

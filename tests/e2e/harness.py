@@ -18,6 +18,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("GODWIT_BUILD", ROOT / "build" / "dev"))
 PROGRAM = BUILD / "godwit"
+ENVIRONMENT = dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1")
 
 CONFIG = """\
 primary_hostname = mx.test
@@ -26,7 +27,6 @@ log_file_path = {dir}/log/%slog
 pid_file_path = {dir}/godwit.pid
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
-smtp_accept_max = 4000
 smtp_accept_queue_per_connection = 0
 acl_smtp_rcpt = accept
 host_lookup =
@@ -112,7 +112,7 @@ class Godwit:
         self.stderr = open(self.dir / "stderr", "ab")
         self.process = subprocess.Popen(
             [self.program, "-C", self.config, "-bdf", *self.arguments],
-            stdout=self.stderr, stderr=self.stderr, start_new_session=True)
+            stdout=self.stderr, stderr=self.stderr, start_new_session=True, env=ENVIRONMENT)
         wait_for(self.accepts, 20, lambda: "the daemon to listen: " + self.errors())
 
     def accepts(self):
