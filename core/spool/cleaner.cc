@@ -3,6 +3,8 @@
 #include "core/spool/segment_loader.h"
 #include "core/spool/store_core.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace godwit::spool {
@@ -63,7 +65,7 @@ struct LoadWholeCall {
 
 void Cleaner::kick() {
   again_ = true;
-  if (running_ || core_.is_closing() || core_.is_failing()) return;
+  if (running_ || core_.is_closing()) return;
   running_ = true;
   core_.background().spawn(run());
 }
@@ -74,11 +76,10 @@ Task<void> Cleaner::run() {
     while (Segment* segment = pick()) {
       const uint32_t number = segment->number;
       const Result<void> done = co_await empty(number);
-      if (core_.is_closing() || core_.is_failing()) break;
+      if (core_.is_closing()) break;
       not_before_.erase(number);
       if (!done) not_before_[number] = core_.loop().clock().now() + kRetryAfterError;
     }
-    if (core_.is_failing()) break;
   }
   running_ = false;
 }
@@ -91,7 +92,7 @@ Segment* Cleaner::pick() {
       continue;
     const auto wait = not_before_.find(number);
     if (wait != not_before_.end() && now < wait->second) continue;
-    if (segment.live_messages == 0) return &segment;
+    if (segment.live_messages == 0 && (is_free(segment) || !core_.is_failing())) return &segment;
     if (!core_.has_room_to_move()) continue;
     if (number + core_.options().compact_age_segments > core_.tail_number()) continue;
     const uint64_t limit = uint64_t{segment.end} * core_.options().compact_live_percent / 100;
@@ -101,7 +102,16 @@ Segment* Cleaner::pick() {
   return sparsest;
 }
 
+// Nothing in the segment is needed: it may go without a word in the log.
+bool Cleaner::is_free(const Segment& segment) {
+  const auto is_there = [this](uint32_t other) { return core_.find_segment(other) != nullptr; };
+  return segment.live_messages == 0 && segment.updates == 0 &&
+         std::none_of(segment.guards.begin(), segment.guards.end(), is_there);
+}
+
 Task<Result<void>> Cleaner::empty(uint32_t number) {
+  Segment& before = core_.segments().at(number);
+  if (is_free(before)) co_return co_await core_.release(before);
   // Every chain of updates that is looked at below is then on disk.
   co_await ok(core_.flush());
   while (Segment* segment = core_.find_segment(number)) {
@@ -209,21 +219,36 @@ Task<Result<void>> Cleaner::gather_chains(uint32_t number) {
     index = segment.index.payload();
   }
   IndexReader reader(index);
-  while (const auto entry = reader.next()) {
-    if (entry->type != RecordType::update) continue;
-    const uint32_t slot = core_.live().find(entry->key);
-    if (slot == LiveTable::kNone || core_.live()[slot].is_ended) continue;
-    co_await ok(gather_chain(slot, number));
+  std::vector<RecordPtr> round;
+  std::optional<IndexEntry> entry = reader.next();
+  while (entry) {
+    if (entry->type == RecordType::update) {
+      const auto is_same = [&](const RecordPtr& other) { return other->key == entry->key; };
+      const bool is_done = std::any_of(round.begin(), round.end(), is_same);
+      const uint32_t slot = is_done ? LiveTable::kNone : core_.live().find(entry->key);
+      RecordPtr record = co_await ok(gather_chain(slot, number));
+      if (record) round.push_back(core_.enqueue(std::move(record)));
+    }
+    entry = reader.next();
+    if (entry && round.size() < kMovedMessagesPerRound) continue;
+    co_await ok(conclude_round(round));
     if (core_.is_closing()) co_return Error(Errc::cancelled, "closing");
   }
   co_return Result<void>();
 }
 
-Task<Result<void>> Cleaner::gather_chain(uint32_t slot, uint32_t number) {
+// The message's updates in one record, where some are in this segment; else null.
+Task<Result<RecordPtr>> Cleaner::gather_chain(uint32_t slot, uint32_t number) {
+  if (slot == LiveTable::kNone || core_.live()[slot].is_ended) co_return RecordPtr();
   const LiveMessage before = core_.live()[slot];
-  if (!before.last_update.is_set()) co_return Result<void>();
+  if (!before.last_update.is_set()) co_return RecordPtr();
+  const Segment* home = core_.find_segment(before.last_update.segment);
+  // Made a moment ago: what it is chained to cannot be read yet.
+  if (home == nullptr || before.last_update.offset >= home->synced_to) {
+    co_return Error(Errc::locked, "busy");
+  }
   Chain chain = co_await ok(read_chain(before.last_update, number));
-  if (!chain.touches_segment) co_return Result<void>();
+  if (!chain.touches_segment) co_return RecordPtr();
   auto record = std::make_shared<PendingRecord>();
   record->type = RecordType::update;
   record->flags = kFlagReplace;
@@ -233,13 +258,22 @@ Task<Result<void>> Cleaner::gather_chain(uint32_t slot, uint32_t number) {
   record->is_derived = record->is_transient = true;
   record->expected_at = before.at;
   record->expected_update = before.last_update;
-  core_.enqueue(record);
+  co_return record;
+}
+
+// Where a message went on meanwhile its segment stays until the next try.
+Task<Result<void>> Cleaner::conclude_round(std::vector<RecordPtr>& round) {
+  if (round.empty()) co_return Result<void>();
   co_await ok(core_.flush());
-  if (record->state == RecordState::failed) co_return *record->error;
-  // The message went on meanwhile: the segment stays until the next round.
-  const bool is_gone = !core_.live().is_valid(slot) || core_.live()[slot].key != before.key ||
-                       core_.live()[slot].is_ended;
-  if (record->state == RecordState::stale && !is_gone) co_return Error(Errc::locked, "busy");
+  bool is_busy = false;
+  for (const RecordPtr& record : round) {
+    if (record->state == RecordState::failed) co_return *record->error;
+    const LiveMessage& message = core_.live()[record->slot];
+    const bool is_gone = !message.is_used || message.key != record->key || message.is_ended;
+    if (record->state == RecordState::stale && !is_gone) is_busy = true;
+  }
+  round.clear();
+  if (is_busy) co_return Error(Errc::locked, "busy");
   co_return Result<void>();
 }
 

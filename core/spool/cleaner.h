@@ -22,6 +22,7 @@ class Cleaner {
 
   // Something may have become free. Starts the work where none runs.
   void kick();
+  bool is_running() const { return running_; }
   void kick_if_idle() {
     if (!running_) kick();
   }
@@ -29,12 +30,14 @@ class Cleaner {
  private:
   Task<void> run();
   Segment* pick();
+  bool is_free(const Segment& segment);
   // Makes nothing of the segment needed any more, and releases it.
   Task<Result<void>> empty(uint32_t number);
   Task<Result<void>> move_round(uint32_t number);
   Task<Result<RecordPtr>> read_for_move(uint32_t slot);
   Task<Result<void>> gather_chains(uint32_t number);
-  Task<Result<void>> gather_chain(uint32_t slot, uint32_t number);
+  Task<Result<RecordPtr>> gather_chain(uint32_t slot, uint32_t number);
+  Task<Result<void>> conclude_round(std::vector<RecordPtr>& round);
   Task<Result<void>> tell_survivors(uint32_t number);
 
   // The updates of a message that count, from its newest record back.

@@ -167,8 +167,9 @@ Task<void> StoreCore::close() {
   closing_ = true;
   const bool has_lock = lock_.is_open();
   if (has_lock) const Result<void> flushed = co_await flush();
-  closed_ = true;
+  // What runs beside still needs batches to come to its end.
   co_await background_.join();
+  closed_ = true;
   while (batch_in_flight_) {
     struct Idle {
       StoreCore& core;

@@ -76,6 +76,7 @@ class BatchJob final : public Job {
   void submit() { loop_.submit(*this); }
 
   std::vector<RecordPtr>& records() { return records_; }
+  const std::vector<RecordPtr>& records() const { return records_; }
   bool syncs() const { return sync_; }
   void set_sync() { sync_ = true; }
   const Result<void>& result() const { return result_; }

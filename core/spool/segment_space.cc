@@ -97,11 +97,15 @@ struct RemoveCall {
 
 }  // namespace
 
-bool StoreCore::open_tail() {
+// The next segment becomes the tail, or false where there is none yet: then the old tail stays, for
+// records that still fit into it.
+bool StoreCore::roll() {
   if (!prepared_) {
+    waits_for_segment_ = true;
     start_prepare();
     return false;
   }
+  if (tail_ != nullptr) close_tail();
   const uint32_t number = prepared_->number;
   tail_ = &segments_.emplace(number, std::move(*prepared_)).first->second;
   prepared_.reset();
@@ -125,6 +129,7 @@ void StoreCore::start_prepare() {
 Task<void> StoreCore::prepare(uint32_t number) {
   const uint64_t bytes = std::exchange(had_first_segment_, true) ? options_.segment_bytes
                                                                  : options_.first_segment_bytes;
+  const uint64_t asked_before = next_sequence_;
   Result<File> file = co_await make_segment_file(number, bytes);
   Result<void> done;
   Segment segment;
@@ -140,7 +145,6 @@ Task<void> StoreCore::prepare(uint32_t number) {
   } else {
     done = file.error();
   }
-  preparing_ = false;
   if (done) {
     prepared_ = std::move(segment);
     prepare_error_.reset();
@@ -152,8 +156,9 @@ Task<void> StoreCore::prepare(uint32_t number) {
     }
     RemoveCall remove{&files_, {path_of(segment_name(number))}};
     Result<void> removed = co_await blocking(loop_, std::move(remove));
-    if (tail_ == nullptr) fail_waiting(*prepare_error_);
+    if (waits_for_segment_) fail_waiting(*prepare_error_, asked_before);
   }
+  preparing_ = false;
   pump();
 }
 

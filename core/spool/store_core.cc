@@ -10,7 +10,7 @@ namespace {
 
 // The share of a segment that new mail leaves to updates and ends while there is no space for a
 // further segment: they are what frees space.
-constexpr uint32_t kReserveDivisor = 8;
+constexpr uint32_t kReserveDivisor = 4;
 
 Error as_disk_error(const Error& error) {
   if (error.code() == Errc::disk_full) return error;
@@ -154,7 +154,8 @@ void StoreCore::pump() {
 
 // False where there is nothing to write, or no segment to write it into yet.
 bool StoreCore::fill_batch() {
-  if (tail_ == nullptr && !open_tail()) return false;
+  waits_for_segment_ = false;
+  if (tail_ == nullptr && !roll()) return false;
   const bool sync = sync_due_ <= loop_.clock().now();
   batch_.reset(*tail_, sync);
   size_t bytes = 0;
@@ -171,8 +172,7 @@ bool StoreCore::fill_batch() {
       batch_.set_sync();
       return true;
     }
-    close_tail();
-    if (!open_tail()) return false;
+    if (!roll()) return false;
     batch_.reset(*tail_, sync);
   }
   if (queue_.empty()) {
@@ -429,14 +429,16 @@ void StoreCore::give_up_tail(const Error& error) {
   conclude_flushes(error);
 }
 
-// No segment can be had: who waits is told, what can wait stays.
-void StoreCore::fail_waiting(const Error& error) {
+// No segment can be had: who asked before `sequence` is told; whoever asked since has another try;
+// what can wait stays.
+void StoreCore::fail_waiting(const Error& error, uint64_t sequence) {
   failing_ = true;
   retry_at_ = loop_.clock().now() + kRetryAfterError;
   is_new_demand_ = false;
   std::deque<RecordPtr> kept;
   for (const RecordPtr& record : std::exchange(queue_, {})) {
-    if (!record->is_transient) {
+    if (!record->is_transient || record->sequence >= sequence) {
+      if (record->is_transient) is_new_demand_ = true;
       kept.push_back(record);
       continue;
     }
@@ -445,7 +447,8 @@ void StoreCore::fail_waiting(const Error& error) {
     conclude(record, RecordState::failed);
   }
   queue_ = std::move(kept);
-  conclude_flushes(error);
+  conclude_flushes(error, sequence);
+  if (!flushes_.empty()) is_new_demand_ = true;
 }
 
 void StoreCore::conclude(const RecordPtr& record, RecordState state) {
@@ -453,12 +456,13 @@ void StoreCore::conclude(const RecordPtr& record, RecordState state) {
   if (record->waiter) to_wake_.push_back(record);
 }
 
-void StoreCore::conclude_flushes(const std::optional<Error>& error) {
+void StoreCore::conclude_flushes(const std::optional<Error>& error, uint64_t sequence) {
   std::erase_if(flushes_, [&](FlushAwaiter* flush) {
     const bool is_done = unsynced_.empty() && !batch_in_flight_ &&
                          (queue_.empty() || queue_.front()->sequence > flush->target());
-    if (!error && !is_done) return false;
-    if (error) flush->result = *error;
+    const bool is_failed = error && flush->target() < sequence;
+    if (!is_failed && !is_done) return false;
+    if (is_failed) flush->result = *error;
     flushes_to_wake_.push_back(flush);
     return true;
   });
@@ -485,8 +489,9 @@ StoreStats StoreCore::stats() const {
   for (const auto& [number, segment] : segments_) stats.live_bytes += segment.live_bytes;
   stats.segments = segments_.size();
   stats.spare_segments = spares_.size();
-  stats.queued_records = queue_.size();
+  stats.queued_records = queue_.size() + (batch_in_flight_ ? batch_.records().size() : 0);
   stats.unsynced_records = unsynced_.size();
+  stats.is_cleaning = cleaner_.is_running();
   stats.is_failing = failing_;
   return stats;
 }
