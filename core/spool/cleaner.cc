@@ -78,7 +78,11 @@ Task<void> Cleaner::run() {
       const Result<void> done = co_await empty(number);
       if (core_.is_closing()) break;
       not_before_.erase(number);
-      if (!done) not_before_[number] = core_.loop().clock().now() + kRetryAfterError;
+      if (getenv("DBG")) fprintf(stderr, "empty %u: %s\n", number, done ? "ok" : done.error().to_string().c_str());
+      if (done) continue;
+      const bool is_worth_little = done.error().code() == Errc::too_many;
+      const Millis pause = is_worth_little ? kWeighAgain : kRetryAfterError;
+      not_before_[number] = core_.loop().clock().now() + pause;
     }
   }
   running_ = false;
@@ -92,7 +96,9 @@ Segment* Cleaner::pick() {
       continue;
     const auto wait = not_before_.find(number);
     if (wait != not_before_.end() && now < wait->second) continue;
-    if (segment.live_messages == 0 && (is_free(segment) || !core_.is_failing())) return &segment;
+    if (is_free(segment)) return &segment;
+    const bool is_dead = segment.live_messages == 0 && segment.updates == 0;
+    if (is_dead && !core_.is_failing()) return &segment;
     if (!core_.has_room_to_move()) continue;
     if (number + core_.options().compact_age_segments > core_.tail_number()) continue;
     const uint64_t limit = uint64_t{segment.end} * core_.options().compact_live_percent / 100;
@@ -114,12 +120,18 @@ Task<Result<void>> Cleaner::empty(uint32_t number) {
   if (is_free(before)) co_return co_await core_.release(before);
   // Every chain of updates that is looked at below is then on disk.
   co_await ok(core_.flush());
-  while (Segment* segment = core_.find_segment(number)) {
-    if (segment->live_messages == 0) break;
+  std::string index;
+  if (before.updates > 0) {
+    index = co_await ok(read_index(number));
+    const uint64_t live = before.live_bytes + weigh_updates(number, index);
+    const uint64_t limit = uint64_t{before.end} * core_.options().compact_live_percent / 100;
+    if (live > limit) co_return Error(Errc::too_many, "live updates");
+  }
+  while (core_.segments().at(number).live_messages > 0) {
     co_await ok(move_round(number));
     if (core_.is_closing()) co_return Error(Errc::cancelled, "closing");
   }
-  if (core_.segments().at(number).updates > 0) co_await ok(gather_chains(number));
+  if (!index.empty()) co_await ok(gather_chains(number, std::move(index)));
   co_await ok(tell_survivors(number));
   Segment& segment = core_.segments().at(number);
   if (segment.live_messages > 0 || segment.pins > 0) co_return Error(Errc::locked, "in use");
@@ -136,7 +148,7 @@ Task<Result<void>> Cleaner::move_round(uint32_t number) {
     const LiveMessage& message = core_.live()[slot];
     const uint32_t next = message.next;
     if (!message.is_ended) {
-      bytes += message.record_bytes;
+      bytes += message.record_bytes();
       RecordPtr record = co_await ok(read_for_move(slot));
       moved.push_back(core_.enqueue(std::move(record)));
       // The list may have changed while the message was read.
@@ -206,18 +218,32 @@ Task<Result<Cleaner::Chain>> Cleaner::read_chain(Position last, uint32_t segment
   co_return chain;
 }
 
-// Writes the updates of living messages anew where some of them are in this segment.
-Task<Result<void>> Cleaner::gather_chains(uint32_t number) {
+Task<Result<std::string>> Cleaner::read_index(uint32_t number) {
   Segment& segment = core_.segments().at(number);
+  if (segment.state != SegmentState::sealed) co_return segment.index.payload();
   const SegmentPin pin(core_, segment);
-  std::string index;
-  if (segment.state == SegmentState::sealed) {
-    LoadRecordCall call{segment.file, number, segment.salt, segment.end};
-    LoadedRecord record = co_await ok(co_await blocking(core_.loop(), std::move(call)));
-    index = std::move(record.payload);
-  } else {
-    index = segment.index.payload();
+  LoadRecordCall call{segment.file, number, segment.salt, segment.end};
+  LoadedRecord record = co_await ok(co_await blocking(core_.loop(), std::move(call)));
+  co_return std::move(record.payload);
+}
+
+// The bytes of the segment's updates that still count; those before the last `replace` in the same
+// segment are taken for such.
+uint64_t Cleaner::weigh_updates(uint32_t number, std::string_view index) {
+  uint64_t bytes = 0;
+  IndexReader reader(index);
+  while (const auto entry = reader.next()) {
+    if (entry->type != RecordType::update) continue;
+    const uint32_t slot = core_.live().find(entry->key);
+    if (slot == LiveTable::kNone) continue;
+    const uint32_t begin = core_.live()[slot].chain_segment;
+    if (begin != 0 && begin <= number) bytes += entry->record_bytes;
   }
+  return bytes;
+}
+
+// Writes the updates of living messages anew where some of them are in this segment.
+Task<Result<void>> Cleaner::gather_chains(uint32_t number, std::string index) {
   IndexReader reader(index);
   std::vector<RecordPtr> round;
   std::optional<IndexEntry> entry = reader.next();

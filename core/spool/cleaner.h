@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace godwit::spool {
@@ -35,7 +36,9 @@ class Cleaner {
   Task<Result<void>> empty(uint32_t number);
   Task<Result<void>> move_round(uint32_t number);
   Task<Result<RecordPtr>> read_for_move(uint32_t slot);
-  Task<Result<void>> gather_chains(uint32_t number);
+  Task<Result<std::string>> read_index(uint32_t number);
+  uint64_t weigh_updates(uint32_t number, std::string_view index);
+  Task<Result<void>> gather_chains(uint32_t number, std::string index);
   Task<Result<RecordPtr>> gather_chain(uint32_t slot, uint32_t number);
   Task<Result<void>> conclude_round(std::vector<RecordPtr>& round);
   Task<Result<void>> tell_survivors(uint32_t number);

@@ -59,6 +59,7 @@ struct PendingRecord {
   RecordHeader header;
   std::string head;  // the header's bytes and the payload, or its fixed part
   Position previous_update;
+  uint32_t previous_chain_segment = 0;
 };
 
 using RecordPtr = std::shared_ptr<PendingRecord>;

@@ -109,7 +109,7 @@ bool StoreCore::roll() {
   const uint32_t number = prepared_->number;
   tail_ = &segments_.emplace(number, std::move(*prepared_)).first->second;
   prepared_.reset();
-  start_prepare();
+  if (!closing_) start_prepare();
   return true;
 }
 
@@ -121,7 +121,7 @@ void StoreCore::close_tail() {
 }
 
 void StoreCore::start_prepare() {
-  if (preparing_ || closing_) return;
+  if (preparing_ || closed_) return;
   preparing_ = true;
   background_.spawn(prepare(++last_number_));
 }
@@ -148,6 +148,7 @@ Task<void> StoreCore::prepare(uint32_t number) {
   if (done) {
     prepared_ = std::move(segment);
     prepare_error_.reset();
+    cleaner_.kick_if_idle();
   } else {
     segment.file.reset();
     prepare_error_ = done.error();

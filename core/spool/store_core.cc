@@ -374,7 +374,10 @@ void StoreCore::settle_message(PendingRecord& record) {
   const bool is_large = (record.flags & kFlagLargeBody) != 0;
   record.slot = live_.insert(record.key, segment, offset, bytes, is_large);
   // A message that was adopted brings its updates along.
-  if (!record.updates.empty()) live_[record.slot].last_update = {segment.number, offset};
+  if (!record.updates.empty()) {
+    live_[record.slot].last_update = {segment.number, offset};
+    live_[record.slot].chain_segment = segment.number;
+  }
   ++counters_.commits;
   if (record.is_abandoned) end(record.slot);
 }
@@ -402,7 +405,9 @@ void StoreCore::give_up_tail(const Error& error) {
     PendingRecord& record = **at;
     const bool is_chained = record.type == RecordType::update ||
                             (record.type == RecordType::message && record.is_derived);
-    if (is_chained) live_[record.slot].last_update = record.previous_update;
+    if (!is_chained) continue;
+    live_[record.slot].last_update = record.previous_update;
+    live_[record.slot].chain_segment = record.previous_chain_segment;
   }
   tail_->state = SegmentState::closed;
   tail_->cut = tail_->end = tail_->synced_to;

@@ -259,8 +259,10 @@ TEST(PowerCut, EveryOperationMayBeTheLast) {
     const uint64_t operations = operations_of(seed);
     RecordProperty("operations", static_cast<int>(operations));
     for (uint64_t cut = 0; cut < operations; ++cut) {
+      if (getenv("CUT")) cut = uint64_t(atoi(getenv("CUT")));
       SCOPED_TRACE("seed " + std::to_string(seed) + ", cut at " + std::to_string(cut));
       Machine machine(seed);
+      if (getenv("TRACE")) fprintf(stderr, "cut %d of %d\n", int(cut), int(operations));
       machine.files.cut_power_at(cut);
       machine.live(kSteps);
       machine.files.cut_power_now();
