@@ -63,11 +63,20 @@ struct LoadWholeCall {
 
 }  // namespace
 
+Cleaner::Cleaner(StoreCore& core) : core_(core), turn_end_(&Cleaner::on_turn_end, this) {}
+
 void Cleaner::kick() {
   again_ = true;
   if (running_ || core_.is_closing()) return;
-  running_ = true;
-  core_.background().spawn(run());
+  // Not at once: whoever calls may be in the middle of a batch's effects.
+  core_.loop().at_turn_end(turn_end_);
+}
+
+void Cleaner::on_turn_end(void* self) noexcept {
+  auto* cleaner = static_cast<Cleaner*>(self);
+  if (cleaner->running_ || cleaner->core_.is_closing()) return;
+  cleaner->running_ = true;
+  cleaner->core_.background().spawn(cleaner->run());
 }
 
 Task<void> Cleaner::run() {
@@ -78,7 +87,6 @@ Task<void> Cleaner::run() {
       const Result<void> done = co_await empty(number);
       if (core_.is_closing()) break;
       not_before_.erase(number);
-      if (getenv("DBG")) fprintf(stderr, "empty %u: %s\n", number, done ? "ok" : done.error().to_string().c_str());
       if (done) continue;
       const bool is_worth_little = done.error().code() == Errc::too_many;
       const Millis pause = is_worth_little ? kWeighAgain : kRetryAfterError;
@@ -110,9 +118,16 @@ Segment* Cleaner::pick() {
 
 // Nothing in the segment is needed: it may go without a word in the log.
 bool Cleaner::is_free(const Segment& segment) {
-  const auto is_there = [this](uint32_t other) { return core_.find_segment(other) != nullptr; };
+  const auto needs_it = [&](uint32_t other) { return is_guarded_by(other, segment.number); };
   return segment.live_messages == 0 && segment.updates == 0 &&
-         std::none_of(segment.guards.begin(), segment.guards.end(), is_there);
+         std::none_of(segment.guards.begin(), segment.guards.end(), needs_it);
+}
+
+// Whether records of `guard` alone keep dead what ended in the segment `other`: not where that is
+// gone, nor where its survivors were told further on.
+bool Cleaner::is_guarded_by(uint32_t other, uint32_t guard) {
+  const Segment* segment = core_.find_segment(other);
+  return segment != nullptr && segment->survivors_in <= guard;
 }
 
 Task<Result<void>> Cleaner::empty(uint32_t number) {
@@ -308,12 +323,13 @@ Task<Result<void>> Cleaner::tell_survivors(uint32_t number) {
   std::vector<RecordPtr> told;
   const std::vector<uint32_t> guards = core_.segments().at(number).guards;
   for (const uint32_t other : guards) {
-    if (core_.find_segment(other) == nullptr) continue;
+    if (!is_guarded_by(other, number)) continue;
     auto record = std::make_shared<PendingRecord>();
     record->type = RecordType::survivors;
     record->survivors_of = other;
     told.push_back(core_.enqueue(std::move(record)));
   }
+  if (told.empty()) co_return Result<void>();
   co_await ok(core_.flush());
   for (const RecordPtr& record : told) {
     const bool is_told =

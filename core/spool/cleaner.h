@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/time.h"
+#include "core/io/loop.h"
 #include "core/io/task.h"
 #include "core/spool/pending_record.h"
 #include "core/spool/segment.h"
@@ -19,19 +20,22 @@ class StoreCore;
 
 class Cleaner {
  public:
-  explicit Cleaner(StoreCore& core) : core_(core) {}
+  explicit Cleaner(StoreCore& core);
 
-  // Something may have become free. Starts the work where none runs.
+  // Something may have become free. Starts the work, at the end of the turn, where none runs.
   void kick();
-  bool is_running() const { return running_; }
+  bool is_running() const { return running_ || turn_end_.is_pending(); }
+  bool is_scheduled() const { return turn_end_.is_pending(); }
   void kick_if_idle() {
     if (!running_) kick();
   }
 
  private:
+  static void on_turn_end(void* self) noexcept;
   Task<void> run();
   Segment* pick();
   bool is_free(const Segment& segment);
+  bool is_guarded_by(uint32_t other, uint32_t guard);
   // Makes nothing of the segment needed any more, and releases it.
   Task<Result<void>> empty(uint32_t number);
   Task<Result<void>> move_round(uint32_t number);
@@ -51,6 +55,7 @@ class Cleaner {
   Task<Result<Chain>> read_chain(Position last, uint32_t segment);
 
   StoreCore& core_;
+  TurnEnd turn_end_;
   bool running_ = false;
   bool again_ = false;
   // Segments that could not be emptied, and when to try again.

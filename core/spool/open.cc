@@ -181,9 +181,11 @@ Task<void> StoreCore::close() {
     co_await idle;
   }
   timer_.disarm();
-  // Whoever resumed this is left behind before the store goes away.
-  Sleep next_turn(loop_.timers(), Millis{0});
-  co_await next_turn;
+  // Whoever resumed this is left behind before the store goes away, and so are the hooks.
+  do {
+    Sleep next_turn(loop_.timers(), Millis{1});
+    co_await next_turn;
+  } while (turn_end_.is_pending() || cleaner_.is_scheduled());
   segments_.clear();
   prepared_.reset();
   lock_.close();

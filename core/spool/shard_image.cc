@@ -184,6 +184,7 @@ void ShardImage::apply_survivors(Segment& segment, const IndexEntry& entry) {
   if (found == segments_.end() || found->first >= segment.number) return;
   Segment& home = found->second;
   segment.guard(home.number);
+  home.survivors_in = segment.number;
   std::sort(survivors->offsets.begin(), survivors->offsets.end());
   for (uint32_t slot = home.first_live; slot != LiveTable::kNone;) {
     const uint32_t next = live_[slot].next;

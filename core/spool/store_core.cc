@@ -247,8 +247,12 @@ StoreCore::Placement StoreCore::place(PendingRecord& record) {
   if (record.type == RecordType::update || (is_message && record.is_derived)) {
     LiveMessage& message = live_[record.slot];
     record.previous_update = message.last_update;
+    record.previous_chain_segment = message.chain_segment;
     const bool is_chained = !is_message || !record.updates.empty();
+    const bool begins_chain =
+        is_message || (record.flags & kFlagReplace) != 0 || !message.last_update.is_set();
     message.last_update = is_chained ? Position{tail_->number, record.header.offset} : Position{};
+    if (begins_chain) message.chain_segment = message.last_update.segment;
   }
   record.state = RecordState::placed;
   return Placement::placed;
@@ -350,6 +354,7 @@ void StoreCore::settle(const RecordPtr& record) {
       break;
     case RecordType::survivors:
       segment.guard(record->survivors_of);
+      if (Segment* told = find_segment(record->survivors_of)) told->survivors_in = segment.number;
       break;
     case RecordType::update:
     case RecordType::start:

@@ -279,6 +279,7 @@ TEST(PowerCut, CutsFollowCuts) {
     for (int life = 0; life < 6; ++life) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ", life " + std::to_string(life));
       machine.files.cut_power_at(machine.files.operations() + random.below(250));
+      if (getenv("TRACE")) fprintf(stderr, "seed %d life %d\n", int(seed), life);
       machine.live(kSteps);
       machine.files.cut_power_now();
       machine.check("after the cut");
