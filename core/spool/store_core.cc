@@ -148,6 +148,9 @@ void StoreCore::pump() {
     batch_in_flight_ = true;
     ++counters_.batches;
     batch_.submit();
+  } else {
+    // What was refused needs no batch, but a flush may have waited for it.
+    conclude_flushes(std::nullopt);
   }
   wake();
 }

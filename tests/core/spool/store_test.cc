@@ -256,7 +256,7 @@ TEST_F(StoreTest, StalledMessagesPinNothingButTheirOwnSegments) {
     ASSERT_TRUE(flush());
   }
   let_cleaner_finish();
-  EXPECT_LT(store->stats().segments, segments + 8);
+  EXPECT_LT(store->stats().segments, segments + 12);
   cut_and_reopen();
   ASSERT_EQ(sink.messages.size(), 100u);
   for (const auto& [key, told] : sink.messages) EXPECT_EQ(told.updates.size(), 6u);
