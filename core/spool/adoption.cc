@@ -222,7 +222,7 @@ Task<Result<void>> StoreCore::copy_messages(ShardImage& image,
     if (event.is_message && live_.find(event.key) == LiveTable::kNone) {
       const uint32_t slot = event.ref.slot();
       RecordPtr record = co_await ok(copy_message(image, slot, std::move(updates[slot])));
-      bytes += image.live()[slot].record_bytes;
+      bytes += image.live()[slot].record_bytes();
       round.push_back(enqueue(std::move(record)));
     }
     const bool is_full = round.size() >= kMovedMessagesPerRound || bytes >= kMovedBytesPerRound;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/time.h"
+#include "core/io/loop.h"
 #include "core/io/task.h"
 #include "core/spool/pending_record.h"
 #include "core/spool/segment.h"
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace godwit::spool {
@@ -18,23 +20,31 @@ class StoreCore;
 
 class Cleaner {
  public:
-  explicit Cleaner(StoreCore& core) : core_(core) {}
+  explicit Cleaner(StoreCore& core);
 
-  // Something may have become free. Starts the work where none runs.
+  // Something may have become free. Starts the work, at the end of the turn, where none runs.
   void kick();
+  bool is_running() const { return running_ || turn_end_.is_pending(); }
+  bool is_scheduled() const { return turn_end_.is_pending(); }
   void kick_if_idle() {
     if (!running_) kick();
   }
 
  private:
+  static void on_turn_end(void* self) noexcept;
   Task<void> run();
   Segment* pick();
+  bool is_free(const Segment& segment);
+  bool is_guarded_by(uint32_t other, uint32_t guard);
   // Makes nothing of the segment needed any more, and releases it.
   Task<Result<void>> empty(uint32_t number);
   Task<Result<void>> move_round(uint32_t number);
   Task<Result<RecordPtr>> read_for_move(uint32_t slot);
-  Task<Result<void>> gather_chains(uint32_t number);
-  Task<Result<void>> gather_chain(uint32_t slot, uint32_t number);
+  Task<Result<std::string>> read_index(uint32_t number);
+  uint64_t weigh_updates(uint32_t number, std::string_view index);
+  Task<Result<void>> gather_chains(uint32_t number, std::string index);
+  Task<Result<RecordPtr>> gather_chain(uint32_t slot, uint32_t number);
+  Task<Result<void>> conclude_round(std::vector<RecordPtr>& round);
   Task<Result<void>> tell_survivors(uint32_t number);
 
   // The updates of a message that count, from its newest record back.
@@ -45,6 +55,7 @@ class Cleaner {
   Task<Result<Chain>> read_chain(Position last, uint32_t segment);
 
   StoreCore& core_;
+  TurnEnd turn_end_;
   bool running_ = false;
   bool again_ = false;
   // Segments that could not be emptied, and when to try again.

@@ -50,7 +50,7 @@ uint32_t LiveTable::insert(MessageKey key, Segment& segment, uint32_t offset, ui
   message = LiveMessage{};
   message.key = key;
   message.at = {segment.number, offset};
-  message.record_bytes = record_bytes;
+  message.record_units = (record_bytes / kRecordAlignment) & ((1u << 28) - 1);
   message.is_used = true;
   message.is_large = is_large;
   link(slot, segment);
@@ -87,7 +87,7 @@ void LiveTable::move(uint32_t slot, Segment& from, Segment& to, uint32_t offset,
   unlink(slot, from);
   LiveMessage& message = (*this)[slot];
   message.at = {to.number, offset};
-  message.record_bytes = record_bytes;
+  message.record_units = (record_bytes / kRecordAlignment) & ((1u << 28) - 1);
   link(slot, to);
 }
 
@@ -98,7 +98,7 @@ void LiveTable::link(uint32_t slot, Segment& segment) {
   if (message.next != kNone) (*this)[message.next].previous = slot;
   segment.first_live = slot;
   ++segment.live_messages;
-  segment.live_bytes += message.record_bytes;
+  segment.live_bytes += message.record_bytes();
 }
 
 void LiveTable::unlink(uint32_t slot, Segment& segment) {
@@ -111,7 +111,7 @@ void LiveTable::unlink(uint32_t slot, Segment& segment) {
     segment.first_live = message.next;
   }
   --segment.live_messages;
-  segment.live_bytes -= message.record_bytes;
+  segment.live_bytes -= message.record_bytes();
 }
 
 size_t LiveTable::memory_bytes() const noexcept {

@@ -18,10 +18,13 @@ struct LiveMessage {
   Position last_update;  // the newest record of its chain of updates
   uint32_t next = 0;     // in the segment's list, or in the free list
   uint32_t previous = 0;
-  uint32_t record_bytes = 0;
+  uint32_t chain_segment = 0;      // where the updates that count begin; 0: there are none
+  uint32_t record_units : 28 = 0;  // of kRecordAlignment bytes
   bool is_used : 1 = false;
   bool is_ended : 1 = false;  // end() was called; the record of it may not be on disk yet
   bool is_large : 1 = false;
+
+  uint32_t record_bytes() const { return record_units * kRecordAlignment; }
 };
 static_assert(sizeof(LiveMessage) == 48);
 

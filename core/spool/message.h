@@ -107,7 +107,7 @@ struct StoreStats {
   uint64_t memory_bytes = 0;  // what the store keeps for the live messages
   uint64_t segments = 0;
   uint64_t spare_segments = 0;
-  uint64_t queued_records = 0;    // not yet given to a batch
+  uint64_t queued_records = 0;    // not written yet
   uint64_t unsynced_records = 0;  // written, not yet synced
   uint64_t commits = 0;
   uint64_t failed_commits = 0;
@@ -118,6 +118,7 @@ struct StoreStats {
   uint64_t moved_messages = 0;
   uint64_t recycled_segments = 0;
   uint64_t removed_segments = 0;
+  bool is_cleaning = false;  // segments are being emptied
   // The last batch failed and none has worked since: progress of deliveries cannot be recorded, so
   // whoever delivers should pause.
   bool is_failing = false;

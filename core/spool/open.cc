@@ -167,8 +167,9 @@ Task<void> StoreCore::close() {
   closing_ = true;
   const bool has_lock = lock_.is_open();
   if (has_lock) const Result<void> flushed = co_await flush();
-  closed_ = true;
+  // What runs beside still needs batches to come to its end.
   co_await background_.join();
+  closed_ = true;
   while (batch_in_flight_) {
     struct Idle {
       StoreCore& core;
@@ -180,9 +181,11 @@ Task<void> StoreCore::close() {
     co_await idle;
   }
   timer_.disarm();
-  // Whoever resumed this is left behind before the store goes away.
-  Sleep next_turn(loop_.timers(), Millis{0});
-  co_await next_turn;
+  // Whoever resumed this is left behind before the store goes away, and so are the hooks.
+  do {
+    Sleep next_turn(loop_.timers(), Millis{1});
+    co_await next_turn;
+  } while (turn_end_.is_pending() || cleaner_.is_scheduled());
   segments_.clear();
   prepared_.reset();
   lock_.close();

@@ -59,6 +59,7 @@ struct PendingRecord {
   RecordHeader header;
   std::string head;  // the header's bytes and the payload, or its fixed part
   Position previous_update;
+  uint32_t previous_chain_segment = 0;
 };
 
 using RecordPtr = std::shared_ptr<PendingRecord>;
@@ -76,6 +77,7 @@ class BatchJob final : public Job {
   void submit() { loop_.submit(*this); }
 
   std::vector<RecordPtr>& records() { return records_; }
+  const std::vector<RecordPtr>& records() const { return records_; }
   bool syncs() const { return sync_; }
   void set_sync() { sync_ = true; }
   const Result<void>& result() const { return result_; }

@@ -35,6 +35,7 @@ struct Segment {
   // Segments with records that only this one's ends, survivors and moves keep dead. This one may
   // go when they went or were told about again further on. Sorted, unique.
   std::vector<uint32_t> guards;
+  uint32_t survivors_in = 0;  // the newest segment that tells what lives in this one
   uint32_t first_live = UINT32_MAX;
   uint32_t live_messages = 0;
   uint64_t live_bytes = 0;

@@ -97,15 +97,19 @@ struct RemoveCall {
 
 }  // namespace
 
-bool StoreCore::open_tail() {
+// The next segment becomes the tail, or false where there is none yet: then the old tail stays, for
+// records that still fit into it.
+bool StoreCore::roll() {
   if (!prepared_) {
+    waits_for_segment_ = true;
     start_prepare();
     return false;
   }
+  if (tail_ != nullptr) close_tail();
   const uint32_t number = prepared_->number;
   tail_ = &segments_.emplace(number, std::move(*prepared_)).first->second;
   prepared_.reset();
-  start_prepare();
+  if (!closing_) start_prepare();
   return true;
 }
 
@@ -117,7 +121,7 @@ void StoreCore::close_tail() {
 }
 
 void StoreCore::start_prepare() {
-  if (preparing_ || closing_) return;
+  if (preparing_ || closed_) return;
   preparing_ = true;
   background_.spawn(prepare(++last_number_));
 }
@@ -125,6 +129,7 @@ void StoreCore::start_prepare() {
 Task<void> StoreCore::prepare(uint32_t number) {
   const uint64_t bytes = std::exchange(had_first_segment_, true) ? options_.segment_bytes
                                                                  : options_.first_segment_bytes;
+  const uint64_t asked_before = next_sequence_;
   Result<File> file = co_await make_segment_file(number, bytes);
   Result<void> done;
   Segment segment;
@@ -140,10 +145,10 @@ Task<void> StoreCore::prepare(uint32_t number) {
   } else {
     done = file.error();
   }
-  preparing_ = false;
   if (done) {
     prepared_ = std::move(segment);
     prepare_error_.reset();
+    cleaner_.kick_if_idle();
   } else {
     segment.file.reset();
     prepare_error_ = done.error();
@@ -152,8 +157,9 @@ Task<void> StoreCore::prepare(uint32_t number) {
     }
     RemoveCall remove{&files_, {path_of(segment_name(number))}};
     Result<void> removed = co_await blocking(loop_, std::move(remove));
-    if (tail_ == nullptr) fail_waiting(*prepare_error_);
+    if (waits_for_segment_) fail_waiting(*prepare_error_, asked_before);
   }
+  preparing_ = false;
   pump();
 }
 

@@ -151,14 +151,18 @@ void ShardImage::apply_message(Segment& segment, const IndexEntry& entry) {
   LiveMessage& message = live_[slot];
   chain_starts_[slot] = message.at;
   message.last_update = !entry.is_inline || !entry.items.empty() ? message.at : Position{};
+  message.chain_segment = message.last_update.segment;
 }
 
 void ShardImage::apply_update(Segment& segment, const IndexEntry& entry) {
   const uint32_t slot = live_.find(entry.key);
   if (slot == LiveTable::kNone) return;
   const Position at{segment.number, entry.offset};
+  LiveMessage& message = live_[slot];
   if ((entry.flags & kFlagReplace) != 0) chain_starts_[slot] = at;
-  live_[slot].last_update = at;
+  const bool is_first = (entry.flags & kFlagReplace) != 0 || !message.last_update.is_set();
+  if (is_first) message.chain_segment = segment.number;
+  message.last_update = at;
 }
 
 void ShardImage::apply_end(Segment& segment, const IndexEntry& entry) {
@@ -180,6 +184,7 @@ void ShardImage::apply_survivors(Segment& segment, const IndexEntry& entry) {
   if (found == segments_.end() || found->first >= segment.number) return;
   Segment& home = found->second;
   segment.guard(home.number);
+  home.survivors_in = segment.number;
   std::sort(survivors->offsets.begin(), survivors->offsets.end());
   for (uint32_t slot = home.first_live; slot != LiveTable::kNone;) {
     const uint32_t next = live_[slot].next;

@@ -10,7 +10,7 @@ namespace {
 
 // The share of a segment that new mail leaves to updates and ends while there is no space for a
 // further segment: they are what frees space.
-constexpr uint32_t kReserveDivisor = 8;
+constexpr uint32_t kReserveDivisor = 4;
 
 Error as_disk_error(const Error& error) {
   if (error.code() == Errc::disk_full) return error;
@@ -148,13 +148,17 @@ void StoreCore::pump() {
     batch_in_flight_ = true;
     ++counters_.batches;
     batch_.submit();
+  } else {
+    // What was refused needs no batch, but a flush may have waited for it.
+    conclude_flushes(std::nullopt);
   }
   wake();
 }
 
 // False where there is nothing to write, or no segment to write it into yet.
 bool StoreCore::fill_batch() {
-  if (tail_ == nullptr && !open_tail()) return false;
+  waits_for_segment_ = false;
+  if (tail_ == nullptr && !roll()) return false;
   const bool sync = sync_due_ <= loop_.clock().now();
   batch_.reset(*tail_, sync);
   size_t bytes = 0;
@@ -171,8 +175,7 @@ bool StoreCore::fill_batch() {
       batch_.set_sync();
       return true;
     }
-    close_tail();
-    if (!open_tail()) return false;
+    if (!roll()) return false;
     batch_.reset(*tail_, sync);
   }
   if (queue_.empty()) {
@@ -247,8 +250,12 @@ StoreCore::Placement StoreCore::place(PendingRecord& record) {
   if (record.type == RecordType::update || (is_message && record.is_derived)) {
     LiveMessage& message = live_[record.slot];
     record.previous_update = message.last_update;
+    record.previous_chain_segment = message.chain_segment;
     const bool is_chained = !is_message || !record.updates.empty();
+    const bool begins_chain =
+        is_message || (record.flags & kFlagReplace) != 0 || !message.last_update.is_set();
     message.last_update = is_chained ? Position{tail_->number, record.header.offset} : Position{};
+    if (begins_chain) message.chain_segment = message.last_update.segment;
   }
   record.state = RecordState::placed;
   return Placement::placed;
@@ -350,6 +357,7 @@ void StoreCore::settle(const RecordPtr& record) {
       break;
     case RecordType::survivors:
       segment.guard(record->survivors_of);
+      if (Segment* told = find_segment(record->survivors_of)) told->survivors_in = segment.number;
       break;
     case RecordType::update:
     case RecordType::start:
@@ -374,7 +382,10 @@ void StoreCore::settle_message(PendingRecord& record) {
   const bool is_large = (record.flags & kFlagLargeBody) != 0;
   record.slot = live_.insert(record.key, segment, offset, bytes, is_large);
   // A message that was adopted brings its updates along.
-  if (!record.updates.empty()) live_[record.slot].last_update = {segment.number, offset};
+  if (!record.updates.empty()) {
+    live_[record.slot].last_update = {segment.number, offset};
+    live_[record.slot].chain_segment = segment.number;
+  }
   ++counters_.commits;
   if (record.is_abandoned) end(record.slot);
 }
@@ -402,7 +413,9 @@ void StoreCore::give_up_tail(const Error& error) {
     PendingRecord& record = **at;
     const bool is_chained = record.type == RecordType::update ||
                             (record.type == RecordType::message && record.is_derived);
-    if (is_chained) live_[record.slot].last_update = record.previous_update;
+    if (!is_chained) continue;
+    live_[record.slot].last_update = record.previous_update;
+    live_[record.slot].chain_segment = record.previous_chain_segment;
   }
   tail_->state = SegmentState::closed;
   tail_->cut = tail_->end = tail_->synced_to;
@@ -429,14 +442,16 @@ void StoreCore::give_up_tail(const Error& error) {
   conclude_flushes(error);
 }
 
-// No segment can be had: who waits is told, what can wait stays.
-void StoreCore::fail_waiting(const Error& error) {
+// No segment can be had: who asked before `sequence` is told; whoever asked since has another try;
+// what can wait stays.
+void StoreCore::fail_waiting(const Error& error, uint64_t sequence) {
   failing_ = true;
   retry_at_ = loop_.clock().now() + kRetryAfterError;
   is_new_demand_ = false;
   std::deque<RecordPtr> kept;
   for (const RecordPtr& record : std::exchange(queue_, {})) {
-    if (!record->is_transient) {
+    if (!record->is_transient || record->sequence >= sequence) {
+      if (record->is_transient) is_new_demand_ = true;
       kept.push_back(record);
       continue;
     }
@@ -445,7 +460,8 @@ void StoreCore::fail_waiting(const Error& error) {
     conclude(record, RecordState::failed);
   }
   queue_ = std::move(kept);
-  conclude_flushes(error);
+  conclude_flushes(error, sequence);
+  if (!flushes_.empty()) is_new_demand_ = true;
 }
 
 void StoreCore::conclude(const RecordPtr& record, RecordState state) {
@@ -453,12 +469,13 @@ void StoreCore::conclude(const RecordPtr& record, RecordState state) {
   if (record->waiter) to_wake_.push_back(record);
 }
 
-void StoreCore::conclude_flushes(const std::optional<Error>& error) {
+void StoreCore::conclude_flushes(const std::optional<Error>& error, uint64_t sequence) {
   std::erase_if(flushes_, [&](FlushAwaiter* flush) {
     const bool is_done = unsynced_.empty() && !batch_in_flight_ &&
                          (queue_.empty() || queue_.front()->sequence > flush->target());
-    if (!error && !is_done) return false;
-    if (error) flush->result = *error;
+    const bool is_failed = error && flush->target() < sequence;
+    if (!is_failed && !is_done) return false;
+    if (is_failed) flush->result = *error;
     flushes_to_wake_.push_back(flush);
     return true;
   });
@@ -485,8 +502,9 @@ StoreStats StoreCore::stats() const {
   for (const auto& [number, segment] : segments_) stats.live_bytes += segment.live_bytes;
   stats.segments = segments_.size();
   stats.spare_segments = spares_.size();
-  stats.queued_records = queue_.size();
+  stats.queued_records = queue_.size() + (batch_in_flight_ ? batch_.records().size() : 0);
   stats.unsynced_records = unsynced_.size();
+  stats.is_cleaning = cleaner_.is_running();
   stats.is_failing = failing_;
   return stats;
 }

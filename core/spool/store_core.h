@@ -119,13 +119,13 @@ class StoreCore {
   void settle_message(PendingRecord& record);
   void settle_end(PendingRecord& record);
   void give_up_tail(const Error& error);
-  void fail_waiting(const Error& error);
+  void fail_waiting(const Error& error, uint64_t sequence);
   void conclude(const RecordPtr& record, RecordState state);
-  void conclude_flushes(const std::optional<Error>& error);
+  void conclude_flushes(const std::optional<Error>& error, uint64_t sequence = UINT64_MAX);
   void wake();
 
   // Segments (segment_space.cc).
-  bool open_tail();
+  bool roll();
   void close_tail();
   void start_prepare();
   Task<void> prepare(uint32_t number);
@@ -159,6 +159,7 @@ class StoreCore {
   std::vector<uint32_t> spares_;
   uint32_t last_number_ = 0;
   bool preparing_ = false;
+  bool waits_for_segment_ = false;  // the front of the queue does
   bool had_first_segment_ = false;
   std::optional<Error> prepare_error_;  // why no further segment could be had, until one is
 
