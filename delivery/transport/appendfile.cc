@@ -1,0 +1,320 @@
+#include "delivery/transport/appendfile.h"
+
+#include "core/base/ascii.h"
+#include "core/config/values.h"
+#include "protocol/message/fixups.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace godwit::delivery {
+namespace {
+
+constexpr Millis kLockPoll{200};  // where lock_fcntl_timeout asks to wait for the lock itself
+constexpr std::string_view kFrom = "From ";
+constexpr std::string_view kEscapedFrom = ">From ";
+
+// "Sat Nov 21 04:30:00 2026"
+std::string mbox_date(WallTime at, bool utc) {
+  const time_t seconds = at.seconds();
+  tm parts{};
+  if (utc) {
+    gmtime_r(&seconds, &parts);
+  } else {
+    localtime_r(&seconds, &parts);
+  }
+  char text[32];
+  const size_t size = strftime(text, sizeof(text), "%a %b %d %H:%M:%S %Y", &parts);
+  return std::string(text, size);
+}
+
+DeliveryOutcome outcome_of(const MailboxFault& fault) {
+  DeliveryOutcome out;
+  out.kind = fault.kind;
+  out.scope = FailureScope::local;
+  out.error_number = fault.error_number;
+  out.text = fault.text;
+  if (fault.is_quota) {
+    out.failure.error = retry::RetryError::quota;
+    out.failure.mailbox_idle = fault.idle;
+  }
+  return out;
+}
+
+// A step on the thread pool.
+template <class Call>
+Task<MailboxStep> on_pool(Loop& loop, Call call) {
+  auto job = blocking(loop, std::move(call));
+  MailboxStep fault = co_await job;
+  co_return fault;
+}
+
+std::optional<int64_t> expanded_size(const acl::Expansion& expansion, acl::EvalContext& evaluation,
+                                     std::string& problem) {
+  const acl::EvalResult result = expansion.evaluate(evaluation);
+  if (!result.ok()) {
+    problem = result.text;
+    return {};
+  }
+  const std::string_view text = trim(result.text);
+  if (text.empty()) return 0;
+  const Result<int64_t> value = config::parse_integer(text);
+  if (value && *value >= 0) return *value;
+  problem = "malformed value \"" + std::string(text) + "\"";
+  return {};
+}
+
+}  // namespace
+
+bool is_safe_path(std::string_view path) noexcept {
+  if (!path.starts_with('/') || path.find('\0') != std::string_view::npos) return false;
+  for (size_t at = 1; at <= path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    const std::string_view part = path.substr(at, end - at);
+    if (part == "." || part == "..") return false;
+    at = end + 1;
+  }
+  return true;
+}
+
+bool is_safe_component(std::string_view part) noexcept {
+  return !part.empty() && part.front() != '.' &&
+         part.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+}
+
+Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery delivery) const {
+  Prepared prepared;
+  DeliveryOutcome out;
+  out.scope = FailureScope::local;
+  if (std::optional<Refusal> refusal = prepare(delivery, prepared)) {
+    out.kind = refusal->kind;
+    out.text = std::move(refusal->text);
+    co_return out;
+  }
+  const std::string path = prepared.plan.path;
+  const std::unique_ptr<Mailbox> mailbox =
+      prepared.plan.is_maildir ? make_maildir(prepared.plan) : make_mbox(prepared.plan);
+  MailboxStep fault = co_await open_mailbox(loop, *mailbox);
+  if (!fault) fault = co_await write_message(loop, *mailbox, prepared, delivery);
+  std::string tag;
+  if (!fault) fault = expand_tag(delivery, mailbox->bytes_written(), tag);
+  if (!fault) {
+    auto commit = [&mailbox, &tag] { return mailbox->commit(tag); };
+    fault = co_await on_pool(loop, commit);
+  }
+  if (fault) {
+    auto abandon = [&mailbox] {
+      mailbox->abandon();
+      return MailboxStep();
+    };
+    co_await on_pool(loop, abandon);
+    co_return outcome_of(*fault);
+  }
+  out.kind = OutcomeKind::delivered;
+  out.scope = FailureScope::none;
+  out.file = path;
+  co_return out;
+}
+
+// --- Before anything is opened -------------------------------------------------------------------
+
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  MailboxPlan& plan = prepared.plan;
+  const acl::EvalContext& evaluation = delivery.evaluation;
+  plan.is_maildir = own_.maildir_format;
+  plan.host = evaluation.server == nullptr ? "localhost" : evaluation.server->primary_hostname;
+  plan.now = delivery.now;
+  plan.mode = static_cast<uint32_t>(own_.mode.bits);
+  plan.directory_mode = static_cast<uint32_t>(own_.directory_mode.bits);
+  plan.create_directory = own_.create_directory;
+  plan.file_must_exist = own_.file_must_exist;
+  plan.check_owner = own_.check_owner;
+  plan.check_group = own_.check_group;
+  plan.mode_fail_narrower = own_.mode_fail_narrower;
+  plan.use_lockfile = own_.use_lockfile;
+  plan.use_fcntl_lock = own_.use_fcntl_lock;
+  plan.use_flock_lock = own_.use_flock_lock;
+  plan.lockfile_mode = static_cast<uint32_t>(own_.lockfile_mode.bits);
+  plan.lockfile_timeout = own_.lockfile_timeout;
+  plan.maildir_retries = own_.maildir_retries;
+  plan.quota_is_inclusive = own_.quota_is_inclusive;
+  plan.message_bytes = delivery.content.message_bytes();
+  std::optional<Refusal> refusal = prepare_path(delivery, prepared);
+  if (!refusal) refusal = prepare_quota(delivery, prepared);
+  if (!refusal) refusal = prepare_text(delivery, prepared);
+  return refusal;
+}
+
+// What a stranger chose must stay one component of a path, whatever the pattern does with it.
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  const bool is_safe = path_.is_constant() || (is_safe_component(delivery.local_part) &&
+                                               is_safe_component(delivery.domain));
+  if (!is_safe) {
+    return Refusal{OutcomeKind::failed,
+                   "the address cannot be part of a file name: " + std::string(delivery.address)};
+  }
+  const acl::EvalResult result = path_.evaluate(delivery.evaluation);
+  if (!result.ok()) {
+    return Refusal{OutcomeKind::deferred, "failed to expand \"" + std::string(path_.source()) +
+                                              "\" for the mailbox: " + result.text};
+  }
+  prepared.plan.path = result.text;
+  while (prepared.plan.path.size() > 1 && prepared.plan.path.ends_with('/')) {
+    prepared.plan.path.pop_back();
+  }
+  if (is_safe_path(result.text)) return {};
+  return Refusal{OutcomeKind::deferred, "mailbox name \"" + escape_control(result.text) +
+                                            "\" is not absolute or not safe"};
+}
+
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  std::string problem;
+  const auto size_of = [&](const acl::Expansion& expansion) {
+    return expanded_size(expansion, delivery.evaluation, problem).value_or(0);
+  };
+  const int64_t limit = size_of(message_size_limit_);
+  prepared.plan.quota_bytes = static_cast<uint64_t>(size_of(quota_));
+  prepared.plan.quota_files = static_cast<uint64_t>(size_of(quota_filecount_));
+  if (!problem.empty()) {
+    return Refusal{OutcomeKind::deferred, "quota or size limit of the transport: " + problem};
+  }
+  if (limit == 0 || delivery.content.message_bytes() <= static_cast<uint64_t>(limit)) return {};
+  return Refusal{OutcomeKind::failed,
+                 "message is too big (transport limit = " + std::to_string(limit) + ")"};
+}
+
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  const bool is_mbox = !prepared.plan.is_maildir;
+  const bool utc = delivery.evaluation.utc;
+  prepared.text.use_crlf = own_.use_crlf;
+  if (is_mbox) {
+    const std::string_view sender =
+        delivery.return_path.empty() ? std::string_view("MAILER-DAEMON") : delivery.return_path;
+    prepared.prefix =
+        std::string(kFrom) + escape_control(sender) + " " + mbox_date(delivery.now, utc) + "\n";
+    prepared.suffix = "\n";
+    prepared.text.check_string = kFrom;
+    prepared.text.escape_string = kEscapedFrom;
+  }
+  struct Override {
+    const config::ExpandText& option;
+    const acl::Expansion& expansion;
+    std::string& value;
+  };
+  const std::array<Override, 4> overrides{
+      Override{own_.message_prefix, message_prefix_, prepared.prefix},
+      Override{own_.message_suffix, message_suffix_, prepared.suffix},
+      Override{own_.check_string, check_string_, prepared.text.check_string},
+      Override{own_.escape_string, escape_string_, prepared.text.escape_string}};
+  for (const Override& row : overrides) {
+    if (!row.option.is_set) continue;
+    acl::EvalResult result = row.expansion.evaluate(delivery.evaluation);
+    if (!result.ok()) {
+      return Refusal{
+          OutcomeKind::deferred,
+          "failed to expand \"" + std::string(row.expansion.source()) + "\": " + result.text};
+    }
+    row.value = std::move(result.text);
+  }
+  if (options_.return_path_add) {
+    prepared.headers += message::return_path_field(delivery.return_path);
+  }
+  if (options_.envelope_to_add) prepared.headers += message::envelope_to_field(delivery.address);
+  if (options_.delivery_date_add) {
+    prepared.headers += message::delivery_date_field(delivery.now, utc);
+  }
+  return {};
+}
+
+// --- The delivery --------------------------------------------------------------------------------
+
+// Waits for a lock on the loop, so that a busy mailbox does not hold a thread of the pool.
+Task<MailboxStep> AppendfileTransport::open_mailbox(Loop& loop, Mailbox& mailbox) const {
+  const bool is_polled = own_.lock_fcntl_timeout.count > 0 || own_.lock_flock_timeout.count > 0;
+  const Millis interval = is_polled ? kLockPoll : Millis(own_.lock_interval);
+  const int64_t patience_ms = own_.lock_retries * Millis(own_.lock_interval).count;
+  for (int64_t waited_ms = 0;; waited_ms += std::max<int64_t>(1, interval.count)) {
+    auto open = [&mailbox] { return mailbox.open(); };
+    MailboxStep fault = co_await on_pool(loop, open);
+    if (!fault || !fault->is_busy || waited_ms >= patience_ms) co_return fault;
+    co_await Sleep(loop.timers(), interval);
+  }
+}
+
+Task<MailboxStep> AppendfileTransport::write_message(Loop& loop, Mailbox& mailbox,
+                                                     const Prepared& prepared,
+                                                     const LocalDelivery& delivery) const {
+  MailboxText text(prepared.text);
+  const MessageContent& content = delivery.content;
+  std::string out = prepared.prefix;
+  text.add_headers(prepared.headers, out);
+  text.add_headers(content.header_section(), out);
+  text.add_headers(MessageContent::kEmptyLine, out);
+
+  if (content.is_in_memory()) {
+    auto write = [&]() -> MailboxStep {
+      for (const spool::MessageBytes::Chunk& chunk : content.body_chunks()) {
+        text.add_body(chunk.view(), out);
+        MailboxStep fault = mailbox.append(out);
+        if (fault) return fault;
+        out.clear();
+      }
+      text.finish(out);
+      out += prepared.suffix;
+      return mailbox.append(out);
+    };
+    MailboxStep fault = co_await on_pool(loop, write);
+    co_return fault;
+  }
+
+  std::string page;
+  auto write_page = [&] {
+    MailboxStep fault = mailbox.append(out);
+    out.clear();
+    return fault;
+  };
+  for (uint64_t offset = 0; offset < content.body_bytes();) {
+    const Result<std::string_view> piece = co_await content.read_page(offset, page);
+    if (!piece || piece->empty()) {
+      const std::string why = piece ? "the body is shorter than it was" : piece.error().to_string();
+      co_return system_fault(0, "the message could not be read: " + why);
+    }
+    offset += piece->size();
+    text.add_body(*piece, out);
+    MailboxStep fault = co_await on_pool(loop, write_page);
+    if (fault) co_return fault;
+  }
+  text.finish(out);
+  out += prepared.suffix;
+  MailboxStep fault = co_await on_pool(loop, write_page);
+  co_return fault;
+}
+
+// $message_size is what was written.
+MailboxStep AppendfileTransport::expand_tag(const LocalDelivery& delivery, uint64_t bytes,
+                                            std::string& tag) const {
+  if (!own_.maildir_tag.is_set || !own_.maildir_format) return {};
+  acl::MessageFacts facts;
+  acl::EvalContext& evaluation = delivery.evaluation;
+  const acl::MessageFacts* before = evaluation.message;
+  if (before != nullptr) facts = *before;
+  facts.size = static_cast<int64_t>(bytes);
+  evaluation.message = &facts;
+  acl::EvalResult result = maildir_tag_.evaluate(evaluation);
+  evaluation.message = before;
+  if (!result.ok()) return system_fault(0, "failed to expand maildir_tag: " + result.text);
+  if (result.text.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+    return system_fault(0, "maildir_tag gives a name with a slash");
+  }
+  tag = std::move(result.text);
+  return {};
+}
+
+}  // namespace godwit::delivery

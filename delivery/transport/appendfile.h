@@ -1,0 +1,118 @@
+// The appendfile transport: one recipient, one mbox file or one file in a maildir. Expansions and
+// waiting happen on the loop, everything that touches the disk on its thread pool. EXIM.md
+// appendix.
+#pragma once
+
+#include "core/io/loop.h"
+#include "delivery/transport/mailbox.h"
+#include "delivery/transport/mailbox_text.h"
+#include "delivery/transport/transport.h"
+
+namespace godwit::delivery {
+
+struct AppendfileOptions {
+  bool allow_fifo = false;
+  bool allow_symlink = false;
+  config::ExpandText batch_id;
+  int64_t batch_max = 1;
+  bool check_group = false;
+  bool check_owner = true;
+  config::ExpandText check_string;
+  bool create_directory = true;
+  config::ExpandText create_file;
+  config::ExpandText directory;
+  config::ExpandText directory_file;
+  config::Mode directory_mode;
+  config::ExpandText escape_string;
+  config::ExpandText file;
+  std::string file_format;
+  bool file_must_exist = false;
+  Seconds lock_fcntl_timeout;
+  Seconds lock_flock_timeout;
+  Seconds lock_interval;
+  int64_t lock_retries = 0;
+  config::Mode lockfile_mode;
+  Seconds lockfile_timeout;
+  config::ExpandText mailbox_filecount;
+  config::ExpandText mailbox_size;
+  bool maildir_format = false;
+  std::string maildir_quota_directory_regex;
+  int64_t maildir_retries = 0;
+  config::ExpandText maildir_tag;
+  bool maildir_use_size_file = false;
+  config::ExpandText maildirfolder_create_regex;
+  bool mailstore_format = false;
+  config::ExpandText mailstore_prefix;
+  config::ExpandText mailstore_suffix;
+  bool mbx_format = false;
+  config::ExpandText message_prefix;
+  config::ExpandText message_suffix;
+  config::Mode mode;
+  bool mode_fail_narrower = true;
+  bool notify_comsat = false;
+  config::ExpandText quota;
+  config::ExpandText quota_directory;
+  config::ExpandText quota_filecount;
+  bool quota_is_inclusive = true;
+  config::ExpandText quota_size_regex;
+  config::ExpandText quota_warn_message;
+  config::ExpandText quota_warn_threshold;
+  bool use_bsmtp = false;
+  bool use_crlf = false;
+  bool use_fcntl_lock = true;
+  bool use_flock_lock = false;
+  bool use_lockfile = true;
+  bool use_mbx_lock = false;
+};
+std::span<const config::OptionRow<AppendfileOptions>> appendfile_option_rows() noexcept;
+
+class AppendfileTransport final : public Transport {
+ public:
+  bool is_remote() const noexcept override { return false; }
+  Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const override;
+  const AppendfileOptions& appendfile() const noexcept { return own_; }
+
+ private:
+  friend std::unique_ptr<Transport> make_appendfile_transport(
+      const config::Instance& instance, const TransportCompileContext& context);
+
+  // What is fixed before anything is opened, or why the delivery cannot be done.
+  struct Prepared {
+    MailboxPlan plan;
+    MailboxTextOptions text;
+    std::string prefix;
+    std::string suffix;
+    std::string headers;  // fields that go before the message's own; wire format
+  };
+  struct Refusal {
+    OutcomeKind kind = OutcomeKind::deferred;
+    std::string text;
+  };
+
+  std::optional<Refusal> prepare(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_path(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_quota(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_text(const LocalDelivery& delivery, Prepared& prepared) const;
+  Task<MailboxStep> open_mailbox(Loop& loop, Mailbox& mailbox) const;
+  Task<MailboxStep> write_message(Loop& loop, Mailbox& mailbox, const Prepared& prepared,
+                                  const LocalDelivery& delivery) const;
+  MailboxStep expand_tag(const LocalDelivery& delivery, uint64_t bytes, std::string& tag) const;
+
+  AppendfileOptions own_;
+  acl::Expansion path_;  // of `file` or `directory`
+  acl::Expansion check_string_;
+  acl::Expansion escape_string_;
+  acl::Expansion maildir_tag_;
+  acl::Expansion message_prefix_;
+  acl::Expansion message_suffix_;
+  acl::Expansion message_size_limit_;
+  acl::Expansion quota_;
+  acl::Expansion quota_filecount_;
+};
+
+// True for a path that a delivery may use: absolute, without NUL, and without "." and ".." parts.
+bool is_safe_path(std::string_view path) noexcept;
+// True for a part of an address that may become one component of a path.
+bool is_safe_component(std::string_view part) noexcept;
+
+}  // namespace godwit::delivery

@@ -1,0 +1,145 @@
+// Rows of the appendfile transport's own options, and their compilation.
+#include "core/config/values.h"
+#include "delivery/transport/appendfile.h"
+
+#include <array>
+
+namespace godwit::delivery {
+namespace {
+
+using config::Effect;
+using Options = AppendfileOptions;
+
+// clang-format off
+constexpr auto kRows = std::to_array<config::OptionRow<AppendfileOptions>>({
+    // name                           field                                     default    effect         documentation
+    {"allow_fifo",                    &Options::allow_fifo,                     "false",   Effect::later, "deliver to a named pipe"},
+    {"allow_symlink",                 &Options::allow_symlink,                  "false",   Effect::later, "deliver through a symbolic link"},
+    {"batch_id",                      &Options::batch_id,                       "",        Effect::later, "recipients with the same text share a delivery"},
+    {"batch_max",                     &Options::batch_max,                      "1",       Effect::later, "recipients of one delivery"},
+    {"check_group",                   &Options::check_group,                    "false",   Effect::now,   "the file must belong to the group of the delivery"},
+    {"check_owner",                   &Options::check_owner,                    "true",    Effect::now,   "the file must belong to the user of the delivery"},
+    {"check_string",                  &Options::check_string,                   "",        Effect::now,   "a body line that starts so starts with escape_string instead"},
+    {"create_directory",              &Options::create_directory,               "true",    Effect::now,   "make missing directories"},
+    {"create_file",                   &Options::create_file,                    "anywhere", Effect::now,  "where files may be made; only anywhere"},
+    {"directory",                     &Options::directory,                      "",        Effect::now,   "the maildir to deliver into"},
+    {"directory_file",                &Options::directory_file,                 "",        Effect::later, "name of a file in a plain directory"},
+    {"directory_mode",                &Options::directory_mode,                 "0700",    Effect::now,   "of directories that are made"},
+    {"escape_string",                 &Options::escape_string,                  "",        Effect::now,   "what replaces check_string"},
+    {"file",                          &Options::file,                           "",        Effect::now,   "the mbox file to deliver into"},
+    {"file_format",                   &Options::file_format,                    "",        Effect::later, "which transport writes a format that the file has"},
+    {"file_must_exist",               &Options::file_must_exist,                "false",   Effect::now,   "never make the file"},
+    {"lock_fcntl_timeout",            &Options::lock_fcntl_timeout,             "0s",      Effect::now,   "wait for the lock as it becomes free, not in steps of lock_interval"},
+    {"lock_flock_timeout",            &Options::lock_flock_timeout,             "0s",      Effect::now,   "the same for flock"},
+    {"lock_interval",                 &Options::lock_interval,                  "3s",      Effect::now,   "between tries to lock"},
+    {"lock_retries",                  &Options::lock_retries,                   "10",      Effect::now,   "tries to lock"},
+    {"lockfile_mode",                 &Options::lockfile_mode,                  "0600",    Effect::now,   "of lock files"},
+    {"lockfile_timeout",              &Options::lockfile_timeout,               "30m",     Effect::now,   "older lock files are removed"},
+    {"mailbox_filecount",             &Options::mailbox_filecount,              "",        Effect::later, "files that the mailbox has, for its quota"},
+    {"mailbox_size",                  &Options::mailbox_size,                   "",        Effect::later, "bytes that the mailbox has, for its quota"},
+    {"maildir_format",                &Options::maildir_format,                 "false",   Effect::now,   "the directory is a maildir"},
+    {"maildir_quota_directory_regex", &Options::maildir_quota_directory_regex,  "",        Effect::later, "folders that count for the quota"},
+    {"maildir_retries",               &Options::maildir_retries,                "10",      Effect::now,   "tries to find a name that is free"},
+    {"maildir_tag",                   &Options::maildir_tag,                    "",        Effect::now,   "added to the name of a file: \",S=$message_size\""},
+    {"maildir_use_size_file",         &Options::maildir_use_size_file,          "false",   Effect::later, "keep a maildirsize file"},
+    {"maildirfolder_create_regex",    &Options::maildirfolder_create_regex,     "",        Effect::later, "where to make a maildirfolder file"},
+    {"mailstore_format",              &Options::mailstore_format,               "false",   Effect::later, "two files a message"},
+    {"mailstore_prefix",              &Options::mailstore_prefix,               "",        Effect::later, "head of the envelope file"},
+    {"mailstore_suffix",              &Options::mailstore_suffix,               "",        Effect::later, "tail of the envelope file"},
+    {"mbx_format",                    &Options::mbx_format,                     "false",   Effect::later, "the file is in MBX format"},
+    {"message_prefix",                &Options::message_prefix,                 "",        Effect::now,   "before each message; unset: a From_ line in an mbox file"},
+    {"message_suffix",                &Options::message_suffix,                 "",        Effect::now,   "after each message; unset: an empty line in an mbox file"},
+    {"mode",                          &Options::mode,                           "0600",    Effect::now,   "of files that are made"},
+    {"mode_fail_narrower",            &Options::mode_fail_narrower,             "true",    Effect::now,   "defer where the file has fewer permissions than mode"},
+    {"notify_comsat",                 &Options::notify_comsat,                  "false",   Effect::never, "tell the comsat daemon"},
+    {"quota",                         &Options::quota,                          "",        Effect::now,   "bytes of the mailbox"},
+    {"quota_directory",               &Options::quota_directory,                "",        Effect::later, "the directory that is measured"},
+    {"quota_filecount",               &Options::quota_filecount,                "",        Effect::now,   "files of the maildir"},
+    {"quota_is_inclusive",            &Options::quota_is_inclusive,             "true",    Effect::now,   "the new message counts"},
+    {"quota_size_regex",              &Options::quota_size_regex,               "",        Effect::later, "finds the size in a file name"},
+    {"quota_warn_message",            &Options::quota_warn_message,             "",        Effect::later, "sent when a mailbox is nearly full"},
+    {"quota_warn_threshold",          &Options::quota_warn_threshold,           "",        Effect::later, "what nearly full is"},
+    {"use_bsmtp",                     &Options::use_bsmtp,                      "false",   Effect::later, "batch SMTP instead of a message"},
+    {"use_crlf",                      &Options::use_crlf,                       "false",   Effect::now,   "lines end in CRLF"},
+    {"use_fcntl_lock",                &Options::use_fcntl_lock,                 "true",    Effect::now,   "lock the file by fcntl"},
+    {"use_flock_lock",                &Options::use_flock_lock,                 "false",   Effect::now,   "lock the file by flock"},
+    {"use_lockfile",                  &Options::use_lockfile,                   "true",    Effect::now,   "lock the file by a file beside it"},
+    {"use_mbx_lock",                  &Options::use_mbx_lock,                   "false",   Effect::later, "lock as MBX readers do"},
+});
+// clang-format on
+
+bool is_off(const config::Setting& setting) {
+  if (!setting.value) return false;
+  const Result<bool> value = config::parse_bool(setting.value->trimmed().view());
+  return setting.value->trimmed().empty() || (value.has_value() && !*value);
+}
+
+// An option that would deliver elsewhere or otherwise than what happens without it.
+void refuse_what_does_not_act(const config::Instance& instance, config::Diagnostics& diagnostics) {
+  for (const config::OptionRow<Options>& row : kRows) {
+    if (row.effect != Effect::later) continue;
+    const config::Setting* setting = instance.find(row.name);
+    const bool is_single = row.name == "batch_max" && setting != nullptr && setting->value &&
+                           setting->value->trimmed().view() == "1";
+    if (setting == nullptr || is_off(*setting) || is_single) continue;
+    diagnostics.error(setting->place, "appendfile transport option \"" + std::string(row.name) +
+                                          "\" is not available yet");
+  }
+}
+
+void check_combination(const config::Instance& instance, const Options& options,
+                       config::Diagnostics& diagnostics) {
+  const bool has_file = options.file.is_set;
+  const bool has_directory = options.directory.is_set;
+  if (has_file && has_directory) {
+    diagnostics.error(instance.place, "\"file\" and \"directory\" cannot both be set");
+  } else if (!has_file && !has_directory) {
+    diagnostics.error(instance.place, "\"file\" or \"directory\" must be set",
+                      "files that a redirect router names are not available yet");
+  } else if (has_directory && !options.maildir_format) {
+    diagnostics.error(options.directory.text.begin_place(),
+                      "\"directory\" needs \"maildir_format\"",
+                      "other directories are not available yet");
+  } else if (has_file && options.maildir_format) {
+    diagnostics.error(options.file.text.begin_place(), "a maildir is a \"directory\"");
+  }
+  if (options.create_file.text.view() != "anywhere") {
+    diagnostics.error(options.create_file.text.begin_place(),
+                      "\"create_file\" can only be \"anywhere\" yet");
+  }
+  const bool locks = options.use_lockfile || options.use_fcntl_lock || options.use_flock_lock;
+  if (has_file && !locks) {
+    diagnostics.error(instance.place, "no locking configured",
+                      "use_fcntl_lock, use_flock_lock or use_lockfile");
+  }
+}
+
+}  // namespace
+
+std::span<const config::OptionRow<AppendfileOptions>> appendfile_option_rows() noexcept {
+  return kRows;
+}
+
+std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
+                                                     const TransportCompileContext& context) {
+  auto transport = std::make_unique<AppendfileTransport>();
+  AppendfileOptions& options = transport->own_;
+  config::OptionTarget<TransportOptions> generic(transport_option_rows(), transport->options_);
+  config::OptionTarget<AppendfileOptions> own(kRows, options);
+  config::apply_settings(instance.settings, {&generic, &own}, context.diagnostics,
+                         "appendfile transport");
+  refuse_what_does_not_act(instance, context.diagnostics);
+  check_combination(instance, options, context.diagnostics);
+  transport->path_ = context.expansion(options.file.is_set ? options.file : options.directory);
+  transport->check_string_ = context.expansion(options.check_string);
+  transport->escape_string_ = context.expansion(options.escape_string);
+  transport->maildir_tag_ = context.expansion(options.maildir_tag);
+  transport->message_prefix_ = context.expansion(options.message_prefix);
+  transport->message_suffix_ = context.expansion(options.message_suffix);
+  transport->message_size_limit_ = context.expansion(transport->options_.message_size_limit);
+  transport->quota_ = context.expansion(options.quota);
+  transport->quota_filecount_ = context.expansion(options.quota_filecount);
+  return transport;
+}
+
+}  // namespace godwit::delivery

@@ -1,0 +1,101 @@
+// Mailbox: where one message is written to: an mbox file or a maildir. Everything here blocks and
+// is called on pool threads, one call at a time; it knows no loop and no expansion.
+// Used by: appendfile.cc. Lifetime: one delivery. A Mailbox that was not committed leaves the place
+// as it was before.
+#pragma once
+
+#include "core/base/time.h"
+#include "delivery/transport/outcome.h"
+#include "delivery/transport/unique_fd.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace godwit::delivery {
+
+// Numbers that Exim's log shows for a local mailbox.
+enum MailboxErrorNumber : int {
+  kErrorNotRegular = -4,
+  kErrorNotDirectory = -5,
+  kErrorBadOwner = -6,
+  kErrorBadMode = -7,
+  kErrorInodeChanged = -8,
+  kErrorLockFailed = -9,
+  kErrorOverQuota = -22,
+};
+
+// One delivery with all its options as values.
+struct MailboxPlan {
+  std::string path;  // absolute: the file, or the directory of the maildir
+  bool is_maildir = false;
+  std::string host;  // for unique names
+  WallTime now;
+  uint32_t mode = 0600;
+  uint32_t directory_mode = 0700;
+  bool create_directory = true;
+  bool file_must_exist = false;
+  bool check_owner = true;
+  bool check_group = false;
+  bool mode_fail_narrower = true;
+
+  bool use_lockfile = true;
+  bool use_fcntl_lock = true;
+  bool use_flock_lock = false;
+  uint32_t lockfile_mode = 0600;
+  Seconds lockfile_timeout{1800};
+
+  uint64_t quota_bytes = 0;  // 0: no quota
+  uint64_t quota_files = 0;  // maildir only
+  bool quota_is_inclusive = true;
+  uint64_t message_bytes = 0;  // what is going to be added, about
+  int64_t maildir_retries = 10;
+};
+
+// Why a step could not be done. Nothing of the message is in the mailbox then.
+struct MailboxFault {
+  OutcomeKind kind = OutcomeKind::deferred;
+  int error_number = 0;
+  std::string text;
+  bool is_busy = false;  // somebody else has it locked: worth another try soon
+  bool is_quota = false;
+  Seconds idle;  // is_quota: since the mailbox was last read
+};
+using MailboxStep = std::optional<MailboxFault>;  // nothing: done
+
+class Mailbox {
+ public:
+  virtual ~Mailbox() = default;
+
+  // Locks, checks and opens; may be called again after a fault with is_busy.
+  virtual MailboxStep open() = 0;
+  virtual MailboxStep append(std::string_view text) = 0;
+  // On disk, and visible to readers. `tag` is added to the file name of a maildir.
+  virtual MailboxStep commit(std::string_view tag) = 0;
+  // Takes back what was appended. The destructor does it too.
+  virtual void abandon() noexcept = 0;
+
+  uint64_t bytes_written() const noexcept { return bytes_written_; }
+
+ protected:
+  uint64_t bytes_written_ = 0;
+};
+
+std::unique_ptr<Mailbox> make_mbox(MailboxPlan plan);
+std::unique_ptr<Mailbox> make_maildir(MailboxPlan plan);
+
+// --- For the implementations ---------------------------------------------------------------------
+
+// A fault with the text "what" and, where `error_number` is an errno, its text.
+MailboxFault system_fault(int error_number, std::string what);
+MailboxFault quota_fault(std::string_view path, Seconds idle);
+// All of `text`, however often write() takes only a part.
+MailboxStep write_all(int fd, std::string_view text, std::string_view path);
+// Makes `path` and what is missing above it.
+MailboxStep make_directories(const std::string& path, uint32_t mode);
+// "<seconds>.M<micros>P<pid>Q<number>.<host>": no other process and no other call gives the same.
+std::string unique_name(std::string_view host);
+
+}  // namespace godwit::delivery

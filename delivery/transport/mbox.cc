@@ -1,0 +1,219 @@
+// An mbox file: one file that many write to and readers change, so it is checked, locked, and cut
+// back to what it was where a delivery fails.
+#include "delivery/transport/lock_file.h"
+#include "delivery/transport/mailbox.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+namespace godwit::delivery {
+namespace {
+
+constexpr uint32_t kModeBits = 07777;
+
+std::string octal(uint32_t mode) {
+  char text[16];
+  std::snprintf(text, sizeof(text), "%04o", mode & kModeBits);
+  return text;
+}
+
+class Mbox final : public Mailbox {
+ public:
+  explicit Mbox(MailboxPlan plan) : plan_(std::move(plan)) {
+    const size_t slash = plan_.path.rfind('/');
+    directory_path_ = slash == 0 ? "/" : plan_.path.substr(0, slash);
+    name_ = plan_.path.substr(slash + 1);
+  }
+  ~Mbox() override { abandon(); }
+
+  MailboxStep open() override {
+    MailboxStep fault = try_open();
+    if (fault) release();
+    return fault;
+  }
+  MailboxStep append(std::string_view text) override;
+  MailboxStep commit(std::string_view tag) override;
+  void abandon() noexcept override;
+
+ private:
+  MailboxStep try_open();
+  MailboxStep open_directory();
+  MailboxStep open_file();
+  MailboxStep check_file();
+  MailboxStep check_mode();
+  MailboxStep lock_file();
+  MailboxStep check_unchanged();
+  MailboxStep check_quota();
+  MailboxFault fault(int error_number, std::string_view what) const {
+    return system_fault(error_number, "mailbox " + plan_.path + " " + std::string(what));
+  }
+  MailboxFault busy(int error_number, std::string_view why) const {
+    MailboxFault out = system_fault(
+        error_number, "failed to lock mailbox " + plan_.path + " (" + std::string(why) + ")");
+    out.is_busy = true;
+    return out;
+  }
+  void release() noexcept {
+    file_.reset();  // with it its locks
+    lock_.release();
+  }
+
+  MailboxPlan plan_;
+  std::string directory_path_;
+  std::string name_;
+  UniqueFd directory_;
+  LockFile lock_;
+  UniqueFd file_;
+  bool is_new_ = false;  // by us, in this or an earlier try
+  struct stat before_ {};
+};
+
+MailboxStep Mbox::try_open() {
+  using Step = MailboxStep (Mbox::*)();
+  for (const Step step : {&Mbox::open_directory, &Mbox::open_file, &Mbox::check_file,
+                          &Mbox::lock_file, &Mbox::check_unchanged, &Mbox::check_quota}) {
+    MailboxStep fault = (this->*step)();
+    if (fault) return fault;
+  }
+  return {};
+}
+
+// All names are used relative to the directory, so that nobody can exchange it on the way.
+MailboxStep Mbox::open_directory() {
+  if (name_.empty()) return fault(EISDIR, "is no file");
+  if (!directory_.is_open() && plan_.create_directory) {
+    MailboxStep fault = make_directories(directory_path_, plan_.directory_mode);
+    if (fault) return fault;
+  }
+  if (!directory_.is_open()) {
+    directory_ = UniqueFd(::open(directory_path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  if (!directory_.is_open()) {
+    return system_fault(errno, "failed to open directory " + directory_path_);
+  }
+  if (!plan_.use_lockfile) return {};
+  return lock_.take(directory_.get(), name_ + ".lock", plan_);
+}
+
+MailboxStep Mbox::open_file() {
+  constexpr int kFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  file_ = UniqueFd(openat(directory_.get(), name_.c_str(), kFlags));
+  if (!file_.is_open() && errno == ENOENT) {
+    if (plan_.file_must_exist) return fault(ENOENT, "does not exist, but file_must_exist is set");
+    file_ = UniqueFd(openat(directory_.get(), name_.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
+    is_new_ = file_.is_open();
+    if (is_new_ && fchmod(file_.get(), plan_.mode) != 0)
+      return fault(errno, "cannot be given its mode");
+  }
+  if (file_.is_open()) return {};
+  if (errno == EEXIST) return busy(kErrorInodeChanged, "it appeared while it was being created");
+  if (errno == ELOOP)
+    return fault(kErrorNotRegular, "is not a regular file (or is a symbolic link)");
+  return fault(errno, "cannot be opened");
+}
+
+MailboxStep Mbox::check_file() {
+  if (fstat(file_.get(), &before_) != 0) return fault(errno, "cannot be examined");
+  if (!S_ISREG(before_.st_mode)) return fault(kErrorNotRegular, "is not a regular file");
+  if (before_.st_nlink != 1) return fault(kErrorNotRegular, "has too many links");
+  if (plan_.check_owner && before_.st_uid != geteuid()) {
+    return fault(kErrorBadOwner, "has wrong uid (" + std::to_string(before_.st_uid) +
+                                     " != " + std::to_string(geteuid()) + ")");
+  }
+  if (plan_.check_group && before_.st_gid != getegid()) {
+    return fault(kErrorBadOwner, "has wrong gid (" + std::to_string(before_.st_gid) +
+                                     " != " + std::to_string(getegid()) + ")");
+  }
+  return check_mode();
+}
+
+// A file that others may read or write more than `mode` says is put right; one that is narrower was
+// made so on purpose, and is left alone.
+MailboxStep Mbox::check_mode() {
+  const uint32_t mode = before_.st_mode & kModeBits;
+  if (mode == plan_.mode) return {};
+  const bool is_narrower = (mode & ~plan_.mode) == 0;
+  if (is_narrower && plan_.mode_fail_narrower) {
+    return fault(kErrorBadMode,
+                 "has the wrong mode " + octal(mode) + " (" + octal(plan_.mode) + " expected)");
+  }
+  if (is_narrower || fchmod(file_.get(), plan_.mode) == 0) return {};
+  return fault(errno, "cannot be given its mode");
+}
+
+// Locks of the open file, not of the process: workers' threads exclude each other too.
+MailboxStep Mbox::lock_file() {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (plan_.use_fcntl_lock && fcntl(file_.get(), F_OFD_SETLK, &whole) != 0) {
+    const bool is_taken = errno == EAGAIN || errno == EACCES;
+    return is_taken ? busy(kErrorLockFailed, "fcntl") : fault(errno, "cannot be locked");
+  }
+  if (plan_.use_flock_lock && flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
+    return errno == EWOULDBLOCK ? busy(kErrorLockFailed, "flock")
+                                : fault(errno, "cannot be locked");
+  }
+  return {};
+}
+
+// A mail reader may have put another file there before we had the lock.
+MailboxStep Mbox::check_unchanged() {
+  struct stat now {};
+  if (fstatat(directory_.get(), name_.c_str(), &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+      now.st_ino != before_.st_ino || now.st_dev != before_.st_dev || now.st_nlink != 1) {
+    return busy(kErrorInodeChanged, "it was replaced");
+  }
+  before_ = now;
+  return {};
+}
+
+MailboxStep Mbox::check_quota() {
+  if (plan_.quota_bytes == 0) return {};
+  uint64_t bytes = static_cast<uint64_t>(before_.st_size);
+  if (plan_.quota_is_inclusive) bytes += plan_.message_bytes;
+  if (bytes <= plan_.quota_bytes) return {};
+  const int64_t idle = time(nullptr) - before_.st_atime;
+  return quota_fault("file " + plan_.path, Seconds{std::max<int64_t>(0, idle)});
+}
+
+MailboxStep Mbox::append(std::string_view text) {
+  MailboxStep fault = write_all(file_.get(), text, plan_.path);
+  bytes_written_ += text.size();
+  return fault;
+}
+
+MailboxStep Mbox::commit(std::string_view) {
+  if (fsync(file_.get()) != 0) return fault(errno, "could not be written to disk");
+  if (is_new_ && fsync(directory_.get()) != 0) {
+    return system_fault(errno, "error while syncing directory " + directory_path_);
+  }
+  // Readers take "modified after it was read" for new mail.
+  timespec times[2] = {before_.st_atim, {0, UTIME_NOW}};
+  if (!is_new_) futimens(file_.get(), times);
+  release();
+  return {};
+}
+
+void Mbox::abandon() noexcept {
+  if (file_.is_open() && bytes_written_ > 0) {
+    // Where even this fails, the file ends in part of a message; there is nobody to tell.
+    const int cut = ftruncate(file_.get(), before_.st_size);
+    static_cast<void>(cut);
+  }
+  release();
+}
+
+}  // namespace
+
+std::unique_ptr<Mailbox> make_mbox(MailboxPlan plan) {
+  return std::make_unique<Mbox>(std::move(plan));
+}
+
+}  // namespace godwit::delivery
