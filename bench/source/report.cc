@@ -14,8 +14,8 @@ constexpr std::array<std::string_view, kPhases> kPhaseNames{
 }  // namespace
 
 void Report::start(Instant now, WallTime wall) noexcept {
-  started_ = now;
-  started_wall_ = wall;
+  started_ = stopped_ = now;
+  started_wall_ = stopped_wall_ = wall;
   cpu_at_start_ = cpu_micros();
 }
 
@@ -25,13 +25,14 @@ void Report::restart(Instant now, WallTime wall) noexcept {
   start(now, wall);
 }
 
-void Report::stop(Instant now, WallTime wall) noexcept {
-  stopped_ = now;
-  stopped_wall_ = wall;
+void Report::stop() noexcept {
   cpu_used_ = cpu_micros() - cpu_at_start_;
 }
 
-void Report::count_outcome(std::string_view outcome, uint64_t bytes) noexcept {
+void Report::count_outcome(std::string_view outcome, uint64_t bytes, Instant now,
+                           WallTime wall) noexcept {
+  stopped_ = now;
+  stopped_wall_ = wall;
   switch (outcome.front()) {
     case '2':
       ++accepted_;

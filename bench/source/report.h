@@ -21,13 +21,13 @@ class Report {
   void start(Instant now, WallTime wall) noexcept;
   // Forgets what was measured so far: the end of the warm-up.
   void restart(Instant now, WallTime wall) noexcept;
-  void stop(Instant now, WallTime wall) noexcept;
+  void stop() noexcept;
 
   void add(Phase phase, Instant from, Instant to) noexcept {
     phases_[static_cast<size_t>(phase)].add(to.micros - from.micros);
   }
   // A message's outcome: "250", "4xx", "5xx" or "unknown".
-  void count_outcome(std::string_view outcome, uint64_t bytes) noexcept;
+  void count_outcome(std::string_view outcome, uint64_t bytes, Instant now, WallTime wall) noexcept;
   // Something unexpected, for people: the first lines of each kind are kept.
   void count_trouble(std::string_view text);
 
@@ -35,6 +35,7 @@ class Report {
   uint64_t accepted() const noexcept { return accepted_; }
   uint64_t not_accepted() const noexcept { return deferred_ + refused_ + unknown_; }
   const Histogram& phase(Phase phase) const noexcept { return phases_[static_cast<size_t>(phase)]; }
+  // From the start to the last outcome.
   double seconds() const noexcept;
 
   std::string to_text() const;

@@ -47,7 +47,7 @@ Task<void> Run::conduct() {
   for (uint32_t i = 0; i < options_.sessions; ++i) sessions_.spawn(run_session(i));
   co_await sessions_.join();
   over_ = true;
-  report_.stop(now(), wall());
+  report_.stop();
   tick_cancel_.cancel();
   co_await ticking.join();
   ledger_.flush();

@@ -336,7 +336,8 @@ void SourceSession::append_recipient(std::string& out, size_t index) const {
 
 void SourceSession::record(const Transaction& transaction, std::string_view outcome,
                            std::string_view recipients) {
-  run_.report().count_outcome(outcome, transaction.content.size());
+  const WallTime wall = run_.wall();
+  run_.report().count_outcome(outcome, transaction.content.size(), run_.now(), wall);
   if (options().show_counter) {
     std::printf("%llu\r", static_cast<unsigned long long>(run_.report().finished()));
     std::fflush(stdout);
@@ -344,7 +345,7 @@ void SourceSession::record(const Transaction& transaction, std::string_view outc
   if (!run_.ledger().is_open()) return;
   std::array<char, kTokenChars> token;
   write_token(transaction.token, token.data());
-  run_.ledger().add_sent({token.data(), token.size()}, outcome, run_.wall(), recipients);
+  run_.ledger().add_sent({token.data(), token.size()}, outcome, wall, recipients);
 }
 
 void SourceSession::unexpected(std::string_view step) {
