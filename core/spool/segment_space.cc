@@ -171,6 +171,19 @@ Task<Result<File>> StoreCore::make_segment_file(uint32_t number, uint64_t bytes)
     Result<File> reused = co_await blocking(loop_, std::move(reuse));
     if (reused) co_return reused;
   }
+  // Where the disk has no room for a whole one, a smaller one keeps mail flowing.
+  for (;;) {
+    Result<File> file = co_await create_segment_file(path, bytes);
+    const bool is_full = !file && file.error().code() == Errc::disk_full;
+    if (!is_full || bytes / 2 < options_.first_segment_bytes) co_return file;
+    RemoveCall remove{&files_, {path}};
+    Result<void> removed = co_await blocking(loop_, std::move(remove));
+    if (!removed) co_return removed.error();
+    bytes /= 2;
+  }
+}
+
+Task<Result<File>> StoreCore::create_segment_file(std::string path, uint64_t bytes) {
   CreateCall create{&files_, path, bytes};
   Result<File> file = co_await blocking(loop_, std::move(create));
   if (!file) co_return file;

@@ -130,6 +130,7 @@ class StoreCore {
   void start_prepare();
   Task<void> prepare(uint32_t number);
   Task<Result<File>> make_segment_file(uint32_t number, uint64_t bytes);
+  Task<Result<File>> create_segment_file(std::string path, uint64_t bytes);
   Task<void> seal(uint32_t number);
   void start_removals();
   Task<void> run_removals();
