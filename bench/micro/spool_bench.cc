@@ -5,6 +5,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -48,12 +49,15 @@ class Shard {
  public:
   Shard() { open(); }
   ~Shard() {
-    close();
+    if (store) close();
     std::filesystem::remove_all(bench_dir());
   }
   void open() {
     auto opened = run(loop, Store::open(loop, files, bench_dir(), StoreOptions(), sink));
-    if (!opened) std::abort();
+    if (!opened) {
+      std::fprintf(stderr, "%s\n", opened.error().to_string().c_str());
+      std::abort();
+    }
     store = std::move(*opened);
   }
   void close() {
