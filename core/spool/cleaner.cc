@@ -86,11 +86,15 @@ Task<void> Cleaner::run() {
       const uint32_t number = segment->number;
       const Result<void> done = co_await empty(number);
       if (core_.is_closing()) break;
-      not_before_.erase(number);
+      pauses_.erase(number);
       if (done) continue;
       const bool is_worth_little = done.error().code() == Errc::too_many;
-      const Millis pause = is_worth_little ? kWeighAgain : kRetryAfterError;
-      not_before_[number] = core_.loop().clock().now() + pause;
+      Pause& pause = pauses_[number];
+      if (is_worth_little) {
+        pause.tail = core_.tail_number() + kWeighAgainSegments;
+      } else {
+        pause.until = core_.loop().clock().now() + kRetryAfterError;
+      }
     }
   }
   running_ = false;
@@ -102,8 +106,10 @@ Segment* Cleaner::pick() {
   for (auto& [number, segment] : core_.segments()) {
     if (segment.state == SegmentState::tail || segment.is_being_sealed || segment.pins > 0)
       continue;
-    const auto wait = not_before_.find(number);
-    if (wait != not_before_.end() && now < wait->second) continue;
+    const auto pause = pauses_.find(number);
+    const bool is_paused = pause != pauses_.end() &&
+                           (now < pause->second.until || core_.tail_number() < pause->second.tail);
+    if (is_paused) continue;
     if (is_free(segment)) return &segment;
     const bool is_dead = segment.live_messages == 0 && segment.updates == 0;
     if (is_dead && !core_.is_failing()) return &segment;

@@ -58,8 +58,12 @@ class Cleaner {
   TurnEnd turn_end_;
   bool running_ = false;
   bool again_ = false;
-  // Segments that could not be emptied, and when to try again.
-  std::map<uint32_t, Instant> not_before_;
+  // Segments that could not be emptied: not tried again before a time, or before the log grew.
+  struct Pause {
+    Instant until{0};
+    uint32_t tail = 0;
+  };
+  std::map<uint32_t, Pause> pauses_;
 };
 
 }  // namespace godwit::spool

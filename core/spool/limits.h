@@ -27,8 +27,8 @@ inline constexpr Millis kLazyWrite{5};   // an update alone is written after thi
 inline constexpr Millis kLazySync{200};  // and on disk after this
 inline constexpr Millis kRetryAfterError{1000};
 
-// A segment whose updates mostly still count is not looked at again before that.
-inline constexpr Millis kWeighAgain{60'000};
+// A segment whose updates mostly still count is looked at again when the log grew by so much.
+inline constexpr uint32_t kWeighAgainSegments = 4;
 
 inline constexpr size_t kSpareSegments = 4;  // kept for reuse; further ones are removed
 // A closed segment whose live bytes are fewer is emptied once that many younger ones exist.

@@ -308,6 +308,11 @@ Result<LoadedMessage> load_message(const File& file, uint32_t segment, uint32_t 
       fixed->payload_bytes(header->flags) != header->payload_bytes) {
     return broken(segment, offset, "bad checksum");
   }
+  const Result<FileStat> stat = file.files().stat(file.id());
+  if (!stat) return stat.error();
+  if (offset + uint64_t{header->record_bytes()} > stat->bytes) {
+    return broken(segment, offset, "longer than the file");
+  }
   LoadedMessage out;
   out.header = *header;
   out.fixed = *fixed;
