@@ -111,6 +111,7 @@ Segment* Cleaner::pick() {
                            (now < pause->second.until || core_.tail_number() < pause->second.tail);
     if (is_paused) continue;
     if (is_free(segment)) return &segment;
+    if (is_oldest_of_an_empty_store(segment) && !core_.is_failing()) return &segment;
     const bool is_dead = segment.live_messages == 0 && segment.updates == 0;
     if (is_dead && !core_.is_failing()) return &segment;
     if (!core_.has_room_to_move()) continue;
@@ -129,6 +130,12 @@ bool Cleaner::is_free(const Segment& segment) {
          std::none_of(segment.guards.begin(), segment.guards.end(), needs_it);
 }
 
+// No message lives anywhere: what the oldest segment holds has ended in younger ones, and it guards
+// nobody. So a full disk gets its room back although there is none to move updates to.
+bool Cleaner::is_oldest_of_an_empty_store(const Segment& segment) const {
+  return core_.live().size() == 0 && core_.segments().begin()->first == segment.number;
+}
+
 // Whether records of `guard` alone keep dead what ended in the segment `other`: not where that is
 // gone, nor where its survivors were told further on.
 bool Cleaner::is_guarded_by(uint32_t other, uint32_t guard) {
@@ -141,6 +148,9 @@ Task<Result<void>> Cleaner::empty(uint32_t number) {
   if (is_free(before)) co_return co_await core_.release(before);
   // Every chain of updates that is looked at below is then on disk.
   co_await ok(core_.flush());
+  if (is_oldest_of_an_empty_store(core_.segments().at(number))) {
+    co_return co_await core_.release(core_.segments().at(number));
+  }
   std::string index;
   if (before.updates > 0) {
     index = co_await ok(read_index(number));

@@ -35,6 +35,7 @@ class Cleaner {
   Task<void> run();
   Segment* pick();
   bool is_free(const Segment& segment);
+  bool is_oldest_of_an_empty_store(const Segment& segment) const;
   bool is_guarded_by(uint32_t other, uint32_t guard);
   // Makes nothing of the segment needed any more, and releases it.
   Task<Result<void>> empty(uint32_t number);
