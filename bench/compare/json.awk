@@ -6,10 +6,10 @@ BEGIN {
   print "["
 }
 {
-  printf "%s{", NR > 1 ? ",\n" : ""
+  printf("%s{", (NR > 1 ? ",\n" : ""))
   for (i = 1; i <= NF; ++i) {
     quote = i <= 2 ? "\"" : ""
-    printf "%s\"%s\":%s%s%s", i > 1 ? "," : "", name[i], quote, $i, quote
+    printf("%s\"%s\":%s%s%s", (i > 1 ? "," : ""), name[i], quote, $i, quote)
   }
   printf "}"
 }

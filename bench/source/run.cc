@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace godwit::bench {
@@ -61,7 +62,8 @@ Task<void> Run::run_session(uint32_t index) {
     co_await session.run();
     co_return;
   }
-  const bool go_on = co_await Sleep(loop_.timers(), Millis{index / kOpenedInAMilli}, &cancel_);
+  const Millis turn{index / kOpenedInAMilli};
+  const bool go_on = co_await Sleep(loop_.timers(), turn, &cancel_);
   if (go_on) co_await session.hold();
 }
 

@@ -52,7 +52,8 @@ Task<void> SourceSession::run() {
 Task<void> SourceSession::hold() {
   if (!co_await ensure_open()) co_return;
   run_.session_is_open();
-  co_await Sleep(run_.loop().timers(), Millis{options().hold_micros / 1000}, &run_.cancel());
+  const Millis time{options().hold_micros / 1000};
+  co_await Sleep(run_.loop().timers(), time, &run_.cancel());
   co_await leave();
 }
 
@@ -165,7 +166,6 @@ Task<int> SourceSession::read_reply() {
 Task<bool> SourceSession::transact(Assignment assignment) {
   Transaction transaction;
   transaction.assignment = assignment;
-  transaction.started = run_.now();
   transaction.token.run = run_.id();
   transaction.token.session = index_;
   transaction.token.sequence = assignment.sequence;
@@ -177,8 +177,7 @@ Task<bool> SourceSession::transact(Assignment assignment) {
     transaction.content = content.prepare(transaction.token);
     const bool usable =
         options().bdat ? co_await send_chunks(transaction) : co_await send_content(transaction);
-    if (!usable || options().reuse) co_return usable;
-    co_return true;
+    co_return usable;
   }
   content.prepare(transaction.token);
   record(transaction, transaction.unanswered ? "4xx" : outcome_text(transaction.worst), {});
@@ -199,7 +198,7 @@ Task<bool> SourceSession::send_envelope(Transaction& transaction) {
   for (size_t sent = 0; sent < total && stands;) {
     const size_t first = sent;
     commands_.clear();
-    while (sent < total && sent - first < depth) append_command(sent++, transaction);
+    while (sent < total && sent - first < depth) append_command(sent++);
     const Instant at = run_.now();
     show("> ", commands_);
     const Result<void> written = co_await stream_->write(commands_);
@@ -235,7 +234,6 @@ bool SourceSession::judge_envelope_reply(Transaction& transaction, size_t index,
 }
 
 Task<bool> SourceSession::send_content(Transaction& transaction) {
-  transaction.content_begun = true;
   const Instant sent = run_.now();
   const Result<void> written = co_await stream_->write(transaction.content);
   if (!written) error_ = written.error().to_string();
@@ -251,7 +249,6 @@ Task<bool> SourceSession::send_chunks(Transaction& transaction) {
     kept = transaction.content;
     transaction.content = kept;
   }
-  transaction.content_begun = true;
   Instant sent = run_.now();
   for (size_t at = 0; at < size; at += chunk) {
     const std::string_view bytes = transaction.content.substr(at, chunk);
@@ -305,7 +302,7 @@ Task<void> SourceSession::leave() {
   drop();
 }
 
-void SourceSession::append_command(size_t index, const Transaction&) {
+void SourceSession::append_command(size_t index) {
   if (index == 0) {
     commands_ += "MAIL FROM:<";
     commands_ += options().sender;

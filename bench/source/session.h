@@ -25,12 +25,10 @@ class SourceSession {
   // How a transaction goes; what the ledger wants to know of it.
   struct Transaction {
     Assignment assignment;
-    Instant started;
     Token token;
     std::string_view content;
     int worst = 0;               // the reply that ended it, where it is not a success
     bool data_accepted = false;  // 354 came, or BDAT was answered
-    bool content_begun = false;  // the server may have the message
     bool unanswered = false;     // the connection was lost while a reply was awaited
   };
 
@@ -52,7 +50,7 @@ class SourceSession {
   Task<int> read_reply();
 
   bool judge_envelope_reply(Transaction& transaction, size_t index, int code);
-  void append_command(size_t index, const Transaction& transaction);
+  void append_command(size_t index);
   void append_recipient(std::string& out, size_t index) const;
   void choose_recipients();
   void record(const Transaction& transaction, std::string_view outcome,
