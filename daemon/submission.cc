@@ -1,15 +1,23 @@
 // Mail from local processes: -bs and -bS (SMTP on standard input), and -bm and -t (a message on
 // standard input). The message goes into a shard of this process, durable before the command says
 // so; then a running daemon takes it over, or it is delivered from here.
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "core/config/values.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
 #include "daemon/local_shard.h"
 #include "daemon/smtp_session.h"
-
-#include <pwd.h>
-#include <unistd.h>
-
-#include <cstdio>
+#include "delivery/queue/message_key.h"
+#include "protocol/message/fixups.h"
+#include "protocol/message/header_scan.h"
+#include "protocol/message/submission.h"
 
 namespace godwit::daemon {
 namespace {
@@ -34,7 +42,10 @@ Submitter who_runs_this() {
 
 // After the message is on disk: a daemon takes it over, or this process goes on and delivers it.
 int hand_over(const ConfigPointer& config, const std::string& shard, DeliveryMode mode) {
-  if (mode == DeliveryMode::queue_only) return 0;
+  if (mode == DeliveryMode::queue_only) {
+    tell_daemon_to_adopt(*config);  // which keeps it until a queue run
+    return 0;
+  }
   if (mode == DeliveryMode::background) {
     if (tell_daemon_to_adopt(*config)) return 0;
     const pid_t child = fork();
@@ -85,6 +96,141 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
   }
   if (accepted) hand_over(config, shard_name, line.delivery);
   return clean || line.mode == Mode::smtp ? 0 : 1;
+}
+
+namespace {
+
+std::string read_standard_input() {
+  std::string input;
+  std::array<char, 64 * 1024> buffer;
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return input;
+    input.append(buffer.data(), static_cast<size_t>(got));
+  }
+}
+
+// Root, the user of the daemon, and who trusted_users names.
+bool is_trusted(const ServerConfig& config, const std::string& login) {
+  if (getuid() == 0) return true;
+  const config::MainOptions& options = config.options();
+  if (!options.exim_user.empty() && options.exim_user == login) return true;
+  return std::find(options.trusted_users.begin(), options.trusted_users.end(), login) != options.trusted_users.end();
+}
+
+message::SubmissionOptions submission_options(const CommandLine& line, const ServerConfig& config,
+                                              const Submitter& who) {
+  const config::MainOptions& options = config.options();
+  message::SubmissionOptions out;
+  out.dot_ends = !line.dot_is_text;
+  out.recipients_from_headers = line.recipients_from_headers;
+  out.removes_arguments = options.extract_addresses_remove_arguments;
+  out.arguments = line.arguments;
+  out.is_trusted = is_trusted(config, who.login);
+  // Whoever is not trusted may say "<>" only; the sender is the login then (EXIM.md 4.1, -f).
+  const bool is_bounce = line.sender.empty() || line.sender == "<>";
+  if (line.sender_given && (out.is_trusted || is_bounce)) out.sender = line.sender;
+  out.login = who.login;
+  out.full_name = line.full_name.empty() ? who.full_name : line.full_name;
+  out.qualify_domain = config.facts.qualify_domain;
+  out.qualify_recipient = config.facts.qualify_recipient;
+  out.primary_hostname = config.facts.primary_hostname;
+  out.utc = config.log_style.utc;
+  out.header_bytes_max = static_cast<uint64_t>(std::max<int64_t>(0, options.header_maxsize));
+  const Result<int64_t> size_limit = config::parse_integer(options.message_size_limit.text.text());
+  if (size_limit) out.message_bytes_max = static_cast<uint64_t>(std::max<int64_t>(0, *size_limit));
+  out.received_max = static_cast<uint32_t>(std::clamp<int64_t>(options.received_headers_max, 0, UINT32_MAX));
+  return out;
+}
+
+std::string received_of(const ServerConfig& config, const Submitter& who, const Envelope& envelope) {
+  message::ReceivedFacts facts;
+  facts.ident = who.login;
+  facts.host = config.facts.primary_hostname;
+  facts.protocol = envelope.protocol;
+  facts.program = kProgramName;
+  facts.version = kVersion;
+  facts.sender = envelope.sender;
+  facts.id = envelope.message_id;
+  if (envelope.recipients.size() == 1) facts.received_for = envelope.recipients.front().address;
+  facts.date = envelope.received;
+  facts.utc = config.log_style.utc;
+  return message::received_field(facts);
+}
+
+Task<Result<void>> store_message(LocalShard& shard, Envelope envelope, std::string headers, std::string body,
+                                 const Submitter& who) {
+  const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
+  const std::unique_ptr<spool::MessageWriter> writer = shard.store().begin(delivery::key_of(id));
+  co_await ok(writer->append(body));
+  spool::StoredMessage stored = co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
+  const std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) + " U=" + who.login +
+                           " P=" + envelope.protocol + " S=" + std::to_string(envelope.message_bytes);
+  shard.log().main(LogEvent::arrival, envelope.message_id, line);
+  shard.queue().accepted(std::move(stored), std::move(envelope), true);
+  co_return Result<void>();
+}
+
+Envelope envelope_of(const CommandLine& line, const ServerConfig& config, const message::Submission& submission,
+                     const Submitter& who, const message::SubmissionOptions& options) {
+  Envelope envelope;
+  envelope.message_id = options.id.text();
+  envelope.sender = submission.sender;
+  for (const std::string& recipient : submission.recipients) envelope.recipients.push_back({recipient, {}, {}, 0});
+  envelope.received = options.now;
+  envelope.submitter_login = who.login;
+  envelope.submitter_uid = getuid();
+  envelope.submitter_gid = getgid();
+  envelope.ident = line.sender_ident.empty() ? who.login : line.sender_ident;
+  envelope.protocol = line.received_protocol.empty() ? "local" : line.received_protocol;
+  envelope.is_local = true;
+  envelope.smtputf8 = submission.needs_smtputf8;
+  envelope.queue_only = line.delivery == DeliveryMode::queue_only || config.options().queue_only;
+  message::HeaderScanner scanner;
+  scanner.feed(submission.headers);
+  scanner.feed("\r\n");
+  scanner.feed(submission.body);
+  scanner.finish();
+  envelope.body_lines = scanner.body_lines();
+  envelope.line_bytes_max = scanner.line_bytes_longest();
+  envelope.body_8bit = scanner.has_8bit();
+  return envelope;
+}
+
+}  // namespace
+
+int submit_message(const CommandLine& line, const ConfigPointer& config) {
+  if (line.arguments.empty() && !line.recipients_from_headers) {
+    std::fprintf(stderr, "godwit: recipients are missing: name them, or use -t\n");
+    return 1;
+  }
+  const Submitter who = who_runs_this();
+  const std::string shard_name = own_shard_name();
+  {
+    LocalShard shard(config);
+    message::SubmissionOptions options = submission_options(line, *config, who);
+    options.now = SystemClock().wall();
+    options.id = shard.ids().next(options.now);
+    Result<message::Submission> submission = message::prepare_submission(read_standard_input(), options);
+    if (!submission) {
+      std::fprintf(stderr, "godwit: %s\n", submission.error().detail().c_str());
+      return 1;
+    }
+    Envelope envelope = envelope_of(line, *config, *submission, who, options);
+    std::string headers = received_of(*config, who, envelope) + submission->headers;
+    envelope.message_bytes = headers.size() + 2 + submission->body.size();
+    const Result<void> opened = shard.open(shard_name);
+    const Result<void> stored =
+        opened ? shard.wait(store_message(shard, std::move(envelope), std::move(headers), std::move(submission->body), who))
+               : opened;
+    if (!stored) {
+      std::fprintf(stderr, "godwit: the message was not accepted: %s\n", stored.error().to_string().c_str());
+      return 1;
+    }
+  }
+  const bool holds = line.delivery == DeliveryMode::queue_only || config->options().queue_only;
+  return hand_over(config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);
 }
 
 }  // namespace godwit::daemon
