@@ -11,6 +11,9 @@ inline constexpr size_t kDomainBytesMax = 255;      // RFC 5321 4.5.3.1.2
 inline constexpr size_t kDomainLabelBytesMax = 63;  // RFC 1035 2.3.4
 inline constexpr size_t kMailboxBytesMax = 510;     // local part, "@", domain
 
+inline constexpr size_t kDisplayBytesMax = 250;            // of a display name that we write
+inline constexpr size_t kSubmittedRecipientsMax = 50'000;  // of one run of `sendmail`
+
 inline constexpr int kCommentDepthMax = 20;  // nested comments in a header field
 inline constexpr size_t kAddressesPerFieldMax = 20000;
 

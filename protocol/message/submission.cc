@@ -1,0 +1,319 @@
+#include "protocol/message/submission.h"
+
+#include "core/base/ascii.h"
+#include "protocol/message/address_list.h"
+#include "protocol/message/fixups.h"
+#include "protocol/message/header_scan.h"
+#include "protocol/message/phrase.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_set>
+#include <utility>
+
+namespace godwit::message {
+namespace {
+
+constexpr std::string_view kFromLine = "From ";
+constexpr std::string_view kLineEnd = "\r\n";
+
+Error refused(std::string text) {
+  return Error(Errc::invalid_argument, std::move(text));
+}
+
+bool is_recipient_field(FieldKind kind) noexcept {
+  constexpr std::array kKinds{FieldKind::to,        FieldKind::cc,        FieldKind::bcc,
+                              FieldKind::resent_to, FieldKind::resent_cc, FieldKind::resent_bcc};
+  return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
+}
+
+bool is_bcc(FieldKind kind) noexcept {
+  return kind == FieldKind::bcc || kind == FieldKind::resent_bcc;
+}
+
+// Equal for addresses that are the same mailbox for certain: domains have no case.
+std::string address_key(std::string_view address) {
+  const AddressParts parts = split_address(address);
+  return std::string(parts.local_part) + "@" + to_lower(parts.domain);
+}
+
+// The address of a From_ line: "From user@host Sat Nov 21 04:30:00 2026". Nothing where the line
+// is something else: "From : a@b" is an old way to write a header field.
+std::optional<std::string_view> from_line_address(std::string_view line) {
+  if (line.starts_with('>')) line.remove_prefix(1);
+  if (!line.starts_with(kFromLine)) return {};
+  const std::string_view rest = trim_left(line.substr(kFromLine.size()));
+  const size_t end = rest.find_first_of(" \t");
+  if (rest.empty() || rest.starts_with(':') || end == std::string_view::npos) return {};
+  return rest.substr(0, end);
+}
+
+class Preparation {
+ public:
+  explicit Preparation(const SubmissionOptions& options)
+      : options_(options),
+        utf8_(options.allows_utf8 ? Utf8::allowed : Utf8::refused),
+        scanner_({options.header_bytes_max, 0, options.received_max}) {}
+
+  Result<Submission> run(std::string_view input);
+
+ private:
+  Result<void> split(std::string_view input);
+  void take_from_line();
+  Result<void> settle_sender();
+  Result<void> copy_fields();
+  Result<void> copy_field(const FieldPlace& place, std::string_view text);
+  Result<void> add_recipients(const AddressList& list);
+  Result<void> settle_arguments();
+  void note_from(const AddressList& list);
+  void add_missing_fields();
+  std::string qualified(const ListedAddress& listed, std::string_view domain) const;
+  std::string_view recipient_domain() const noexcept {
+    return options_.qualify_recipient.empty() ? options_.qualify_domain
+                                              : options_.qualify_recipient;
+  }
+  std::string own_address() const { return options_.login + "@" + options_.qualify_domain; }
+
+  const SubmissionOptions& options_;
+  Utf8 utf8_;
+  HeaderScanner scanner_;
+  std::string wire_;
+  std::string_view text_;  // wire_ without a From_ line
+  std::string_view from_line_;
+  bool from_is_own_ = false;  // From: holds the caller's address and no other
+  std::unordered_set<std::string> seen_;
+  Submission out_;
+};
+
+Result<Submission> Preparation::run(std::string_view input) {
+  using Step = Result<void> (Preparation::*)();
+  Result<void> result = split(input);
+  for (const Step step :
+       {&Preparation::settle_sender, &Preparation::copy_fields, &Preparation::settle_arguments}) {
+    if (result) result = (this->*step)();
+  }
+  if (!result) return std::move(result.error());
+  add_missing_fields();
+  out_.body = scanner_.body_offset() < text_.size() ? text_.substr(scanner_.body_offset()) : "";
+  const auto is_8bit = [](char c) { return static_cast<unsigned char>(c) >= 0x80; };
+  out_.needs_smtputf8 = std::any_of(out_.sender.begin(), out_.sender.end(), is_8bit);
+  for (const std::string& address : out_.recipients) {
+    if (out_.needs_smtputf8) break;
+    out_.needs_smtputf8 = std::any_of(address.begin(), address.end(), is_8bit);
+  }
+  return std::move(out_);
+}
+
+Result<void> Preparation::split(std::string_view input) {
+  wire_ = wire_lines(input, options_.dot_ends);
+  text_ = wire_;
+  const uint64_t limit = options_.message_bytes_max;
+  if (limit != 0 && text_.size() > limit) {
+    return Error(Errc::too_long,
+                 "the message is larger than the limit of " + std::to_string(limit) + " bytes");
+  }
+  take_from_line();
+  scanner_.feed(text_);
+  scanner_.finish();
+  switch (scanner_.verdict()) {
+    case HeaderVerdict::too_long:
+    case HeaderVerdict::line_too_long:
+      return Error(Errc::too_long, "the message header is larger than the limit of " +
+                                       std::to_string(options_.header_bytes_max) + " bytes");
+    case HeaderVerdict::too_many_received:
+      return Error(Errc::too_many, "too many \"Received\" headers: suspected mail loop");
+    case HeaderVerdict::good:
+    case HeaderVerdict::not_terminated:
+      break;
+  }
+  if (!scanner_.fields_complete()) return Error(Errc::too_many, "too many header fields");
+  const std::string_view section = text_.substr(0, scanner_.header_bytes());
+  if (section.find('\0') == std::string_view::npos) return {};
+  return refused("the message header has a NUL character");
+}
+
+void Preparation::take_from_line() {
+  const size_t end = text_.find(kLineEnd);
+  if (end == std::string_view::npos) return;
+  const std::optional<std::string_view> address = from_line_address(text_.substr(0, end));
+  if (!address) return;
+  from_line_ = *address;
+  text_.remove_prefix(end + kLineEnd.size());
+}
+
+// Anybody may send a bounce; only a trusted caller may be somebody else.
+Result<void> Preparation::settle_sender() {
+  out_.sender = own_address();
+  std::string_view wanted = options_.sender ? std::string_view(*options_.sender) : from_line_;
+  if (!options_.sender && wanted.empty()) return {};
+  const bool is_bounce = trim(wanted).empty() || trim(wanted) == "<>";
+  if (is_bounce && options_.sender) {
+    out_.sender.clear();
+    return {};
+  }
+  if (!options_.is_trusted || is_bounce) return {};
+  const Result<ListedAddress> listed = parse_address(wanted, utf8_, false);
+  if (listed) {
+    out_.sender = qualified(*listed, options_.qualify_domain);
+  } else if (options_.sender) {
+    return refused("bad sender address \"" + escape_control(wanted) +
+                   "\": " + listed.error().detail());
+  }
+  return {};
+}
+
+std::string Preparation::qualified(const ListedAddress& listed, std::string_view domain) const {
+  if (listed.has_domain || listed.address.empty()) return listed.address;
+  return listed.address + "@" + std::string(domain);
+}
+
+Result<void> Preparation::copy_fields() {
+  out_.headers.reserve(scanner_.header_bytes() + 256);
+  for (const FieldPlace& place : scanner_.fields()) {
+    Result<void> copied = copy_field(place, text_.substr(place.offset, place.bytes));
+    if (!copied) return copied;
+  }
+  return {};
+}
+
+// A field as it is, but with its addresses qualified; without it where it is nobody's business.
+Result<void> Preparation::copy_field(const FieldPlace& place, std::string_view text) {
+  const FieldKind kind = place.kind;
+  const bool is_sender_field = kind == FieldKind::sender || kind == FieldKind::resent_sender;
+  const bool is_dropped = (options_.recipients_from_headers && is_bcc(kind)) ||
+                          (is_sender_field && !options_.is_trusted);
+  if (!field_row(kind).has_addresses) {
+    out_.headers += text;
+    return {};
+  }
+  const size_t colon = text.find(':');
+  const std::string_view body = text.substr(colon + 1);
+  const Result<AddressList> list = parse_address_list(body, utf8_);
+  // Where a message was sent on, only the Resent- fields say to whom.
+  const bool is_asked = options_.recipients_from_headers && is_recipient_field(kind) &&
+                        field_row(kind).is_resent == scanner_.has_resent();
+  if (is_asked) {
+    if (!list) {
+      return refused("bad address in the header field \"" +
+                     escape_control(trim(text.substr(0, 200))) + "\": " + list.error().detail());
+    }
+    Result<void> added = add_recipients(*list);
+    if (!added) return added;
+  }
+  const bool is_from = kind == (scanner_.has_resent() ? FieldKind::resent_from : FieldKind::from);
+  if (list && is_from) note_from(*list);
+  if (is_dropped) return {};
+  if (!list) {
+    out_.headers += text;
+    return {};
+  }
+  const std::string_view domain =
+      is_recipient_field(kind) ? recipient_domain() : std::string_view(options_.qualify_domain);
+  size_t done = 0;
+  for (const ListedAddress& listed : list->addresses) {
+    if (listed.has_domain || listed.address.empty()) continue;
+    const size_t end = colon + 1 + listed.spec_offset + listed.spec_bytes;
+    out_.headers += text.substr(done, end - done);
+    out_.headers += '@';
+    out_.headers += domain;
+    done = end;
+  }
+  out_.headers += text.substr(done);
+  return {};
+}
+
+void Preparation::note_from(const AddressList& list) {
+  if (list.addresses.size() != 1) return;
+  const std::string address = qualified(list.addresses.front(), options_.qualify_domain);
+  from_is_own_ = address_key(address) == address_key(own_address());
+}
+
+Result<void> Preparation::add_recipients(const AddressList& list) {
+  for (const ListedAddress& listed : list.addresses) {
+    if (listed.address.empty()) return refused("an empty address is no recipient");
+    std::string address = qualified(listed, recipient_domain());
+    if (!seen_.insert(address_key(address)).second) continue;
+    if (out_.recipients.size() >= kSubmittedRecipientsMax) {
+      return Error(Errc::too_many, "too many recipients");
+    }
+    out_.recipients.push_back(std::move(address));
+  }
+  return {};
+}
+
+// The addresses of the command line: the recipients, or with -t those who are not to get it.
+Result<void> Preparation::settle_arguments() {
+  const bool removes = options_.recipients_from_headers && options_.removes_arguments;
+  const bool had_recipients = !out_.recipients.empty();
+  std::unordered_set<std::string> removed;
+  for (const std::string& argument : options_.arguments) {
+    const Result<AddressList> list = parse_address_list(argument, utf8_);
+    if (!list || list->addresses.empty()) {
+      const std::string why = list ? "empty address" : list.error().detail();
+      return refused("bad address \"" + escape_control(argument) + "\": " + why);
+    }
+    if (!removes) {
+      Result<void> added = add_recipients(*list);
+      if (!added) return added;
+      continue;
+    }
+    for (const ListedAddress& listed : list->addresses) {
+      removed.insert(address_key(qualified(listed, recipient_domain())));
+    }
+  }
+  std::erase_if(out_.recipients,
+                [&](const std::string& address) { return removed.contains(address_key(address)); });
+  if (!out_.recipients.empty()) return {};
+  if (had_recipients) {
+    return refused("no recipients: with -t, the addresses of the command line are taken off");
+  }
+  return refused(options_.recipients_from_headers ? "no recipient addresses found in the header"
+                                                  : "no recipients were given");
+}
+
+void Preparation::add_missing_fields() {
+  const MissingFields missing = missing_fields(scanner_, Origin::local);
+  const bool resent = scanner_.has_resent();
+  const std::string_view prefix = resent ? "Resent-" : "";
+  const auto add_address = [&](std::string_view name, const std::string& address) {
+    const std::string phrase = encode_phrase(options_.full_name);
+    out_.headers.append(prefix).append(name).append(": ");
+    if (!phrase.empty()) out_.headers.append(phrase).append(" <");
+    out_.headers.append(address);
+    if (!phrase.empty()) out_.headers += '>';
+    out_.headers += kLineEnd;
+  };
+  if (missing.from) {
+    add_address("From", out_.sender.empty() ? own_address() : out_.sender);
+  } else if (!options_.is_trusted && !from_is_own_) {
+    add_address("Sender", own_address());
+  }
+  if (missing.date) out_.headers += date_field(options_.now, options_.utc, resent);
+  if (missing.message_id) {
+    out_.headers +=
+        message_id_field(options_.id, options_.primary_hostname, options_.message_id_text, resent);
+  }
+}
+
+}  // namespace
+
+std::string wire_lines(std::string_view input, bool dot_ends) {
+  std::string out;
+  out.reserve(input.size() + input.size() / 32 + kLineEnd.size());
+  while (!input.empty()) {
+    const size_t end = std::min(input.find_first_of("\r\n"), input.size());
+    const std::string_view line = input.substr(0, end);
+    if (dot_ends && line == ".") break;
+    out += line;
+    out += kLineEnd;
+    const bool is_pair = input.substr(end).starts_with(kLineEnd);
+    input.remove_prefix(std::min(input.size(), end + (is_pair ? 2 : 1)));
+  }
+  return out;
+}
+
+Result<Submission> prepare_submission(std::string_view input, const SubmissionOptions& options) {
+  return Preparation(options).run(input);
+}
+
+}  // namespace godwit::message
