@@ -1,13 +1,7 @@
 // Mail from local processes: -bs and -bS (SMTP on standard input), and -bm and -t (a message on
 // standard input). The message goes into a shard of this process, durable before the command says
 // so; then a running daemon takes it over, or it is delivered from here.
-#include <pwd.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdio>
+#include "protocol/message/submission.h"
 
 #include "core/config/values.h"
 #include "core/io/stdio_stream.h"
@@ -17,7 +11,14 @@
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
-#include "protocol/message/submission.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
 
 namespace godwit::daemon {
 namespace {
@@ -116,7 +117,8 @@ bool is_trusted(const ServerConfig& config, const std::string& login) {
   if (getuid() == 0) return true;
   const config::MainOptions& options = config.options();
   if (!options.exim_user.empty() && options.exim_user == login) return true;
-  return std::find(options.trusted_users.begin(), options.trusted_users.end(), login) != options.trusted_users.end();
+  return std::find(options.trusted_users.begin(), options.trusted_users.end(), login) !=
+         options.trusted_users.end();
 }
 
 message::SubmissionOptions submission_options(const CommandLine& line, const ServerConfig& config,
@@ -140,11 +142,13 @@ message::SubmissionOptions submission_options(const CommandLine& line, const Ser
   out.header_bytes_max = static_cast<uint64_t>(std::max<int64_t>(0, options.header_maxsize));
   const Result<int64_t> size_limit = config::parse_integer(options.message_size_limit.text.text());
   if (size_limit) out.message_bytes_max = static_cast<uint64_t>(std::max<int64_t>(0, *size_limit));
-  out.received_max = static_cast<uint32_t>(std::clamp<int64_t>(options.received_headers_max, 0, UINT32_MAX));
+  out.received_max =
+      static_cast<uint32_t>(std::clamp<int64_t>(options.received_headers_max, 0, UINT32_MAX));
   return out;
 }
 
-std::string received_of(const ServerConfig& config, const Submitter& who, const Envelope& envelope) {
+std::string received_of(const ServerConfig& config, const Submitter& who,
+                        const Envelope& envelope) {
   message::ReceivedFacts facts;
   facts.ident = who.login;
   facts.host = config.facts.primary_hostname;
@@ -159,25 +163,29 @@ std::string received_of(const ServerConfig& config, const Submitter& who, const 
   return message::received_field(facts);
 }
 
-Task<Result<void>> store_message(LocalShard& shard, Envelope envelope, std::string headers, std::string body,
-                                 const Submitter& who) {
+Task<Result<void>> store_message(LocalShard& shard, Envelope envelope, std::string headers,
+                                 std::string body, const Submitter& who) {
   const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
   const std::unique_ptr<spool::MessageWriter> writer = shard.store().begin(delivery::key_of(id));
   co_await ok(writer->append(body));
-  spool::StoredMessage stored = co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
-  const std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) + " U=" + who.login +
-                           " P=" + envelope.protocol + " S=" + std::to_string(envelope.message_bytes);
+  spool::StoredMessage stored =
+      co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
+  const std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
+                           " U=" + who.login + " P=" + envelope.protocol +
+                           " S=" + std::to_string(envelope.message_bytes);
   shard.log().main(LogEvent::arrival, envelope.message_id, line);
   shard.queue().accepted(std::move(stored), std::move(envelope), true);
   co_return Result<void>();
 }
 
-Envelope envelope_of(const CommandLine& line, const ServerConfig& config, const message::Submission& submission,
-                     const Submitter& who, const message::SubmissionOptions& options) {
+Envelope envelope_of(const CommandLine& line, const ServerConfig& config,
+                     const message::Submission& submission, const Submitter& who,
+                     const message::SubmissionOptions& options) {
   Envelope envelope;
   envelope.message_id = options.id.text();
   envelope.sender = submission.sender;
-  for (const std::string& recipient : submission.recipients) envelope.recipients.push_back({recipient, {}, {}, 0});
+  for (const std::string& recipient : submission.recipients)
+    envelope.recipients.push_back({recipient, {}, {}, 0});
   envelope.received = options.now;
   envelope.submitter_login = who.login;
   envelope.submitter_uid = getuid();
@@ -212,7 +220,8 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     message::SubmissionOptions options = submission_options(line, *config, who);
     options.now = SystemClock().wall();
     options.id = shard.ids().next(options.now);
-    Result<message::Submission> submission = message::prepare_submission(read_standard_input(), options);
+    Result<message::Submission> submission =
+        message::prepare_submission(read_standard_input(), options);
     if (!submission) {
       std::fprintf(stderr, "godwit: %s\n", submission.error().detail().c_str());
       return 1;
@@ -222,10 +231,12 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     envelope.message_bytes = headers.size() + 2 + submission->body.size();
     const Result<void> opened = shard.open(shard_name);
     const Result<void> stored =
-        opened ? shard.wait(store_message(shard, std::move(envelope), std::move(headers), std::move(submission->body), who))
+        opened ? shard.wait(store_message(shard, std::move(envelope), std::move(headers),
+                                          std::move(submission->body), who))
                : opened;
     if (!stored) {
-      std::fprintf(stderr, "godwit: the message was not accepted: %s\n", stored.error().to_string().c_str());
+      std::fprintf(stderr, "godwit: the message was not accepted: %s\n",
+                   stored.error().to_string().c_str());
       return 1;
     }
   }

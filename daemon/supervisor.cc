@@ -428,9 +428,9 @@ void Supervisor::reload() {
   std::shared_ptr<const ServerConfig> config = load_config(setup_.load, diagnostics);
   if (diagnostics.has_errors()) {
     log("SIGHUP received: the new configuration has errors and is not used");
-    for (const config::Diagnostic& diagnostic : diagnostics.all())
-      {
-      log(diagnostics.render_short(diagnostic) + (diagnostic.hint.empty() ? "" : "; " + diagnostic.hint));
+    for (const config::Diagnostic& diagnostic : diagnostics.all()) {
+      log(diagnostics.render_short(diagnostic) +
+          (diagnostic.hint.empty() ? "" : "; " + diagnostic.hint));
     }
     return;
   }

@@ -1,5 +1,5 @@
-// StdioStream: standard input and output as a ByteStream, blocking: for a process whose whole work is
-// one session (-bs, -bS). Local programs end lines with LF: each becomes CRLF.
+// StdioStream: standard input and output as a ByteStream, blocking: for a process whose whole work
+// is one session (-bs, -bS). Local programs end lines with LF: each becomes CRLF.
 #pragma once
 
 #include "core/io/stream.h"

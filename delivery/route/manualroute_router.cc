@@ -302,7 +302,8 @@ void compile_rule(config::LocatedText text, bool has_pattern, ManualrouteRouter&
   if (has_pattern) {
     const config::LocatedText pattern = next_word(text);
     if (pattern.view() != "*") {
-      rule.pattern = context.lists.compile(config::ListKind::domain, pattern, acl::ListOptions{}, context.diagnostics);
+      rule.pattern = context.lists.compile(config::ListKind::domain, pattern, acl::ListOptions{},
+                                           context.diagnostics);
     }
   }
   const config::LocatedText hosts = next_word(text);

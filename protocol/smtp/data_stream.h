@@ -17,8 +17,8 @@ enum class BareLineEnds : uint8_t {
   keep,     // leave it; what is sent on is made canonical by DotStuffer
 };
 
-// Looks for a CR or LF that is not part of a CRLF in the octets of BDAT, which are taken as they are:
-// whoever sends the message on must know that it has to be made canonical.
+// Looks for a CR or LF that is not part of a CRLF in the octets of BDAT, which are taken as they
+// are: whoever sends the message on must know that it has to be made canonical.
 class BareLineEndFinder {
  public:
   void feed(std::string_view bytes) noexcept;

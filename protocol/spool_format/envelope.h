@@ -71,10 +71,10 @@ struct Envelope {
   bool body_8bit = false;
   bool smtputf8 = false;
   bool has_bare_line_ends = false;  // a CR or LF alone is in the text (smtp_bare_newline = keep)
-  bool is_local = false;         // $sender_host_address is empty
-  bool is_local_error = false;   // a report that we made
-  bool frozen_at_start = false;  // control = freeze
-  bool queue_only = false;       // control = queue_only, -odq
+  bool is_local = false;            // $sender_host_address is empty
+  bool is_local_error = false;      // a report that we made
+  bool frozen_at_start = false;     // control = freeze
+  bool queue_only = false;          // control = queue_only, -odq
   DsnRet dsn_ret = DsnRet::unset;
   std::string dsn_envid;  // xtext as received
 

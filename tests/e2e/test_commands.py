@@ -114,3 +114,54 @@ def test_unknown_options_are_refused():
     with Godwit(start=False) as godwit:
         done = godwit.cli("-bzz", check=False)
         assert done.returncode == 1 and "-bzz" in done.stderr
+
+
+SENDMAIL_MESSAGE = "To: Bea <b@example.com>\nBcc: hidden@example.com\nSubject: hello\n\nbody\n.\nstill body\n"
+
+
+def test_submission_as_sendmail_does_it():
+    with Sink() as sink, Godwit(sink.port) as godwit:
+        godwit.cli("-t", "-i", "-f", "a@test.example", stdin=SENDMAIL_MESSAGE)
+        got = sink.wait(1)[0]
+        assert sorted(got["recipients"]) == ["b@example.com", "hidden@example.com"], got
+        assert got["sender"] == "a@test.example"
+        assert b"hidden@" not in got["data"].split(b"\r\n\r\n")[0].split(b"Subject")[1], got["data"]
+        assert b"Message-Id: <E" in got["data"] and b"\r\nDate: " in got["data"]
+        assert got["data"].endswith(b"\r\n\r\nbody\r\n.\r\nstill body\r\n"), got["data"]
+        godwit.wait_log("<= a@test.example U=root P=local S=")
+        godwit.cli("-odi", "-f", "a@test.example", "c@example.com", stdin="Subject: x\n\nbody\n.\nnot this\n")
+        assert sink.wait(2)[1]["data"].endswith(b"\r\n\r\nbody\r\n")
+        assert godwit.queue_count() == 0
+
+
+def test_submission_without_a_daemon():
+    port = free_port()
+    with Sink(port=port) as sink, Godwit(port, start=False) as godwit:
+        godwit.cli("-odi", "-f", "a@test.example", "c@example.com", stdin="Subject: x\n\nbody\n")
+        sink.wait(1)
+        godwit.cli("-odb", "-f", "a@test.example", "d@example.com", stdin="Subject: x\n\nbody\n")
+        sink.wait(2)
+        godwit.cli("-odq", "-f", "a@test.example", "e@example.com", stdin="Subject: x\n\nbody\n")
+        assert godwit.queue_count() == 1
+        godwit.cli("-q")
+        sink.wait(3)
+        wait_for(lambda: godwit.queue_count() == 0)
+
+
+def test_submission_says_what_is_wrong():
+    with Godwit(start=False) as godwit:
+        done = godwit.cli(check=False)
+        assert done.returncode == 1 and "recipients" in done.stderr, done
+        done = godwit.cli("-t", stdin="Subject: x\n\nbody\n", check=False)
+        assert done.returncode == 1 and "recipient" in done.stderr, done
+
+
+def test_by_the_name_sendmail():
+    import os
+    port = free_port()
+    with Sink(port=port) as sink, Godwit(port, start=False) as godwit:
+        link = godwit.dir / "sendmail"
+        os.symlink(godwit.program, link)
+        godwit.program = link
+        godwit.cli("-oi", "-odi", "-bm", "-f", "a@test.example", "c@example.com", stdin="Subject: x\n\nbody\n")
+        sink.wait(1)

@@ -69,7 +69,8 @@ TEST_F(RouterTest, TheFirstRouterWhosePreconditionsHoldTakesTheAddress) {
   load(
       "locals:\n driver = accept\n domains = local.test\n local_parts = ^[a-z]\n transport = "
       "local\n"
-      "rest:\n driver = manualroute\n route_list = * \"192.0.2.1 : 192.0.2.2\"\n transport = remote\n");
+      "rest:\n driver = manualroute\n route_list = * \"192.0.2.1 : 192.0.2.2\"\n transport = "
+      "remote\n");
   EXPECT_EQ(problems, "");
   RouteResult result = route("User", "local.test");
   EXPECT_EQ(result.status, RouteStatus::routed);

@@ -190,9 +190,10 @@ TEST(BareLineEndFinder, FindsWhatIsNoPairHoweverItIsCut) {
     bool bare;
   };
   constexpr Cut kCuts[] = {
-      {"", false},        {"a\r\nb\r\n", false}, {"a\nb", true},       {"a\rb", true},   {"\n", true},
-      {"\r", true},       {"\r\n", false},       {"\r\r\n", true},     {"\r\n\n", true}, {"a\r\n\r\n", false},
-      {"a\r\nb\r", true}, {"no line end", false}, {"x\n\r", true},
+      {"", false},      {"a\r\nb\r\n", false}, {"a\nb", true},     {"a\rb", true},
+      {"\n", true},     {"\r", true},          {"\r\n", false},    {"\r\r\n", true},
+      {"\r\n\n", true}, {"a\r\n\r\n", false},  {"a\r\nb\r", true}, {"no line end", false},
+      {"x\n\r", true},
   };
   for (const Cut& c : kCuts) {
     for (size_t cut = 0; cut <= c.bytes.size(); ++cut) {
