@@ -82,33 +82,12 @@ struct LoadMessageCall {
   PendingRecord* record;
 
   Result<void> operator()() {
-    const File& file = *segment->file;
-    Result<LoadedMessage> message = load_message(file, segment->number, segment->salt, offset);
-    if (!message) return message.error();
-    const MessageFixed& fixed = message->fixed;
-    auto bytes = std::make_shared<MessageBytes>();
-    auto envelope = load_part(file, message->envelope_at, fixed.envelope_bytes, fixed.envelope_crc);
-    if (!envelope) return envelope.error();
-    auto headers = load_part(file, message->header_at, fixed.header_bytes, fixed.header_crc);
-    if (!headers) return headers.error();
-    bytes->envelope = std::move(*envelope);
-    bytes->header_section = std::move(*headers);
-    record->flags = message->header.flags & kFlagLargeBody;
-    record->fixed = fixed;
-    Result<void> done;
-    if (record->flags != 0) {
-      done = take_large_body();
-    } else {
-      auto body = load_part(file, message->body_at, fixed.body_bytes, fixed.body_crc);
-      if (!body) return body.error();
-      MessageBytes::Chunk chunk;
-      chunk.data = std::make_unique<char[]>(body->size());
-      chunk.size = chunk.capacity = body->copy(chunk.data.get(), body->size());
-      bytes->body.push_back(std::move(chunk));
-    }
-    bytes->body_bytes = fixed.body_bytes;
-    record->bytes = std::move(bytes);
-    return done;
+    Result<LoadedWhole> whole = load_whole(*segment->file, segment->number, segment->salt, offset);
+    if (!whole) return whole.error();
+    record->flags = whole->message.header.flags & kFlagLargeBody;
+    record->fixed = whole->message.fixed;
+    record->bytes = std::move(whole->bytes);
+    return record->flags != 0 ? take_large_body() : Result<void>();
   }
 
   // The file comes over before the record that names it. An earlier try may have done it.

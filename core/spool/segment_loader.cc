@@ -331,6 +331,33 @@ Result<std::string> load_part(const File& file, uint64_t at, uint64_t bytes, uin
   return part;
 }
 
+Result<LoadedWhole> load_whole(const File& file, uint32_t segment, uint32_t salt, uint32_t offset) {
+  Result<LoadedMessage> message = load_message(file, segment, salt, offset);
+  if (!message) return message.error();
+  const MessageFixed& fixed = message->fixed;
+  LoadedWhole out;
+  out.message = *message;
+  out.bytes = std::make_shared<MessageBytes>();
+  auto envelope = load_part(file, message->envelope_at, fixed.envelope_bytes, fixed.envelope_crc);
+  if (!envelope) return envelope.error();
+  out.bytes->envelope = std::move(*envelope);
+  auto headers = load_part(file, message->header_at, fixed.header_bytes, fixed.header_crc);
+  if (!headers) return headers.error();
+  out.bytes->header_section = std::move(*headers);
+  auto updates = load_part(file, message->updates_at, fixed.updates_bytes, fixed.updates_crc);
+  if (!updates) return updates.error();
+  out.updates = std::move(*updates);
+  if ((message->header.flags & kFlagLargeBody) != 0) return out;
+  auto body = load_part(file, message->body_at, fixed.body_bytes, fixed.body_crc);
+  if (!body) return body.error();
+  MessageBytes::Chunk chunk;
+  chunk.data = std::make_unique<char[]>(body->size());
+  chunk.size = chunk.capacity = body->copy(chunk.data.get(), body->size());
+  out.bytes->body.push_back(std::move(chunk));
+  out.bytes->body_bytes = fixed.body_bytes;
+  return out;
+}
+
 Result<size_t> ReadBodyCall::operator()() {
   const Result<LoadedMessage> message = load_message(*file, segment, salt, at);
   if (!message) return message.error();

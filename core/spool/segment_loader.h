@@ -49,6 +49,14 @@ Result<LoadedMessage> load_message(const File& file, uint32_t segment, uint32_t 
 // `bytes` of the file at `at`, proved by `crc`.
 Result<std::string> load_part(const File& file, uint64_t at, uint64_t bytes, uint32_t crc);
 
+// All parts of a message but a large body.
+struct LoadedWhole {
+  LoadedMessage message;
+  std::shared_ptr<MessageBytes> bytes;
+  std::string updates;  // items that it carries
+};
+Result<LoadedWhole> load_whole(const File& file, uint32_t segment, uint32_t salt, uint32_t offset);
+
 // Reads from a message's body, which is in its record or in a file of its own. Blocking.
 struct ReadBodyCall {
   Result<size_t> operator()();

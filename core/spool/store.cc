@@ -62,6 +62,7 @@ std::unique_ptr<MessageWriter> Store::begin(MessageKey key) {
 void Store::update(MessageRef ref, std::string payload, UpdateKind kind) {
   GODWIT_ASSERT(core_->is_valid(ref));
   GODWIT_ASSERT(payload.size() <= kUpdateBytesMax);
+  GODWIT_ASSERT(payload.size() <= core_->options().segment_bytes / 2);
   auto record = std::make_shared<PendingRecord>();
   record->type = RecordType::update;
   record->flags = kind == UpdateKind::replace ? kFlagReplace : 0;

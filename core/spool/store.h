@@ -35,6 +35,7 @@ class Store {
 
   // Records `payload` with the message, after its earlier ones. Lazily durable: written with the
   // next batch or within StoreOptions::lazy_write, on disk within lazy_sync. flush() waits for it.
+  // At most kUpdateBytesMax, and half a segment.
   void update(MessageRef ref, std::string payload, UpdateKind kind = UpdateKind::append);
   // The message is done; its space is used again later. Durable like an update.
   void end(MessageRef ref);
