@@ -96,8 +96,8 @@ Result<Target> resolve_target(const TargetText& text, std::string_view otherwise
   for (const IpAddress& address : *addresses) {
     if (!address.is_loopback() && !allow_non_loopback) {
       return Error(Errc::permission_denied,
-                   host + " is " + address.to_string() +
-                       ", which is not a loopback address. This is a load generator: it stays on "
+                   address.to_string() +
+                       " is not a loopback address. This is a load generator: it stays on "
                        "this machine unless --allow-non-loopback is given");
     }
     target.endpoints.push_back({address, port});

@@ -141,6 +141,10 @@ start_server() {  # SYSTEM QUEUE_ONLY
       ;;
   esac
   server_pid=$!
+  wait_for_server "$1"
+}
+
+wait_for_server() {  # SYSTEM
   local try
   for try in $(seq 100); do
     (exec 3<>"/dev/tcp/127.0.0.1/$server_port") 2>/dev/null && return
@@ -196,7 +200,7 @@ group_memory_kib() {
 group_remove() {
   local try
   for try in $(seq 20); do
-    rmdir "$group" 2>/dev/null && return
+    rmdir "$group" 2>/dev/null && return 0
     sleep 0.1
   done
 }
