@@ -50,11 +50,8 @@ void set_queue(CommandLine& line, std::string_view value) {
     line.queue_first_only |= value[at] == 'i';
   }
   line.queue_interval = value.substr(at);
-  if (!line.queue_interval.empty()) {
-    line.mode = Mode::daemon;
-  } else if (line.mode == Mode::submit) {
-    line.mode = Mode::queue_run;
-  }
+  // A worker is told of the interval too, and stays a worker.
+  if (line.mode == Mode::submit) line.mode = line.queue_interval.empty() ? Mode::queue_run : Mode::daemon;
 }
 
 // The longest name that fits wins, so the order is free; it is kept by subject.

@@ -85,11 +85,12 @@ void Loop::arm_timer() noexcept {
     return;
   }
   // libuv counts from the start of the turn and in whole milliseconds: one more, so as not to wake
-  // up just before the deadline.
+  // up just before the deadline; and at least one, so that a deadline set from a callback cannot
+  // keep libuv in its timers.
   uv_update_time(&handles_->loop);
   const int64_t micros = std::max<int64_t>(earliest.micros - clock_.now().micros, 0);
   uv_timer_start(&handles_->timer, &LoopCallbacks::on_timer,
-                 static_cast<uint64_t>((micros + 999) / 1000), 0);
+                 static_cast<uint64_t>(std::max<int64_t>(1, (micros + 999) / 1000)), 0);
 }
 
 void Loop::at_turn_end(TurnEnd& hook) noexcept {

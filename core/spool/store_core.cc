@@ -225,6 +225,8 @@ void StoreCore::settle_end(PendingRecord& record) {
   tail_->guard(home.number);
   if (message.is_large) remove_soon(large_path(message.key));
   live_.erase(record.slot, home);
+  // The last message of all is gone: older segments may go too, whatever they still hold.
+  if (live_.size() == 0 && segments_.size() > 1) cleaner_.kick();
   if (home.state == SegmentState::tail) return;
   const bool is_sparse = home.live_bytes * 100 < uint64_t{home.end} * options_.compact_live_percent;
   if (home.live_messages == 0 || is_sparse) cleaner_.kick();

@@ -179,8 +179,8 @@ class Destination {
     if (connection != nullptr) {
       std::vector<DeliveryOutcome> outcomes = co_await connection->send(job_of(delivery));
       // The server may have closed just when we began: nothing was refused, nothing is in doubt.
-      const bool was_stale = outcomes.front().scope == FailureScope::host &&
-                             !outcomes.front().in_doubt && outcomes.front().reply.empty();
+      const bool was_stale =
+          outcomes.front().scope == FailureScope::host && outcomes.front().unanswered;
       if (!was_stale) {
         settle(delivery, std::move(outcomes), *connection);
         co_return;

@@ -341,7 +341,8 @@ DeliveryOutcome SmtpConnection::outcome_of(const smtp::Outcome& from) const {
   const bool failed = from.outcome == smtp::OutcomeClass::recipient_failed ||
                       from.outcome == smtp::OutcomeClass::message_failed;
   out.kind = failed ? OutcomeKind::failed : OutcomeKind::deferred;
-  out.in_doubt = from.outcome == smtp::OutcomeClass::in_doubt;
+  out.unanswered = from.reply.code == 0 && from.command.find("MAIL") != std::string::npos;
+  out.in_doubt = from.outcome == smtp::OutcomeClass::in_doubt && !out.unanswered;
   out.failure.error = retry_error_of(from);
   out.failure.smtp_code = from.reply.code;
   out.failure.host_source = is_mx_ ? retry::HostSource::mx : retry::HostSource::a;
