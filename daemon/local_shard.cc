@@ -28,7 +28,8 @@ LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config)
     : config_(std::move(config)),
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
-      ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall()),
+      ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall(),
+           config_->id_form()),
       hosts_(loop_, !config_->options().disable_ipv6) {}
 
 LocalShard::~LocalShard() {

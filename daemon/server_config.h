@@ -6,6 +6,7 @@
 #include "core/config/document.h"
 #include "core/io/log_writer.h"
 #include "delivery/queue/delivery_config.h"
+#include "protocol/message/message_id.h"
 
 #include <memory>
 #include <string>
@@ -31,6 +32,11 @@ struct ServerConfig {
   std::vector<ListenAddress> listen;
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
+  // What message_id_form asks for.
+  message::IdForm id_form() const noexcept {
+    return options().id_form() == config::MessageIdForm::short_form ? message::IdForm::short_form
+                                                                    : message::IdForm::long_form;
+  }
 };
 
 struct LoadOptions {

@@ -75,7 +75,7 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index),
-           loop_.clock().wall()),
+           loop_.clock().wall(), config_->id_form()),
       hosts_(loop_, !config_->options().disable_ipv6),
       queue_run_timer_(
           [](void* self) noexcept {

@@ -237,6 +237,7 @@ struct MessageOptions {
   bool local_sender_retain = false;
   bool message_body_newlines = false;
   int64_t message_body_visible = 0;
+  Choice message_id_form;
   ExpandText message_id_header_domain;
   ExpandText message_id_header_text;
   ExpandText message_size_limit;
@@ -338,6 +339,7 @@ struct LookupOptions {
 };
 
 enum class BareNewline : uint8_t { reject, replace, keep };
+enum class MessageIdForm : uint8_t { long_form, short_form };
 
 struct MainOptions : AclOptions,
                      SmtpInputOptions,
@@ -349,6 +351,9 @@ struct MainOptions : AclOptions,
                      LookupOptions {
   BareNewline bare_newline() const noexcept {
     return static_cast<BareNewline>(smtp_bare_newline.index);
+  }
+  MessageIdForm id_form() const noexcept {
+    return static_cast<MessageIdForm>(message_id_form.index);
   }
 };
 

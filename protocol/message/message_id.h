@@ -11,6 +11,16 @@
 //    on.
 //  - The only way to a duplicate is a clock set back across a restart that also gets the same pid
 //    and the same start stamp to the hundredth; the spool refuses an id that it already holds.
+// IdForm::short_form ("tttttt-pppppp-ss", for log tools that know no other) has less room, and the
+// argument is this one:
+//  - The middle field is below 62^6: the whole pid (22 bits) times 13542 values of the start stamp,
+//    hundredths of a second modulo 135.42 s. The worker number has no room and is not needed where
+//    every worker is a process: two generators at one time must have two pids.
+//  - The last field counts 3844ths of a second. Who asks for more ids in a second goes on into the
+//    next one, so a generator may be ahead of the clock; it never waits and never repeats itself.
+//  - A later process with the same pid starts when the clock is past the stamps of the earlier one,
+//    or, where that one was ahead, differs in the start stamp. A duplicate takes the same pid,
+//    stamps ahead of the clock (or a clock set back), and starts a multiple of 135.42 s apart.
 #pragma once
 
 #include "core/base/result.h"
@@ -28,6 +38,9 @@ namespace godwit::message {
 inline constexpr size_t kMessageIdBytes = 23;
 inline constexpr size_t kOldMessageIdBytes = 16;
 
+// What a generator makes. Both forms are read everywhere.
+enum class IdForm : uint8_t { long_form, short_form };
+
 // A value of at most 23 characters; compares as text, which is the order of time.
 class MessageId {
  public:
@@ -36,6 +49,8 @@ class MessageId {
   static Result<MessageId> parse(std::string_view text);
   // Seconds, 64-bit process value (below 62^11) and fraction (below 62^4), each of which is cut.
   static MessageId make(uint64_t seconds, uint64_t process, uint32_t fraction);
+  // The short form: `process` is below 62^6, `fraction` below 62^2.
+  static MessageId make_short(uint64_t seconds, uint64_t process, uint32_t fraction);
 
   std::string_view text() const noexcept { return {text_.data(), size_}; }
   std::string to_string() const { return std::string(text()); }
@@ -46,6 +61,9 @@ class MessageId {
   auto operator<=>(const MessageId&) const = default;
 
  private:
+  // `text` has one of the two shapes.
+  explicit MessageId(std::string_view text) noexcept;
+
   std::array<char, kMessageIdBytes> text_{};
   uint8_t size_ = 0;
 };
@@ -53,17 +71,21 @@ class MessageId {
 class MessageIdGenerator {
  public:
   // `pid` of this process, `worker` its number below 512 (so that threads may have one each),
-  // `start` when it started.
-  MessageIdGenerator(uint32_t pid, uint32_t worker, WallTime start) noexcept;
+  // `start` when it started. The short form leaves the worker number out: one generator a process.
+  MessageIdGenerator(uint32_t pid, uint32_t worker, WallTime start,
+                     IdForm form = IdForm::long_form) noexcept;
 
   MessageId next(WallTime now) noexcept;
 
  private:
+  IdForm form_;
   uint64_t process_;
-  uint64_t last_stamp_ = 0;  // units of 1 / kFractionsPerSecond seconds
+  uint64_t last_stamp_ = 0;  // seconds / (fractions per second of the form)
 };
 
 // Units of the third field: microseconds; 62^4 is 14.7 million.
 inline constexpr uint64_t kFractionsPerSecond = 1'000'000;
+// The same of the short form: all of 62^2.
+inline constexpr uint64_t kShortFractionsPerSecond = 3'844;
 
 }  // namespace godwit::message
