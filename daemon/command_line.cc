@@ -51,7 +51,8 @@ void set_queue(CommandLine& line, std::string_view value) {
   }
   line.queue_interval = value.substr(at);
   // A worker is told of the interval too, and stays a worker.
-  if (line.mode == Mode::submit) line.mode = line.queue_interval.empty() ? Mode::queue_run : Mode::daemon;
+  if (line.mode == Mode::submit)
+    line.mode = line.queue_interval.empty() ? Mode::queue_run : Mode::daemon;
 }
 
 // The longest name that fits wins, so the order is free; it is kept by subject.

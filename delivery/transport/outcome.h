@@ -51,7 +51,7 @@ struct DeliveryOutcome {
   retry::Failure failure;
   int error_number = 0;
   bool in_doubt = false;       // lost after the final dot: it may have been delivered
-  bool unanswered = false;  // lost before MAIL was answered: on a reused connection, a stale one
+  bool unanswered = false;     // lost before MAIL was answered: on a reused connection, a stale one
   bool pipelined = false;      // L on the log line
   bool chunked = false;        // K
   bool retry_expired = false;  // the retry rules have come to their end: give up
