@@ -257,13 +257,16 @@ const char* done_text(MessageAction action) {
 int list_queue(const CommandLine& line, const ConfigPointer& config) {
   QueueView view(*config);
   const WallTime now = SystemClock().wall();
+  // Oldest first, whatever shard they are in.
+  std::map<message::MessageId, QueueView::Shard*> order;
   for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) {
-    for (auto& [id, listed] : shard->listing.messages) {
-      const bool asked = line.arguments.empty() ||
-                         std::find(line.arguments.begin(), line.arguments.end(), id.text()) !=
-                             line.arguments.end();
-      if (asked) print_message(id, listed, shard->reader, line, now);
-    }
+    for (const auto& [id, listed] : shard->listing.messages) order.emplace(id, shard.get());
+  }
+  for (const auto& [id, shard] : order) {
+    const bool asked =
+        line.arguments.empty() ||
+        std::find(line.arguments.begin(), line.arguments.end(), id.text()) != line.arguments.end();
+    if (asked) print_message(id, shard->listing.messages.at(id), shard->reader, line, now);
   }
   return 0;
 }
