@@ -178,6 +178,9 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   evaluation.now = queue_.services_.loop.clock().wall();
 
   report::ReportFacts facts;
+  const std::string custom = policy.expansion("bounce_message_text").evaluate(evaluation).text;
+  facts.custom_text = custom;
+  facts.utc = options.timezone == "UTC";
   facts.kind = plan.kind;
   const std::string from = policy.expansion("dsn_from").evaluate(evaluation).text;
   const std::string reply_to = policy.expansion("errors_reply_to").evaluate(evaluation).text;
