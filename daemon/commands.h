@@ -23,14 +23,6 @@ int show_messages(const CommandLine& line, const ConfigPointer& config);
 int submit_message(const CommandLine& line, const ConfigPointer& config);
 int submit_smtp(const CommandLine& line, const ConfigPointer& config);
 
-// Delivers what is in shards that nobody owns, until nothing is under way any more. With `ids`:
-// only these messages, now. For commands that find no daemon running.
-struct LocalRun {
-  bool forced = false;
-  bool with_frozen = false;
-  std::vector<std::string> ids;
-};
-int deliver_here(const ConfigPointer& config, const LocalRun& run);
 // Tells a running daemon to look for shards without owner; false where there is none.
 bool tell_daemon_to_adopt(const ServerConfig& config);
 

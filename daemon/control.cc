@@ -57,13 +57,6 @@ ControlCommand parse_control(std::string_view line) {
   return command;
 }
 
-std::string_view control_name(ControlVerb verb) noexcept {
-  for (const VerbRow& row : kVerbs) {
-    if (row.verb == verb) return row.name;
-  }
-  return "unknown";
-}
-
 std::string control_answer(const Result<void>& result) {
   if (result) return "ok";
   return "error " + std::string(result.error().row().name) + " " +

@@ -35,7 +35,6 @@ struct ControlCommand {
 };
 
 ControlCommand parse_control(std::string_view line);
-std::string_view control_name(ControlVerb verb) noexcept;
 
 // "ok", or the error as one line.
 std::string control_answer(const Result<void>& result);

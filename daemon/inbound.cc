@@ -13,12 +13,10 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
     : config_(std::move(config)), services_(services) {
   const acl::CompiledPolicy& policy = *config_->policy;
   expressions_.banner = &policy.expansion("smtp_banner");
-  expressions_.active_hostname = &policy.expansion("smtp_active_hostname");
   expressions_.message_size_limit = &policy.expansion("message_size_limit");
   expressions_.receive_timeout = &policy.expansion("smtp_receive_timeout");
   expressions_.max_per_connection = &policy.expansion("smtp_accept_max_per_connection");
   expressions_.max_per_host = &policy.expansion("smtp_accept_max_per_host");
-  expressions_.received_header = &policy.expansion("received_header_text");
   expressions_.pipelining_hosts = &policy.list("pipelining_advertise_hosts");
   expressions_.chunking_hosts = &policy.list("chunking_advertise_hosts");
   expressions_.dsn_hosts = &policy.list("dsn_advertise_hosts");

@@ -51,12 +51,10 @@ class Inbound final : public ConnectionHandler {
   // Compiled main options that every session needs, looked up once.
   struct Expressions {
     const acl::Expansion* banner;
-    const acl::Expansion* active_hostname;
     const acl::Expansion* message_size_limit;
     const acl::Expansion* receive_timeout;
     const acl::Expansion* max_per_connection;
     const acl::Expansion* max_per_host;
-    const acl::Expansion* received_header;
     const acl::ListPattern* pipelining_hosts;
     const acl::ListPattern* chunking_hosts;
     const acl::ListPattern* dsn_hosts;

@@ -412,17 +412,6 @@ int show_messages(const CommandLine& line, const ConfigPointer& config) {
   return 0;
 }
 
-int deliver_here(const ConfigPointer& config, const LocalRun& run) {
-  for (const std::string& name : shard_names(*config)) {
-    LocalShard shard(config);
-    if (!shard.open(name)) continue;
-    if (run.forced || run.with_frozen)
-      shard.queue().run_queue({run.forced, run.with_frozen, false});
-    shard.deliver();
-  }
-  return 0;
-}
-
 bool tell_daemon_to_adopt(const ServerConfig& config) {
   const Result<std::string> answer = ask_control(control_path(config.spool_directory, 0), "adopt");
   return answer.has_value();

@@ -117,7 +117,6 @@ class SmtpSession {
   acl::AclVariables message_variables_;
   acl::EvalContext evaluation_;
   std::string helo_name_;
-  std::string auth_text_;
   Incoming incoming_;
   std::vector<EnvelopeRecipient> recipients_;
   std::string sender_;

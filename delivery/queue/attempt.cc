@@ -477,24 +477,16 @@ void DeliveryAttempt::log_delivered(const Recipient& recipient, bool is_first) {
 }
 
 void DeliveryAttempt::log_deferred(const Recipient& recipient) {
-  const Transport* transport = recipient.route.transport >= 0
-                                   ? queue_.config_->transports->at(recipient.route.transport)
-                                   : nullptr;
-  DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
-  facts.address = recipient.address;
-  facts.sender = facts_.sender_address;
-  const std::string line =
-      deferred_line(facts, recipient.outcome, queue_.config_->options().log_selector);
-  queue_.services_.log.main(LogEvent::deferral, facts_.id, line,
-                            {{"recipient", recipient.address},
-                             {"sender", facts_.sender_address},
-                             {"router", facts.router},
-                             {"transport", facts.transport},
-                             {"reason", recipient.outcome.text}});
+  log_undelivered(recipient, LogEvent::deferral, &deferred_line);
 }
 
 void DeliveryAttempt::log_failed(const Recipient& recipient) {
   ++queue_.stats_.failed;
+  log_undelivered(recipient, LogEvent::failure, &failed_line);
+}
+
+void DeliveryAttempt::log_undelivered(const Recipient& recipient, LogEvent event,
+                                      UndeliveredLine make_line) {
   const Transport* transport = recipient.route.transport >= 0
                                    ? queue_.config_->transports->at(recipient.route.transport)
                                    : nullptr;
@@ -502,8 +494,8 @@ void DeliveryAttempt::log_failed(const Recipient& recipient) {
   facts.address = recipient.address;
   facts.sender = facts_.sender_address;
   const std::string line =
-      failed_line(facts, recipient.outcome, queue_.config_->options().log_selector);
-  queue_.services_.log.main(LogEvent::failure, facts_.id, line,
+      make_line(facts, recipient.outcome, queue_.config_->options().log_selector);
+  queue_.services_.log.main(event, facts_.id, line,
                             {{"recipient", recipient.address},
                              {"sender", facts_.sender_address},
                              {"router", facts.router},

@@ -12,6 +12,8 @@
 
 namespace godwit::delivery {
 
+struct DeliveryLineFacts;
+
 class DeliveryAttempt {
  public:
   DeliveryAttempt(Queue& queue, ActiveMessage& message);
@@ -61,6 +63,10 @@ class DeliveryAttempt {
   void log_delivered(const Recipient& recipient, bool is_first);
   void log_deferred(const Recipient& recipient);
   void log_failed(const Recipient& recipient);
+  using UndeliveredLine = std::string (*)(const DeliveryLineFacts& facts,
+                                          const DeliveryOutcome& outcome,
+                                          const config::LogSelectors& selectors);
+  void log_undelivered(const Recipient& recipient, LogEvent event, UndeliveredLine make_line);
   std::string retry_key(const Recipient& recipient) const;
 
   Task<Verdict> finish();

@@ -16,11 +16,7 @@ inline constexpr size_t kFreshBytesMax = 64 * 1024 * 1024;
 inline constexpr Seconds kUnreadableRetry{60};
 // Where no retry rule says when: routing problems and the like.
 inline constexpr Seconds kRoutingRetry{900};
-// How long deliveries under way may go on after a request to stop.
-inline constexpr Seconds kStopGrace{10};
 // The next attempt of a message that is held for a queue run.
 inline constexpr WallTime kNotBeforeQueueRun{INT64_MAX};
-// After a failed batch of the spool deliveries pause: they could not be recorded.
-inline constexpr Millis kSpoolPause{1000};
 
 }  // namespace godwit::delivery
