@@ -104,7 +104,10 @@ struct AddressFacts {
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
 using AclVariables = std::map<std::string, std::string, std::less<>>;
 
+struct Services;  // services.h
+
 struct EvalContext {
+  const Services* services = nullptr;  // null: nothing can be asked
   const ServerFacts* server = nullptr;
   const ConnectionFacts* connection = nullptr;
   const MessageFacts* message = nullptr;
