@@ -287,9 +287,14 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
   if (line.queue_first_only) command += " first";
   SystemFiles files;
   const Result<std::vector<std::string>> names = files.list(config->spool_directory + "/control");
+  bool daemon_runs = false;
   for (const std::string& name : names.value_or({})) {
-    (void)ask_control(config->spool_directory + "/control/" + name, command);
+    const std::string path = config->spool_directory + "/control/" + name;
+    if (!ask_control(path, "adopt")) continue;
+    daemon_runs = true;
+    (void)ask_control(path, command);
   }
+  if (daemon_runs) return 0;  // its workers have all shards, or will
   for (const std::string& name : shard_names(*config)) {
     LocalShard shard(config);
     if (!shard.open(name)) continue;  // a worker has it, and has been told

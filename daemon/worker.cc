@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 namespace godwit::daemon {
 namespace {
@@ -110,10 +111,15 @@ int Worker::run() {
 }
 
 Task<void> Worker::live() {
+  // Commands are taken before the spool is open, and answered when it is.
+  open_control();
   const bool opened = co_await open_store();
   if (!opened || !open_listeners()) {
     exit_status_ = 1;
+    if (control_ != nullptr) control_->stop();
+    begin_commands();
     if (opened) co_await shut_down();
+    if (!opened && control_ != nullptr) co_await control_->join();
     co_return;
   }
   if (!setup_.announcement.empty()) log_.main(LogEvent::daemon, "", setup_.announcement);
@@ -123,6 +129,7 @@ Task<void> Worker::live() {
     ::close(setup_.ready_descriptor);
   }
   queue_->start();
+  begin_commands();
   arm_queue_run();
   if (setup_.index == 0) scope_.spawn(adopt_orphans());
   co_await terminate_;
@@ -153,6 +160,16 @@ Task<bool> Worker::open_store() {
   co_return false;
 }
 
+void Worker::open_control() {
+  Result<std::unique_ptr<ControlServer>> control =
+      ControlServer::open(loop_, control_path(config_->spool_directory, setup_.index), *this);
+  if (control) {
+    control_ = std::move(*control);
+  } else {
+    log_.panic(LogEvent::daemon, "", control.error().to_string());
+  }
+}
+
 bool Worker::open_listeners() {
   if (setup_.counts_descriptor >= 0) {
     Result<std::unique_ptr<ConnectionCounts>> counts =
@@ -172,13 +189,6 @@ bool Worker::open_listeners() {
       return false;
     }
     listeners_.push_back(std::move(*listener));
-  }
-  Result<std::unique_ptr<ControlServer>> control =
-      ControlServer::open(loop_, control_path(config_->spool_directory, setup_.index), *this);
-  if (control) {
-    control_ = std::move(*control);
-  } else {
-    log_.panic(LogEvent::daemon, "", control.error().to_string());
   }
   return true;
 }
@@ -240,7 +250,19 @@ Task<void> Worker::adopt_orphans() {
   adopting_ = false;
 }
 
+void Worker::begin_commands() {
+  takes_commands_ = true;
+  for (Event* waiting : std::exchange(waiting_commands_, {})) waiting->set();
+}
+
 Task<std::string> Worker::handle(ControlCommand command) {
+  if (!takes_commands_) {
+    Event opened;
+    waiting_commands_.push_back(&opened);
+    co_await opened;
+  }
+  if (store_ == nullptr || inbound_ == nullptr)
+    co_return control_answer(Error(Errc::locked, "the worker could not start"));
   const std::string argument = command.arguments.empty() ? std::string() : command.arguments[0];
   const std::string second = command.arguments.size() < 2 ? std::string() : command.arguments[1];
   const auto has = [&](std::string_view word) {

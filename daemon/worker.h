@@ -39,7 +39,10 @@ class Worker final : ControlHandler {
  private:
   Task<void> live();
   Task<bool> open_store();
+  void open_control();
   bool open_listeners();
+  // Lets go on whoever asked before the spool was open.
+  void begin_commands();
   Task<void> shut_down();
   Task<void> adopt_orphans();
   void on_terminate();
@@ -66,6 +69,8 @@ class Worker final : ControlHandler {
   TimerNode grace_timer_;
   Event terminate_;
   Scope scope_;
+  std::vector<Event*> waiting_commands_;
+  bool takes_commands_ = false;
   bool adopting_ = false;
   bool adopt_again_ = false;
   int exit_status_ = 0;

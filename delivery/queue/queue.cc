@@ -292,11 +292,13 @@ void Queue::run_queue(const QueueRun& run) {
     entry->forced = run.forced;
     entry->in_run = true;
     if (entry->frozen && run.with_frozen) (void)thaw(id_of(entry->key));
-    if (entry->next_attempt == kNotBeforeQueueRun && !entry->frozen) {
-      entry->need_progress().released = true;
-      services_.store->update(entry->ref, encode_number(ChangeKind::released, 1));
-    }
     make_ready(*entry);
+  }
+  // What is on its way already, because it is due or not yet looked at after a start.
+  for (QueueEntry* entry : table_) {
+    if (entry == nullptr || entry->heap_index != UINT32_MAX) continue;
+    entry->in_run = true;
+    entry->forced = entry->forced || run.forced;
   }
   fill();
   services_.log.main(LogEvent::queue_run, "",
@@ -342,6 +344,18 @@ Task<Result<void>> Queue::load(QueueEntry& entry) {
   co_return Result<void>();
 }
 
+// Waits for its first queue run.
+bool Queue::is_held(const QueueEntry& entry) {
+  return entry.active != nullptr && entry.active->envelope.queue_only &&
+         (entry.progress == nullptr || !entry.progress->released);
+}
+
+// From now on its retry times count.
+void Queue::release(QueueEntry& entry) {
+  entry.need_progress().released = true;
+  services_.store->update(entry.ref, encode_number(ChangeKind::released, 1));
+}
+
 Task<void> Queue::attempt(QueueEntry& entry) {
   const Result<void> loaded = co_await load(entry);
   DeliveryAttempt::Verdict verdict;
@@ -350,9 +364,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   if (!loaded) {
     services_.log.panic(LogEvent::spool, id_of(entry.key).to_string(),
                         "cannot read the message from the spool: " + loaded.error().to_string());
-  } else if (entry.active->envelope.queue_only &&
-             (entry.progress == nullptr || !entry.progress->released) && !entry.forced &&
-             !entry.in_run) {
+  } else if (is_held(entry) && !entry.forced && !entry.in_run) {
     verdict.next_attempt = kNotBeforeQueueRun;
   } else {
     DeliveryAttempt work(*this, *entry.active);
@@ -363,6 +375,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
     }
   }
   const std::string id = id_of(entry.key).to_string();
+  const bool was_held = is_held(entry);
   if (entry.active != nullptr) fresh_bytes_ -= entry.active->fresh_bytes;
   --active_;
   entry.forced = false;
@@ -377,6 +390,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
     } else if (entry.frozen) {
       wait_until(entry, frozen_deadline(entry));
     } else {
+      if (was_held && verdict.next_attempt != kNotBeforeQueueRun) release(entry);
       if (verdict.next_attempt != entry.next_attempt &&
           verdict.next_attempt != kNotBeforeQueueRun) {
         services_.store->update(entry.ref,

@@ -108,6 +108,8 @@ class Queue final : public spool::RecoverySink {
   void start_due();
   void arm_timer();
   void fill();
+  static bool is_held(const QueueEntry& entry);
+  void release(QueueEntry& entry);
   Task<void> attempt(QueueEntry& entry);
   Task<AttemptVerdict> frozen_attempt(QueueEntry& entry, DeliveryAttempt& work);
   void complete(QueueEntry& entry, std::string_view id);
