@@ -1,18 +1,58 @@
 #include "daemon/inbound.h"
 
+#include "core/base/ascii.h"
+#include "core/config/values.h"
 #include "daemon/smtp_session.h"
+
+#include <algorithm>
 
 namespace godwit::daemon {
 namespace {
 
 constexpr Seconds kAcceptErrorLogInterval{10};
 
+smtp::BareLineEnds bare_line_ends_of(const config::MainOptions& options) {
+  switch (static_cast<config::BareNewline>(options.smtp_bare_newline.index)) {
+    case config::BareNewline::replace:
+      return smtp::BareLineEnds::replace;
+    case config::BareNewline::keep:
+      return smtp::BareLineEnds::keep;
+    case config::BareNewline::reject:
+      break;
+  }
+  return smtp::BareLineEnds::reject;
+}
+
+smtp::ServerLimits limits_of(const config::MainOptions& options) {
+  const auto bounded = [](int64_t value) {
+    return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, UINT32_MAX));
+  };
+  smtp::ServerLimits limits;
+  limits.header.header_bytes_max =
+      static_cast<uint64_t>(std::max<int64_t>(0, options.header_maxsize));
+  limits.header.line_bytes_max =
+      static_cast<uint64_t>(std::max<int64_t>(0, options.header_line_maxsize));
+  limits.header.received_max = bounded(options.received_headers_max);
+  limits.recipients_max = bounded(options.recipients_max);
+  limits.recipients_max_reject = options.recipients_max_reject;
+  limits.max_unknown_commands = bounded(options.smtp_max_unknown_commands);
+  limits.max_synprot_errors = bounded(options.smtp_max_synprot_errors);
+  limits.max_nonmail = bounded(options.smtp_accept_max_nonmail);
+  limits.enforce_sync = options.smtp_enforce_sync;
+  limits.helo_allow_chars = options.helo_allow_chars;
+  limits.bare_line_ends = bare_line_ends_of(options);
+  return limits;
+}
+
 }  // namespace
 
 Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServices& services)
-    : config_(std::move(config)), services_(services) {
+    : config_(std::move(config)), services_(services), limits_(limits_of(config_->options())) {
   const acl::CompiledPolicy& policy = *config_->policy;
   expressions_.banner = &policy.expansion("smtp_banner");
+  const bool has_received_text = options().received_header_text.text.at(0).line != 0;
+  expressions_.received_text =
+      has_received_text ? &policy.expansion("received_header_text") : nullptr;
   expressions_.message_size_limit = &policy.expansion("message_size_limit");
   expressions_.receive_timeout = &policy.expansion("smtp_receive_timeout");
   expressions_.max_per_connection = &policy.expansion("smtp_accept_max_per_connection");
@@ -31,6 +71,12 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
   expressions_.reserve_hosts = &policy.list("smtp_reserve_hosts");
   expressions_.unqualified_sender_hosts = &policy.list("sender_unqualified_hosts");
   expressions_.unqualified_recipient_hosts = &policy.list("recipient_unqualified_hosts");
+  const Result<int64_t> size =
+      config::parse_integer(trim(expressions_.message_size_limit->constant()));
+  if (size) limits_.message_size_limit = static_cast<uint64_t>(std::max<int64_t>(0, *size));
+  const Result<Seconds> timeout =
+      config::parse_time(trim(expressions_.receive_timeout->constant()));
+  if (timeout) receive_timeout_ = *timeout;
 }
 
 Inbound::~Inbound() {

@@ -3,11 +3,13 @@
 // and owns the sessions' scope.
 #pragma once
 
+#include "acl/expand/services.h"
 #include "core/io/listener.h"
 #include "core/io/scope.h"
 #include "daemon/connection_counts.h"
 #include "daemon/server_config.h"
 #include "delivery/queue/queue.h"
+#include "protocol/smtp/server_engine.h"
 
 #include <memory>
 #include <set>
@@ -24,6 +26,7 @@ struct InboundServices {
   Log& log;
   message::MessageIdGenerator& ids;
   ConnectionCounts& counts;
+  const acl::Services& asks;  // what ACLs and lists may ask
 };
 
 class Inbound final : public ConnectionHandler {
@@ -51,6 +54,7 @@ class Inbound final : public ConnectionHandler {
   // Compiled main options that every session needs, looked up once.
   struct Expressions {
     const acl::Expansion* banner;
+    const acl::Expansion* received_text;  // null: Exim's default text, which is built natively
     const acl::Expansion* message_size_limit;
     const acl::Expansion* receive_timeout;
     const acl::Expansion* max_per_connection;
@@ -71,6 +75,9 @@ class Inbound final : public ConnectionHandler {
     const acl::ListPattern* unqualified_recipient_hosts;
   };
   const Expressions& expressions() const noexcept { return expressions_; }
+  // What holds for all clients.
+  const smtp::ServerLimits& limits() const noexcept { return limits_; }
+  Seconds receive_timeout() const noexcept { return receive_timeout_; }
 
  private:
   friend class SmtpSession;
@@ -79,6 +86,8 @@ class Inbound final : public ConnectionHandler {
   std::shared_ptr<const ServerConfig> config_;
   InboundServices services_;
   Expressions expressions_;
+  smtp::ServerLimits limits_;
+  Seconds receive_timeout_{300};
   Scope scope_;
   std::set<SmtpSession*> sessions_;
   WallTime last_accept_error_;

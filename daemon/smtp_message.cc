@@ -1,6 +1,7 @@
 // SmtpSession: a message on its way in: body pieces into the spool's writer, the DATA ACL, the
 // header section, the commit, the answer.
 #include "core/base/ascii.h"
+#include "core/io/fiber.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
@@ -16,6 +17,13 @@ using smtp::ReplyId;
 
 std::string endpoint_text(const std::optional<Endpoint>& at) {
   return at ? at->to_string() : std::string();
+}
+
+void append_with_crlf(std::string_view text, std::string& out) {
+  for (char c : text) {
+    if (c == '\n' && !out.ends_with('\r')) out += '\r';
+    out += c;
+  }
 }
 
 }  // namespace
@@ -122,8 +130,22 @@ Task<bool> SmtpSession::ask_data_acl(smtp::Reply& refusal) {
   co_return false;
 }
 
-// Received: first, then what ACLs added at the start, what came, and the other additions.
-std::string SmtpSession::header_section() const {
+// The Received: line as the operator words it; the date is ours (EXIM.md 1.12). Empty: none.
+std::string SmtpSession::worded_received_line() {
+  const acl::EvalResult text = inbound_.expressions().received_text->evaluate(context());
+  if (!text.ok()) {
+    log(LogEvent::configuration, "failed to expand received_header_text: " + text.text,
+        LogFiles::main_and_panic);
+    return native_received_line();
+  }
+  if (text.text.empty()) return {};
+  std::string out;
+  append_with_crlf(text.text, out);
+  return out + ";\r\n\t" +
+         format_rfc5322_time(message_.received_at, inbound_.config().log_style.utc) + "\r\n";
+}
+
+std::string SmtpSession::native_received_line() const {
   message::ReceivedFacts facts;
   message::RemoteHostFacts remote;
   std::string ip;
@@ -150,15 +172,17 @@ std::string SmtpSession::header_section() const {
   if (recipients_.size() == 1) facts.received_for = recipients_.front().address;
   facts.date = message_.received_at;
   facts.utc = inbound_.config().log_style.utc;
-  std::string out = message::received_field(facts);
+  return message::received_field(facts);
+}
+
+// Received: first, then what ACLs added at the start, what came, and the other additions.
+std::string SmtpSession::header_section(std::string received) const {
+  std::string out = std::move(received);
   const auto add = [&](bool at_start) {
     for (const acl::HeaderAddition& addition : headers_added_) {
       const bool is_first = addition.position != acl::HeaderAddition::Position::at_end;
       if (is_first != at_start) continue;
-      for (char c : addition.text) {
-        if (c == '\n' && !out.ends_with('\r')) out += '\r';
-        out += c;
-      }
+      append_with_crlf(addition.text, out);
       if (!out.ends_with('\n')) out += "\r\n";
     }
   };
@@ -260,7 +284,12 @@ Task<void> SmtpSession::commit() {
     ++messages_accepted_;
     co_return;
   }
-  std::string headers = header_section();
+  auto received_line = [this] {
+    const bool is_worded = inbound_.expressions().received_text != nullptr;
+    return is_worded ? worded_received_line() : native_received_line();
+  };
+  std::string received = co_await on_fiber(received_line);
+  std::string headers = header_section(std::move(received));
   Envelope envelope = make_envelope();
   envelope.message_bytes =
       headers.size() + delivery::MessageContent::kEmptyLine.size() + incoming_.writer->body_bytes();

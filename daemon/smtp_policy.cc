@@ -1,5 +1,6 @@
 // SmtpSession: ACLs, their effects and log lines, and how the session words things.
 #include "core/base/ascii.h"
+#include "core/io/fiber.h"
 #include "core/io/timers.h"
 #include "daemon/smtp_session.h"
 
@@ -90,7 +91,8 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
     co_return judgement;
   }
   connection_.smtp_command = engine_.command_line();
-  acl::AclOutcome outcome = policy.acls().evaluate(call, where, context());
+  auto evaluate = [&] { return policy.acls().evaluate(call, where, context()); };
+  acl::AclOutcome outcome = co_await on_fiber(evaluate);
   judgement.verdict = outcome.verdict;
   judgement.message = outcome.user_message;
   const Millis delay = outcome.effects.delay;

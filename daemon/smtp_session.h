@@ -54,11 +54,19 @@ class SmtpSession {
   // --- Bytes
   Task<bool> flush();
   Task<bool> fill();
-  smtp::ServerLimits limits() const;
+
+  // --- Connection. What asks lists and expressions runs on a fiber.
+  struct Admission {
+    bool is_reserved = false;
+    bool is_rejected = false;
+    bool is_logged = false;
+    uint64_t host_limit = 0;
+  };
+  Admission admission();
+  smtp::ServerLimits limits();
   smtp::Offer offer();
   bool matches(const acl::ListPattern* list);
-
-  // --- Connection
+  uint64_t number_of(const acl::Expansion* expression);
   Task<bool> admit();
   Task<void> refuse_connection(smtp::ReplyView reply, std::string_view why);
   Task<bool> greet();
@@ -80,7 +88,9 @@ class SmtpSession {
   Task<bool> ask_data_acl(smtp::Reply& refusal);
   Task<void> commit();
   Envelope make_envelope() const;
-  std::string header_section() const;
+  std::string worded_received_line();
+  std::string native_received_line() const;
+  std::string header_section(std::string received) const;
   std::string arrival_line(const Envelope& envelope) const;
   std::string message_id_value() const;
   void forget_transaction();

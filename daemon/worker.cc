@@ -177,7 +177,8 @@ bool Worker::open_listeners() {
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
-  const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_};
+  asks_.loop = &loop_;
+  const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_, asks_};
   inbound_ = std::make_unique<Inbound>(config_, services);
   const int backlog =
       static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));

@@ -62,6 +62,7 @@ class Worker final : ControlHandler {
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;
+  acl::Services asks_;
   std::unique_ptr<Inbound> inbound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ControlServer> control_;

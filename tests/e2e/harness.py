@@ -181,6 +181,7 @@ class Client:
 
     def __init__(self, port, greet=True):
         self.socket = socket.create_connection(("127.0.0.1", port), 20)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
         if greet:
             self.expect(220)

@@ -65,6 +65,19 @@ def test_queue_runs():
             godwit.wait_log(f"{second} Completed")
 
 
+def test_a_queue_run_takes_what_a_start_has_just_found():
+    with Sink() as sink, Godwit(sink.port, main="queue_only", workers=2) as godwit:
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            for _ in range(200):
+                client.message("a@test.example", ["b@example.com"], "Subject: x\r\n\r\nbody\r\n")
+        godwit.stop()
+        godwit.start()
+        godwit.cli("-q")
+        sink.wait(200)
+        wait_for(lambda: godwit.queue_count() == 0)
+
+
 def test_forced_delivery_of_one_message():
     port = free_port()
     with Godwit(port, retry="* * F,2h,1h") as godwit:

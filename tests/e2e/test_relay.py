@@ -21,6 +21,14 @@ def test_a_message_is_relayed_as_it_came():
         assert godwit.queue_count() == 0
 
 
+def test_the_operator_words_the_received_line():
+    main = "received_header_text = Received: by $primary_hostname\\n\\tfor $received_for"
+    with Sink() as sink, Godwit(sink.port, main=main) as godwit:
+        godwit.send()
+        head = sink.wait(1)[0]["data"]
+        assert head.startswith(b"Received: by mx.test\r\n\tfor b@example.com;\r\n\t"), head
+
+
 def test_bdat_both_ways():
     with Sink(extensions=["PIPELINING", "CHUNKING"]) as sink, Godwit(sink.port) as godwit:
         with godwit.client() as client:

@@ -1,0 +1,121 @@
+// SmtpSession: the commands that begin a session and build an envelope.
+#include "core/base/ascii.h"
+#include "core/io/fiber.h"
+#include "daemon/smtp_session.h"
+
+#include <utility>
+
+namespace godwit::daemon {
+
+using smtp::ReplyId;
+
+Task<void> SmtpSession::on_helo(std::string_view name) {
+  helo_name_ = name;
+  connection_.sender_helo_name = helo_name_;
+  connection_.received_protocol = protocol_name();
+  Judgement judgement = co_await ask(acl::AclWhere::helo, helo_name_);
+  if (judgement.verdict != acl::AclVerdict::accept) {
+    if (judgement.drop) {
+      engine_.reply_and_close(judgement.reply, {});
+    } else {
+      engine_.reply(judgement.reply);
+    }
+    co_return;
+  }
+  forget_transaction();
+  connection_.received_protocol = protocol_name();
+  auto ask_offer = [this] { return offer(); };
+  const smtp::Offer offered = co_await on_fiber(ask_offer);
+  engine_.set_offer(offered);
+  std::string greeting = inbound_.config().facts.smtp_active_hostname + " Hello ";
+  if (origin_.peer) {
+    greeting += helo_name_ + " [" + origin_.peer->address.to_string() + "]";
+  } else {
+    greeting += origin_.login + " at " + helo_name_;
+  }
+  engine_.accept_helo(greeting);
+}
+
+// The address with a domain: the client's, or `domain` for an unqualified one.
+std::string SmtpSession::qualified(const smtp::Path& path, const std::string& domain) const {
+  std::string out(path.address);
+  if (path.is_unqualified()) {
+    out += '@';
+    out += domain;
+  }
+  return out;
+}
+
+Task<void> SmtpSession::on_mail() {
+  const smtp::MailCommand& mail = engine_.mail();
+  ++mails_seen_;
+  const acl::ServerFacts& facts = inbound_.config().facts;
+  auto ask_list = [this] { return matches(inbound_.expressions().unqualified_sender_hosts); };
+  if (mail.path.is_unqualified() && origin_.peer && !co_await on_fiber(ask_list)) {
+    const std::string text =
+        std::string(mail.path.address) + ": sender address must contain a domain";
+    engine_.reply({501, "5.1.8", text});
+    on_error(text);
+    co_return;
+  }
+  if (!inbound_.has_spool_space()) {
+    log(LogEvent::rejected,
+        host_text() + " temporarily rejected MAIL: the spool cannot be written");
+    engine_.reply(ReplyId::space_shortage);
+    co_return;
+  }
+  sender_ = qualified(mail.path, facts.qualify_domain);
+  message_ = acl::MessageFacts();
+  message_.sender_address = sender_;
+  message_.size = mail.has_size ? static_cast<int64_t>(mail.size) : -1;
+  message_.smtputf8 = mail.smtputf8;
+  dsn_ret_ = mail.ret;
+  dsn_envid_ = mail.envid;
+  auth_sender_ = mail.has_auth && mail.auth != "<>" ? mail.auth : std::string();
+  eight_bit_ = mail.body == smtp::BodyKind::eight_bit_mime;
+  smtputf8_ = mail.smtputf8;
+  connection_.received_protocol = protocol_name();
+  const bool accepted =
+      co_await judge(acl::AclWhere::mail, smtp::named_reply(ReplyId::mail_ok), sender_);
+  if (!accepted) forget_transaction();
+}
+
+Task<void> SmtpSession::on_rcpt() {
+  const smtp::RcptCommand& rcpt = engine_.rcpt();
+  const acl::ServerFacts& facts = inbound_.config().facts;
+  auto ask_list = [this] { return matches(inbound_.expressions().unqualified_recipient_hosts); };
+  if (rcpt.path.is_unqualified() && origin_.peer && !rcpt.path.is_postmaster() &&
+      !co_await on_fiber(ask_list)) {
+    const std::string text =
+        std::string(rcpt.path.address) + ": recipient address must contain a domain";
+    engine_.reply({501, "5.1.3", text});
+    on_error(text);
+    co_return;
+  }
+  EnvelopeRecipient recipient;
+  recipient.address = qualified(rcpt.path, facts.qualify_recipient);
+  recipient.dsn_flags = rcpt.notify;
+  recipient.orcpt = rcpt.orcpt;
+  const size_t at = recipient.address.rfind('@');
+  address_ = acl::AddressFacts();
+  address_.original_local_part = recipient.address.substr(0, at);
+  address_.original_domain = to_lower(std::string_view(recipient.address).substr(at + 1));
+  address_.local_part = to_lower(address_.original_local_part);
+  address_.domain = address_.original_domain;
+  ++message_.rcpt_count;
+  const bool discard_before = discard_message_;
+  const bool accepted =
+      co_await judge(acl::AclWhere::rcpt, smtp::named_reply(ReplyId::rcpt_ok), recipient.address);
+  address_ = acl::AddressFacts();
+  if (!accepted) {
+    ++message_.rcpt_fail_count;
+    co_return;
+  }
+  const bool discarded = discard_message_ && !discard_before;
+  discard_message_ = discard_before;  // a discarded recipient is only not kept
+  if (discarded) co_return;
+  message_.recipients.push_back(recipient.address);
+  recipients_.push_back(std::move(recipient));
+}
+
+}  // namespace godwit::daemon
