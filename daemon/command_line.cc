@@ -76,6 +76,7 @@ constexpr std::array kRows{
     OptionRow{"-bpri",   Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_unsorted = l.list_ids = true; }, "message ids without sorting"},
     OptionRow{"-bpru",   Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_unsorted = l.list_undelivered = true; }, "undelivered addresses without sorting"},
     OptionRow{"-bpu",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_undelivered = true; }, "list undelivered addresses only"},
+    OptionRow{"-bP",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::print_config); },                "print options: names, +list, config, router NAME, acl NAME, macro NAME, router_list ...; all main options"},
     OptionRow{"-M",      Shape::alone,      act<MessageAction::deliver>,                                                              "deliver these messages now"},
     OptionRow{"-Mc",     Shape::alone,      act<MessageAction::deliver>,                                                              "the same"},
     OptionRow{"-Mf",     Shape::alone,      act<MessageAction::freeze>,                                                               "freeze messages"},

@@ -19,6 +19,7 @@ enum class Mode : uint8_t {
   batch_smtp,    // -bS
   check_config,  // -bV
   list_queue,    // -bp and its kin
+  print_config,  // -bP
   count_queue,   // -bpc
   queue_run,     // -q
   act,           // -M...

@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/config/files.h"
 #include "core/config/values.h"
+#include "daemon/features.h"
 #include "delivery/route/host_finder.h"
 
 #include <unistd.h>
@@ -197,6 +198,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config::DiskFiles files;
   config::ReadOptions read;
   read.overrides = load.overrides;
+  read.builtin_macros = builtin_macros();
   config->document = config::read_document(load.path, files, read, diagnostics);
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);

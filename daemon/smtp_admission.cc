@@ -30,10 +30,12 @@ Task<void> SmtpSession::refuse_connection(smtp::ReplyView reply, std::string_vie
 SmtpSession::Admission SmtpSession::admission() {
   const Inbound::Expressions& expressions = inbound_.expressions();
   Admission out;
-  out.is_reserved = inbound_.options().smtp_accept_reserve > 0 && matches(expressions.reserve_hosts);
+  out.is_reserved =
+      inbound_.options().smtp_accept_reserve > 0 && matches(expressions.reserve_hosts);
   out.host_limit = number_of(expressions.max_per_host);
   out.is_rejected = matches(expressions.reject_hosts);
-  out.is_logged = selects(config::LogSelector::smtp_connection) && !matches(expressions.nolog_hosts);
+  out.is_logged =
+      selects(config::LogSelector::smtp_connection) && !matches(expressions.nolog_hosts);
   return out;
 }
 

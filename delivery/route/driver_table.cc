@@ -12,7 +12,7 @@ constexpr std::array kRows{
     RouterDriverRow{"dnslookup",    nullptr,                   "finds hosts in the DNS"},
     RouterDriverRow{"ipliteral",    nullptr,                   "routes domains that are address literals"},
     RouterDriverRow{"iplookup",     nullptr,                   "asks a host how to route"},
-    RouterDriverRow{"manualroute",  &make_manualroute_router,  "hosts from a list in the configuration"},
+    RouterDriverRow{"manualroute",  &make_manualroute_router,  "hosts from a list in the configuration", &manualroute_options},
     RouterDriverRow{"queryprogram", nullptr,                   "asks a program how to route"},
     RouterDriverRow{"redirect",     nullptr,                   "aliases and forwarding"},
 };

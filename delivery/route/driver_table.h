@@ -11,5 +11,6 @@ std::unique_ptr<RouterDriver> make_accept_router(const config::Instance& instanc
 std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& instance,
                                                       config::OptionBinding& generic,
                                                       const RouterCompileContext& context);
+std::unique_ptr<config::OptionBinding> manualroute_options();
 
 }  // namespace godwit::delivery

@@ -328,6 +328,10 @@ void check_action(const std::string& value, bool with_ignore, const config::Inst
 
 }  // namespace
 
+std::unique_ptr<config::OptionBinding> manualroute_options() {
+  return std::make_unique<config::OwnOptions<ManualrouteOptions>>(kRows);
+}
+
 std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& instance,
                                                       config::OptionBinding& generic,
                                                       const RouterCompileContext& context) {

@@ -145,6 +145,8 @@ struct RouterDriverRow {
                                         config::OptionBinding& generic,
                                         const RouterCompileContext& context);
   std::string_view doc;
+  // The driver's own options with their defaults; a null function: it has none.
+  std::unique_ptr<config::OptionBinding> (*options)() = nullptr;
 };
 std::span<const RouterDriverRow> router_driver_rows() noexcept;
 

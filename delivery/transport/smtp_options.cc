@@ -98,6 +98,10 @@ constexpr std::array<std::string_view, 11> kRefusedUntilTheyAct{
 
 }  // namespace
 
+std::unique_ptr<config::OptionBinding> smtp_options() {
+  return std::make_unique<config::OwnOptions<SmtpOptions>>(kRows);
+}
+
 std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context) {
   auto transport = std::make_unique<SmtpTransport>();
