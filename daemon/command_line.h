@@ -17,6 +17,7 @@ enum class Mode : uint8_t {
   daemon,        // -bd, -bdf, and -q10m
   smtp,          // -bs
   batch_smtp,    // -bS
+  test_session,  // -bh
   check_config,  // -bV
   list_queue,    // -bp and its kin
   print_config,  // -bP
@@ -60,6 +61,7 @@ struct CommandLine {
   std::string queue_interval;  // "10m" of -q10m
   std::string worker;          // --worker=...
   std::string announcement;    // --announce=...
+  std::string test_host;       // -bh
 
   MessageAction action = MessageAction::none;
   // -q

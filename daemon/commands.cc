@@ -142,6 +142,8 @@ int run_command(const CommandLine& line) {
       return run_daemon(line, config, load);
     case Mode::worker:
       return run_worker(line, config);
+    case Mode::test_session:
+      return test_session(line, config);
     case Mode::print_config:
       return print_config(*config, line.arguments, ::getuid() == 0);
     case Mode::list_queue:

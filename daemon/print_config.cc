@@ -22,14 +22,14 @@ void print_line(const std::string& line) {
 struct PrintedOptions {
   std::vector<std::pair<std::string, std::string>> lines;  // name, line
 
-  PrintedOptions(const config::OptionBinding& binding,
-                 const std::vector<config::Setting>& settings, bool admin) {
+  PrintedOptions(const config::OptionBinding& binding, const std::vector<config::Setting>& settings,
+                 bool admin) {
     for (size_t i = 0; i < binding.size(); ++i) {
       const config::OptionInfo info = binding.info(i);
-      const bool hidden =
-          !admin && std::any_of(settings.begin(), settings.end(), [&](const config::Setting& setting) {
-            return setting.hide && setting.name == info.name;
-          });
+      const bool hidden = !admin && std::any_of(settings.begin(), settings.end(),
+                                                [&](const config::Setting& setting) {
+                                                  return setting.hide && setting.name == info.name;
+                                                });
       std::string line = hidden ? std::string(info.name) + " = " + kHidden
                                 : config::print_option(info, binding.value(i));
       lines.emplace_back(info.name, std::move(line));
@@ -51,9 +51,9 @@ struct PrintedOptions {
 };
 
 struct InstanceKind {
-  std::string_view word;    // "router"
-  std::string_view all;     // "routers"
-  std::string_view names;   // "router_list"
+  std::string_view word;   // "router"
+  std::string_view all;    // "routers"
+  std::string_view names;  // "router_list"
   const std::vector<config::Instance>& (*instances)(const config::ConfigDocument& document);
   // The generic options, and those of a driver; null where there are none.
   std::unique_ptr<config::OptionBinding> (*generic)();
@@ -87,10 +87,11 @@ const std::array kKinds{
                  [](std::string_view driver) {
                    return own_options(delivery::transport_driver_rows(), driver);
                  }},
-    InstanceKind{"authenticator", "authenticators", "authenticator_list",
-                 [](const config::ConfigDocument& d) -> const auto& { return d.authenticators; },
-                 []() -> std::unique_ptr<config::OptionBinding> { return nullptr; },
-                 [](std::string_view) -> std::unique_ptr<config::OptionBinding> { return nullptr; }},
+    InstanceKind{
+        "authenticator", "authenticators", "authenticator_list",
+        [](const config::ConfigDocument& d) -> const auto& { return d.authenticators; },
+        []() -> std::unique_ptr<config::OptionBinding> { return nullptr; },
+        [](std::string_view) -> std::unique_ptr<config::OptionBinding> { return nullptr; }},
 };
 
 std::string driver_of(const config::Instance& instance) {
@@ -108,7 +109,8 @@ class ConfigPrinter {
     if (word.starts_with('+')) return print_list(word.substr(1));
     if (word == "all" || word.starts_with('-')) return print_main();
     if (word == "config") return print_text();
-    if (word == "configure_file" || word == "config_file") return printed(config_.document.file_name);
+    if (word == "configure_file" || word == "config_file")
+      return printed(config_.document.file_name);
     if (word == "environment") return print_environment();
     if (word == "macro_list" || word == "macros") return print_macros(word == "macro_list");
     if (word == "macro" && at < words.size()) return print_macro(words[at++]);
@@ -192,8 +194,8 @@ class ConfigPrinter {
                    std::string(config_.document.sources->name(file)) + "\"");
       }
       const std::string_view text = line.view();
-      const size_t name_end = text.find_first_not_of(
-          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+      const size_t name_end =
+          text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
       const bool is_label = in_section && name_end != std::string_view::npos && name_end > 0 &&
                             text.substr(text.find_first_not_of(" \t", name_end)).starts_with(':') &&
                             text.find_first_not_of(" \t", name_end) + 1 == text.size();

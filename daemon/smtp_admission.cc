@@ -97,6 +97,7 @@ smtp::ServerLimits SmtpSession::limits() {
     out.bare_line_ends = smtp::BareLineEnds::keep;
     out.enforce_sync = false;
   }
+  if (origin_.is_test) out.enforce_sync = false;
   if (!matches(expressions.nonmail_hosts)) out.max_nonmail = UINT32_MAX;
   out.accept_junk_helo = matches(expressions.junk_helo_hosts);
   out.require_helo = origin_.peer && matches(expressions.require_helo_hosts);

@@ -28,6 +28,7 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
   connection_.sender_host = origin_.peer;
   connection_.interface = origin_.local;
   evaluation_.services = &inbound_.services().asks;
+  evaluation_.trace = origin_.trace;
   evaluation_.server = &inbound_.config().facts;
   evaluation_.connection = &connection_;
   evaluation_.message = &message_;

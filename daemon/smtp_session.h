@@ -23,6 +23,8 @@ struct SessionOrigin {
   int64_t uid = 0;
   int64_t gid = 0;
   bool is_batch = false;  // -bS: no replies are read, errors end it
+  bool is_test = false;   // -bh: nothing is kept
+  acl::Trace* trace = nullptr;
 };
 
 class SmtpSession {
@@ -104,6 +106,7 @@ class SmtpSession {
   };
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
   Task<bool> judge(acl::AclWhere where, smtp::ReplyView accepted, std::string_view subject);
+  void write_notes(const std::vector<acl::LogWrite>& notes);
   void apply(acl::AclEffects&& effects);
   acl::EvalContext& context();
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);

@@ -105,9 +105,11 @@ struct AddressFacts {
 using AclVariables = std::map<std::string, std::string, std::less<>>;
 
 struct Services;  // services.h
+class Trace;      // trace.h
 
 struct EvalContext {
   const Services* services = nullptr;  // null: nothing can be asked
+  Trace* trace = nullptr;              // null: nobody wants to see the steps
   const ServerFacts* server = nullptr;
   const ConnectionFacts* connection = nullptr;
   const MessageFacts* message = nullptr;

@@ -45,6 +45,8 @@ struct ListOptions {
   // Items that are known but not available yet defer at match time instead of being refused at
   // load. For options that are checked but do not act yet.
   bool tolerate_unavailable = false;
+  // How traces name the list; empty: by its text.
+  std::string label = {};
 };
 
 class ListCompiler {

@@ -4,6 +4,7 @@
 // to change.
 #pragma once
 
+#include "acl/expand/trace.h"
 #include "acl/policy/acl.h"
 #include "acl/policy/rows.h"
 #include "acl/policy/statement.h"
@@ -44,6 +45,10 @@ class AclRun {
   const CompiledAcl* resolve(const AclCall& call, std::vector<std::string>& args,
                              std::string& problem);
   void finish(Answer answer);
+  void tell(const TraceEvent& event) {
+    if (context_.trace != nullptr) context_.trace->event(event);
+  }
+  Answer run_traced(const CompiledAcl& acl);
 
   const Acls& acls_;
   AclWhere where_;

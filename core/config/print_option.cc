@@ -50,7 +50,8 @@ struct Printer {
   std::string operator()(const int64_t* value) const { return named(number_text(*value)); }
   std::string operator()(const Mode* value) const {
     char text[16] = "";
-    if (value->bits >= 0) std::snprintf(text, sizeof text, "%#o", static_cast<unsigned>(value->bits));
+    if (value->bits >= 0)
+      std::snprintf(text, sizeof text, "%#o", static_cast<unsigned>(value->bits));
     return named(text);
   }
   std::string operator()(const Fixed* value) const {
