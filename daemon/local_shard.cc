@@ -39,7 +39,7 @@ LocalShard::~LocalShard() {
 Result<void> LocalShard::open(const std::string& name) {
   const Result<void> made = make_spool_directories(*config_);
   if (!made) return made;
-  hints_ = open_hints(config_->spool_directory, log_);
+  hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   dir_ = config_->spool_directory + "/shards/" + name;
   is_commands_own_ = !name.starts_with('w');
   const delivery::DeliveryServices services{loop_,   nullptr, log_, hosts_,

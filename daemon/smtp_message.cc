@@ -35,6 +35,7 @@ void SmtpSession::forget_transaction() {
   sender_.clear();
   message_ = acl::MessageFacts();
   message_variables_.clear();
+  evaluation_.findings.message_rates.clear();
   headers_added_.clear();
   const bool no_pipelining = controls_.no_pipelining;
   controls_ = acl::AclControls();

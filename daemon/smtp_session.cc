@@ -142,6 +142,7 @@ Task<void> SmtpSession::converse() {
 
 // False where the session is over.
 Task<bool> SmtpSession::handle(const smtp::Event& event) {
+  evaluation_.findings.command_rates.clear();
   switch (event.kind) {
     case EventKind::body_chunk:
       co_await on_body_chunk(event.text);

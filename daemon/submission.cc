@@ -8,6 +8,7 @@
 #include "daemon/commands.h"
 #include "daemon/local_shard.h"
 #include "daemon/smtp_session.h"
+#include "daemon/worker.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
@@ -90,7 +91,12 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
     origin.gid = getgid();
     origin.is_batch = line.mode == Mode::batch_smtp;
     StdioStream stream(origin.is_batch);
-    const acl::Services asks{&shard.loop(), nullptr, nullptr, nullptr};
+    const auto rates = open_hints(config->spool_directory, "ratelimit", shard.log());
+    const auto seen = open_hints(config->spool_directory, "seen", shard.log());
+    acl::Services asks;
+    asks.loop = &shard.loop();
+    asks.rates = rates.get();
+    asks.seen = seen.get();
     const InboundServices services{shard.loop(), shard.store(), shard.queue(), shard.log(),
                                    shard.ids(),  *counts,       asks};
     Inbound inbound(config, services);

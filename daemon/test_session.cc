@@ -1,6 +1,7 @@
 // -bh: an SMTP session on standard input as if from some host. ACLs run and are shown as they run;
 // what is accepted goes to a spool of its own that is thrown away.
 #include "core/base/ascii.h"
+#include "core/hints/database.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
 #include "daemon/local_shard.h"
@@ -45,8 +46,9 @@ std::optional<Endpoint> parse_host(std::string_view text) {
     if (close == std::string_view::npos) return std::nullopt;
     const Result<IpAddress> address = IpAddress::parse(text.substr(1, close - 1));
     const std::string_view rest = text.substr(close + 1);
-    const std::optional<uint64_t> port =
-        rest.starts_with(':') ? parse_decimal(rest.substr(1)) : std::optional<uint64_t>(kClientPort);
+    const std::optional<uint64_t> port = rest.starts_with(':')
+                                             ? parse_decimal(rest.substr(1))
+                                             : std::optional<uint64_t>(kClientPort);
     if (!address || !port || *port > 65535) return std::nullopt;
     return Endpoint{*address, static_cast<uint16_t>(*port)};
   }
@@ -90,7 +92,12 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
   TextTrace trace(*test_config->document.sources);
   TestLog log;
   const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
-  const acl::Services asks{&shard.loop(), nullptr, nullptr, nullptr};
+  hints::MemoryDatabase rates;  // a test counts for itself
+  hints::MemoryDatabase seen;
+  acl::Services asks;
+  asks.loop = &shard.loop();
+  asks.rates = &rates;
+  asks.seen = &seen;
   const InboundServices services{shard.loop(), shard.store(), shard.queue(), log,
                                  shard.ids(),  *counts,       asks};
   Inbound inbound(test_config, services);

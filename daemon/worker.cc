@@ -62,12 +62,13 @@ Result<void> make_spool_directories(const ServerConfig& config) {
   return {};
 }
 
-std::unique_ptr<retry::HintStore> open_hints(const std::string& spool_directory, Log& log) {
-  Result<std::unique_ptr<retry::LmdbHints>> opened =
-      retry::LmdbHints::open(spool_directory + "/db/retry.mdb");
+std::unique_ptr<hints::Database> open_hints(const std::string& spool_directory,
+                                            std::string_view name, Log& log) {
+  const std::string path = spool_directory + "/db/" + std::string(name) + ".mdb";
+  Result<std::unique_ptr<hints::LmdbDatabase>> opened = hints::LmdbDatabase::open(path);
   if (opened) return std::move(*opened);
-  log.main(LogEvent::spool, "", opened.error().to_string() + "; retry hints are kept in memory");
-  return std::make_unique<retry::MemoryHints>();
+  log.main(LogEvent::spool, "", opened.error().to_string() + "; these hints are kept in memory");
+  return std::make_unique<hints::MemoryDatabase>();
 }
 
 Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
@@ -137,7 +138,7 @@ Task<void> Worker::live() {
 }
 
 Task<bool> Worker::open_store() {
-  hints_ = open_hints(config_->spool_directory, log_);
+  hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
     const std::string dir =
         config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
@@ -177,7 +178,11 @@ bool Worker::open_listeners() {
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
+  rates_ = open_hints(config_->spool_directory, "ratelimit", log_);
+  seen_ = open_hints(config_->spool_directory, "seen", log_);
   asks_.loop = &loop_;
+  asks_.rates = rates_.get();
+  asks_.seen = seen_.get();
   const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_, asks_};
   inbound_ = std::make_unique<Inbound>(config_, services);
   const int backlog =

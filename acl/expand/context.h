@@ -4,6 +4,7 @@
 // evaluation or one ACL; facts outlive it. A missing group of facts makes its variables empty.
 #pragma once
 
+#include "acl/expand/findings.h"
 #include "core/base/ip_address.h"
 #include "core/base/time.h"
 
@@ -131,6 +132,7 @@ struct EvalContext {
   std::string sender_data;
   std::string recipient_data;
   std::vector<std::string> headers_added;
+  Findings findings;
   std::string error;  // why the evaluation failed or was deferred
   int depth = 0;
 };

@@ -11,6 +11,9 @@
 namespace godwit {
 class Loop;
 }
+namespace godwit::hints {
+class Database;
+}
 namespace godwit::dns {
 class Resolver;
 }
@@ -35,6 +38,8 @@ struct Services {
   Lookups* lookups = nullptr;
   dns::Resolver* resolver = nullptr;
   const AclCaller* acls = nullptr;
+  hints::Database* rates = nullptr;  // of ratelimit
+  hints::Database* seen = nullptr;   // of seen
 };
 
 }  // namespace godwit::acl
