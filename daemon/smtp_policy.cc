@@ -97,7 +97,9 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   judgement.message = outcome.user_message;
   const Millis delay = outcome.effects.delay;
   write_notes(outcome.effects.log_writes);
-  if (outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
+  // What an ACL for the end of a session says changes nothing.
+  const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
+  if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
     log_rejection(where, outcome, subject);
     judgement.drop = outcome.verdict == AclVerdict::drop;
     const bool defers = outcome.verdict == AclVerdict::defer;
@@ -161,8 +163,7 @@ void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
 }
 
 void SmtpSession::apply(acl::AclEffects&& effects) {
-  for (acl::HeaderAddition& addition : effects.headers_added)
-    headers_added_.push_back(std::move(addition));
+  header_edits_.take(effects);
   acl::AclControls& asked = effects.controls;
   controls_.queue_only |= asked.queue_only;
   controls_.freeze |= asked.freeze;

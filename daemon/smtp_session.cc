@@ -83,6 +83,7 @@ Task<bool> SmtpSession::fill() {
   }
   const std::string& host = inbound_.config().facts.smtp_active_hostname;
   if (!got && got.error().code() == Errc::timed_out) {
+    connection_.smtp_notquit_reason = incoming_.writer ? "data-timeout" : "command-timeout";
     log(LogEvent::connection_lost,
         incoming_.writer ? "SMTP data timeout (message abandoned) on connection from " +
                                host_text().substr(2) + " F=<" + sender_ + ">"
@@ -138,6 +139,16 @@ Task<void> SmtpSession::converse() {
     if (!goes_on) break;
   }
   if (incoming_.writer) forget_transaction();
+  if (!said_quit_) co_await ask_notquit();
+}
+
+// acl_smtp_notquit: the session ends without QUIT. What the ACL says has no effect but its own.
+Task<void> SmtpSession::ask_notquit() {
+  if (!inbound_.config().policy->acl(acl::AclWhere::notquit).is_set()) co_return;
+  if (connection_.smtp_notquit_reason.empty())
+    connection_.smtp_notquit_reason = stop_requested_ ? "signal-exit" : "connection-lost";
+  const Judgement judgement = co_await ask(acl::AclWhere::notquit, {});
+  (void)judgement;
 }
 
 // False where the session is over.
@@ -193,6 +204,7 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
               ? inbound_.config().facts.smtp_active_hostname + " closing connection"
               : judgement.message;
       engine_.reply({221, "2.0.0", text});
+      said_quit_ = true;
       break;
     }
     case EventKind::error:

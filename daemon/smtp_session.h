@@ -4,6 +4,7 @@
 #pragma once
 
 #include "acl/policy/acl.h"
+#include "daemon/header_edits.h"
 #include "daemon/inbound.h"
 #include "protocol/smtp/server_engine.h"
 #include "protocol/spool_format/envelope.h"
@@ -74,6 +75,7 @@ class SmtpSession {
   Task<bool> greet();
   Task<void> converse();
   Task<bool> handle(const smtp::Event& event);
+  Task<void> ask_notquit();
 
   // --- Commands
   Task<void> on_helo(std::string_view name);
@@ -92,7 +94,6 @@ class SmtpSession {
   Envelope make_envelope() const;
   std::string worded_received_line();
   std::string native_received_line() const;
-  std::string header_section(std::string received) const;
   std::string arrival_line(const Envelope& envelope) const;
   std::string message_id_value() const;
   void forget_transaction();
@@ -134,7 +135,7 @@ class SmtpSession {
   std::vector<EnvelopeRecipient> recipients_;
   std::string sender_;
   acl::AclControls controls_;
-  std::vector<acl::HeaderAddition> headers_added_;
+  HeaderEdits header_edits_;
   WallTime connected_;
   Seconds receive_timeout_{300};
   uint32_t messages_accepted_ = 0;
@@ -147,6 +148,7 @@ class SmtpSession {
   bool smtputf8_ = false;
   bool waiting_for_command_ = false;
   bool stop_requested_ = false;
+  bool said_quit_ = false;
   bool had_errors_ = false;
   bool discard_message_ = false;
   bool counted_ = false;

@@ -1,5 +1,5 @@
-// What conditions of ACLs found out and variables show: rates, DNS lists, verification. Lives in the
-// context of a connection; the session forgets what belongs to a message or a command.
+// What conditions of ACLs found out and variables show: rates, DNS lists, verification. Lives in
+// the context of a connection; the session forgets what belongs to a message or a command.
 #pragma once
 
 #include <map>

@@ -27,8 +27,7 @@ struct MeasureRow {
 };
 constexpr WhereMask kMessage = only({mail, rcpt, predata, mime, data, not_smtp});
 constexpr std::array kMeasures{
-    MeasureRow{"per_conn", Measure::connections,
-               all_but({not_smtp, not_smtp_start})},
+    MeasureRow{"per_conn", Measure::connections, all_but({not_smtp, not_smtp_start})},
     MeasureRow{"per_mail", Measure::messages, kMessage},
     MeasureRow{"per_byte", Measure::bytes, kMessage},
     MeasureRow{"per_rcpt", Measure::recipients, only({rcpt, predata, mime, data})},
@@ -120,7 +119,8 @@ class RateParser {
     }
     if (word.starts_with("count=")) {
       question.count = parse_amount(word.substr(6));
-      if (!question.count || *question.count < 0) wrong("\"" + std::string(word) + "\" is no count");
+      if (!question.count || *question.count < 0)
+        wrong("\"" + std::string(word) + "\" is no count");
       return true;
     }
     return false;

@@ -298,6 +298,8 @@ bool AclRun::expand_message(const AclCondition& condition, std::string& out) {
 void AclRun::warn(Answer answer) {
   const auto main_log = static_cast<uint8_t>(LogTarget::main);
   auto& lines = outcome_.effects.log_writes;
+  // The older way to add a header line: `message` of a warn statement.
+  if (answer == Answer::yes && !user_message_.empty()) add_headers(*this, user_message_);
   if (answer == Answer::yes && log_message_given_ && !log_message_.empty()) {
     lines.push_back({main_log, true, "Warning: " + log_message_});
   } else if (answer == Answer::defer) {

@@ -16,9 +16,9 @@ inline constexpr size_t kUniqueEventsMax = 8000;  // different events of one key
 
 struct RateRecord {
   WallTime updated;
-  double rate = 0;                // events in a period
-  WallTime events_since;          // of `events`
-  std::vector<uint64_t> events;   // hashes of unique= values, sorted
+  double rate = 0;               // events in a period
+  WallTime events_since;         // of `events`
+  std::vector<uint64_t> events;  // hashes of unique= values, sorted
 };
 
 std::string encode_rate(const RateRecord& record);

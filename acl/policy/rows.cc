@@ -92,15 +92,7 @@ Answer run_encrypted(AclRun& run, const AclCondition& condition, const std::stri
 // --- Modifiers -----------------------------------------------------------------------------------
 
 Answer run_add_header(AclRun& run, const AclCondition&, const std::string& value) {
-  auto& added = run.effects().headers_added;
-  for (HeaderAddition& header : parse_added_headers(value)) {
-    const bool known = std::any_of(added.begin(), added.end(), [&](const HeaderAddition& other) {
-      return other.text == header.text;
-    });
-    if (known) continue;
-    run.context().headers_added.push_back(header.text);
-    added.push_back(std::move(header));
-  }
+  add_headers(run, value);
   return Answer::yes;
 }
 

@@ -67,6 +67,8 @@ void take_reply_code(AclVerdict verdict, std::string& message, int& code, std::s
 
 // Splits the lines of an add_header value into headers; text without a name gets X-ACL-Warn.
 std::vector<HeaderAddition> parse_added_headers(std::string_view value);
+// Adds the header lines of `value`, without those that are there already.
+void add_headers(AclRun& run, std::string_view value);
 // "main,reject" or "main:reject"; nothing where a word is wrong.
 std::optional<uint8_t> parse_log_targets(std::string_view text, char separator) noexcept;
 

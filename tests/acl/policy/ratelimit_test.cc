@@ -99,8 +99,9 @@ TEST_F(RateTest, SilenceForgets) {
 }
 
 TEST_F(RateTest, WrongTextsDefer) {
-  for (const char* text : {"ratelimit = x / 1h", "ratelimit = 1 / x", "ratelimit = 1 / 1h / per_conn / per_cmd / k",
-                           "ratelimit = 1 / 1h / strict / leaky / k", "ratelimit = 1/1h/count=x/k"}) {
+  for (const char* text :
+       {"ratelimit = x / 1h", "ratelimit = 1 / x", "ratelimit = 1 / 1h / per_conn / per_cmd / k",
+        "ratelimit = 1 / 1h / strict / leaky / k", "ratelimit = 1/1h/count=x/k"}) {
     EXPECT_FALSE(holds(text, 0));
     EXPECT_EQ(last_.verdict, AclVerdict::defer) << text;
   }
@@ -119,11 +120,11 @@ TEST(RateRecord, RefusesBytesThatAreNone) {
 
 // Greylisting as the manual has it: defer seen = -5m, then accept.
 TEST_F(RateTest, SeenTellsBeforeFromSince) {
-  EXPECT_FALSE(holds("seen = -5m / key=g", 0));    // makes the record
-  EXPECT_FALSE(holds("seen = -5m / key=g", 60));   // younger than that
+  EXPECT_FALSE(holds("seen = -5m / key=g", 0));   // makes the record
+  EXPECT_FALSE(holds("seen = -5m / key=g", 60));  // younger than that
   EXPECT_TRUE(holds("seen = -5m / key=g", 301));
   EXPECT_FALSE(holds("seen = 5m / key=s", 0));
-  EXPECT_TRUE(holds("seen = 5m / key=s", 200));   // and is updated
+  EXPECT_TRUE(holds("seen = 5m / key=s", 200));  // and is updated
   EXPECT_TRUE(holds("seen = 5m / key=s", 400));
   EXPECT_FALSE(holds("seen = 5m / key=s", 800));
   EXPECT_FALSE(holds("seen = 5m / key=r / readonly", 0));
