@@ -16,6 +16,7 @@ constexpr unsigned kOpcodeMask = 0x7800;
 constexpr unsigned kAuthoritativeBit = 0x0400;
 constexpr unsigned kTruncatedBit = 0x0200;
 constexpr unsigned kRecursionDesiredBit = 0x0100;
+constexpr unsigned kRecursionAvailableBit = 0x0080;
 constexpr unsigned kAuthenticBit = 0x0020;
 constexpr unsigned kRcodeMask = 0x000f;
 constexpr unsigned kDnssecOkBit = 0x8000;  // of the flags of an OPT record
@@ -75,6 +76,7 @@ class ResponseReader {
     out_.truncated = (flags & kTruncatedBit) != 0;
     out_.authentic = (flags & kAuthenticBit) != 0;
     out_.authoritative = (flags & kAuthoritativeBit) != 0;
+    out_.recursion_available = (flags & kRecursionAvailableBit) != 0;
     Result<void> done = read_question();
     if (!done) return done.error();
     // What is cut off may be cut anywhere; the whole comes over TCP.

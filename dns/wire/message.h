@@ -43,7 +43,8 @@ struct Response {
   bool truncated = false;
   bool authentic = false;      // AD: the upstream has validated
   bool authoritative = false;  // AA
-  std::string name;            // the end of the CNAME chain, as text
+  bool recursion_available = false;
+  std::string name;  // the end of the CNAME chain, as text
   bool has_alias = false;
   // The chain ends inside the message with neither records nor a denial: ask for `name`.
   bool is_unfinished = false;
