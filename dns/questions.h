@@ -88,7 +88,6 @@ enum class ReverseMethod : uint8_t { bydns, byaddr };
 struct ReverseOptions {
   std::span<const ReverseMethod> order;  // empty: bydns, byaddr
   const HostsFile* hosts_file = nullptr;
-  Family family = Family::both;
   QueryOptions query;
 };
 
