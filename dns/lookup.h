@@ -109,6 +109,7 @@ struct Lookup {
   bool is_queued = false;
   bool is_in_flight = false;
   bool is_probe = false;
+  bool is_prefetch = false;  // goes on although nobody waits yet
   bool is_paused = false;
   bool has_waited = false;  // in this round
   bool only_trusted = false;

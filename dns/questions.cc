@@ -83,7 +83,9 @@ Task<Result<HostAddresses>> host_addresses(Resolver& resolver, std::string name,
   std::array<RrType, 2> types{RrType::AAAA, RrType::A};
   if (options.v4_first) std::swap(types[0], types[1]);
   std::optional<Error> unasked;
-  bool secure = true;
+  bool found_securely = true;
+  bool denied_securely = true;
+  if (options.family == Family::both) resolver.prefetch(name, types[1], options.query);
   for (const RrType type : types) {
     const bool is_wanted = options.family == Family::both ||
                            (options.family == Family::v4_only) == (type == RrType::A);
@@ -98,15 +100,15 @@ Task<Result<HostAddresses>> host_addresses(Resolver& resolver, std::string name,
     if (answer->found()) {
       out.status = AnswerStatus::found;
       out.name = answer->name;
-      secure = secure && answer->secure;
+      found_securely = found_securely && answer->secure;
       add_addresses(out, *answer);
-    } else if (out.status != AnswerStatus::found) {
-      out.status = answer->status;
-      if (!answer->secure) secure = false;
+    } else {
+      if (out.status != AnswerStatus::found) out.status = answer->status;
+      denied_securely = denied_securely && answer->secure;
     }
   }
   if (out.status != AnswerStatus::found && unasked) co_return *unasked;
-  out.secure = secure;
+  out.secure = out.status == AnswerStatus::found ? found_securely : denied_securely;
   co_return out;
 }
 

@@ -10,12 +10,14 @@
 #include "core/base/result.h"
 #include "core/base/time.h"
 #include "core/io/cancel.h"
+#include "core/io/fiber.h"
 #include "core/io/task.h"
 #include "dns/wire/record.h"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace godwit::dns {
@@ -56,10 +58,23 @@ class Resolver {
   // answer comes without suspending.
   virtual Task<Result<Answer>> query(std::string name, RrType type, QueryOptions options = {},
                                      CancelSource* cancel = nullptr) = 0;
+  // Begins to ask what query() will be asked soon, so that several questions travel together.
+  virtual void prefetch(const std::string& name, RrType type, const QueryOptions& options) {
+    static_cast<void>(name), static_cast<void>(type), static_cast<void>(options);
+  }
 };
 
-// The same for plain code on a fiber (core/io/fiber.h). Where no fiber is current, an answer that
-// would have to wait is an error of class temporary.
+// Waits for a question on the current fiber. Without one, only what needs no waiting is answered;
+// the rest is an error of class temporary.
+template <class T>
+Result<T> wait_here(Task<Result<T>> question) {
+  if (Fiber::is_current()) return wait_for(std::move(question));
+  question.start();
+  if (question.done()) return question.take();
+  return Error(Errc::dns_failed, "nothing can wait for the DNS here");
+}
+
+// query() for plain code on a fiber (core/io/fiber.h).
 Result<Answer> ask(Resolver& resolver, std::string name, RrType type, QueryOptions options = {});
 
 }  // namespace godwit::dns

@@ -56,10 +56,10 @@ void append(Answer& total, Answer next, bool is_first) {
   total = std::move(next);
 }
 
-Finding finding_of(const Upstream& upstream, Response response, bool never_secure) {
+Finding finding_of(Response response, bool secure) {
   Finding out;
   Answer& answer = out.answer;
-  answer.secure = response.authentic && upstream.is_trusted() && !never_secure;
+  answer.secure = secure;
   answer.ttl_seconds = response.ttl_seconds;
   answer.name = std::move(response.name);
   answer.has_alias = response.has_alias;
@@ -159,6 +159,17 @@ Task<Result<Answer>> StubResolver::query(std::string name, RrType type, QueryOpt
   }
 }
 
+void StubResolver::prefetch(const std::string& name, RrType type, const QueryOptions& options) {
+  std::string normal = name;
+  if (closing_ || !normalise(normal)) return;
+  make_key(key_, normal, type);
+  if (cache_.find(key_, now()) != nullptr) return;
+  const Result<Lookup*> lookup = join(normal, type, options);
+  if (!lookup || (*lookup)->has_begun) return;
+  (*lookup)->is_prefetch = true;
+  begin(**lookup);
+}
+
 Result<Lookup*> StubResolver::join(const std::string& name, RrType type,
                                    const QueryOptions& options) {
   if (closing_) return closed();
@@ -229,7 +240,7 @@ void StubResolver::start_queued() {
     Lookup& lookup = *queues_[next_lane_].front();
     queues_[next_lane_].pop_front();
     lookup.is_queued = false;
-    if (lookup.has_waiters()) {
+    if (lookup.has_waiters() || lookup.is_prefetch) {
       start(lookup);
     } else {
       complete(lookup, Error(Errc::cancelled, "DNS look-up"), Millis{0});
@@ -416,7 +427,8 @@ void StubResolver::take_response(Lookup& lookup, Upstream& upstream, Response re
         answered_badly(lookup, upstream, "no recursion");
         return;
       }
-      Finding finding = finding_of(upstream, std::move(response), options_.never_secure);
+      const bool secure = is_secure(lookup, upstream, response);
+      Finding finding = finding_of(std::move(response), secure);
       const Millis keep = time_to_keep(finding);
       complete(lookup, std::move(finding), keep);
       return;
@@ -434,6 +446,14 @@ void StubResolver::take_response(Lookup& lookup, Upstream& upstream, Response re
       answered_badly(lookup, upstream, to_string(response.rcode));
       return;
   }
+}
+
+bool StubResolver::is_secure(const Lookup& lookup, const Upstream& upstream,
+                             const Response& response) const {
+  if (!upstream.is_trusted() || options_.never_secure) return false;
+  if (response.authentic) return true;
+  return response.authoritative && options_.names != nullptr &&
+         options_.names->trusts_authority(lookup.name);
 }
 
 // SERVFAIL and its kin: that server will not do better, another may.

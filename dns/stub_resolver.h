@@ -36,6 +36,8 @@ class NamePolicy {
   virtual bool is_askable(std::string_view name, RrType type) const = 0;
   // dns_again_means_nonexist: true makes "could not ask" a name that does not exist.
   virtual bool failure_means_nonexistent(std::string_view name) const = 0;
+  // dns_trust_aa: true takes an authoritative answer of a trusted upstream for a validated one.
+  virtual bool trusts_authority(std::string_view name) const = 0;
 };
 
 struct StubOptions {
@@ -78,6 +80,7 @@ class StubResolver final : public Resolver, ExchangeHandler {
 
   Task<Result<Answer>> query(std::string name, RrType type, QueryOptions options = {},
                              CancelSource* cancel = nullptr) override;
+  void prefetch(const std::string& name, RrType type, const QueryOptions& options) override;
   // Ends every question with Errc::cancelled, closes the sockets, and waits for what is left.
   Task<void> close();
   void forget();  // empties the cache
@@ -108,6 +111,7 @@ class StubResolver final : public Resolver, ExchangeHandler {
   void begin_tcp(Lookup& lookup, Upstream& upstream);
   void start_waiting_tcp();
   Task<void> ask_over_tcp(std::shared_ptr<TcpExchange> exchange);
+  bool is_secure(const Lookup& lookup, const Upstream& upstream, const Response& response) const;
   void fail(Lookup& lookup);
   void complete(Lookup& lookup, Result<Finding> finding, Millis keep);
   Millis patience(const Lookup& lookup) const;

@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "core/io/fiber.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 
@@ -125,10 +126,12 @@ Task<void> DeliveryAttempt::route(Recipient& recipient) {
       co_return;
     }
   }
+  if (copy_route(recipient)) co_return;
   RouteQuery query;
   query.local_part = recipient.local_part;
   query.domain = recipient.domain;
   query.sender = message_.sender();
+  query.services = queue_.services_.evaluators;
   query.server = &queue_.services_.server;
   query.connection = &connection_facts_;
   query.message = &facts_;
@@ -136,8 +139,8 @@ Task<void> DeliveryAttempt::route(Recipient& recipient) {
   query.connection_variables = &connection_variables_;
   query.now = now;
   std::string errors_to = std::move(recipient.route.errors_to);
-  recipient.route =
-      co_await queue_.config_->routers->route(std::move(query), queue_.services_.hosts);
+  auto routing = [&] { return queue_.config_->routers->route(query, queue_.services_.hosts); };
+  recipient.route = co_await on_fiber(routing);
   if (recipient.route.errors_to.empty()) recipient.route.errors_to = std::move(errors_to);
   switch (recipient.route.status) {
     case RouteStatus::routed:
@@ -161,6 +164,22 @@ Task<void> DeliveryAttempt::route(Recipient& recipient) {
   }
 }
 
+// same_domain_copy_routing: what an earlier recipient of the domain got.
+bool DeliveryAttempt::copy_route(Recipient& recipient) const {
+  for (const Recipient& other : recipients_) {
+    if (&other == &recipient) return false;
+    if (other.domain != recipient.domain || other.state != State::pending) continue;
+    const Router* router = other.route.router;
+    if (router == nullptr || !router->copies_same_domain() ||
+        other.route.status != RouteStatus::routed || other.route.domain != other.domain)
+      continue;
+    recipient.route = other.route;
+    recipient.route.local_part = recipient.local_part;
+    return true;
+  }
+  return false;
+}
+
 // Where the router gave no hosts, or the transport insists on its own.
 Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
   const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
@@ -169,32 +188,9 @@ Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
   const bool wanted = recipient.route.hosts == nullptr ||
                       (smtp->smtp().hosts_override && smtp->smtp().hosts.is_set);
   if (!wanted) co_return;
-  acl::AddressFacts address;
-  address.local_part = recipient.route.local_part;
-  address.domain = recipient.domain;
-  address.address_data = recipient.route.address_data;
-  acl::EvalContext evaluation;
-  evaluation.server = &queue_.services_.server;
-  evaluation.connection = &connection_facts_;
-  evaluation.message = &facts_;
-  evaluation.address = &address;
-  evaluation.now = started_;
-  const acl::EvalResult names = smtp->hosts().evaluate(evaluation);
-  auto list = std::make_shared<HostList>();
-  list->randomize = smtp->smtp().hosts_randomize;
-  if (names.ok()) {
-    int preference = 1;
-    for (const std::string& name : config::split_list(names.text)) {
-      RouteHost& host = list->hosts.emplace_back();
-      host.name = name;
-      host.preference = list->randomize ? 1 : preference++;
-      Result<std::vector<IpAddress>> found = co_await queue_.services_.hosts.find(name);
-      if (found) host.addresses = std::move(*found);
-    }
-  }
-  std::erase_if(list->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
-  if (!list->hosts.empty()) {
-    set_key(*list);
+  auto finding = [&] { return find_transport_hosts(recipient, *smtp); };
+  SharedHostList list = co_await on_fiber(finding);
+  if (list != nullptr) {
     recipient.route.hosts = std::move(list);
     co_return;
   }
@@ -202,6 +198,40 @@ Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
   recipient.outcome.scope = FailureScope::recipient;
   recipient.outcome.text = transport->name() + " transport called with no hosts set";
   settle_deferral(recipient);
+}
+
+// Null where there are none.
+SharedHostList DeliveryAttempt::find_transport_hosts(const Recipient& recipient,
+                                                     const SmtpTransport& transport) {
+  acl::AddressFacts address;
+  address.local_part = recipient.route.local_part;
+  address.domain = recipient.route.domain;
+  address.address_data = recipient.route.address_data;
+  acl::EvalContext evaluation;
+  evaluation.services = queue_.services_.evaluators;
+  evaluation.server = &queue_.services_.server;
+  evaluation.connection = &connection_facts_;
+  evaluation.message = &facts_;
+  evaluation.address = &address;
+  evaluation.now = started_;
+  const acl::EvalResult names = transport.hosts().evaluate(evaluation);
+  auto list = std::make_shared<HostList>();
+  list->randomize = transport.smtp().hosts_randomize;
+  if (names.ok()) {
+    int preference = 1;
+    for (const std::string& name : config::split_list(names.text)) {
+      RouteHost& host = list->hosts.emplace_back();
+      host.name = name;
+      host.preference = list->randomize ? 1 : preference++;
+      FoundAddresses found = queue_.services_.hosts.find_addresses(name, FindMethod::dns_then_name,
+                                                                   FindOptions(), evaluation);
+      if (found.status == FindStatus::found) host.addresses = std::move(found.addresses);
+    }
+  }
+  std::erase_if(list->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
+  if (list->hosts.empty()) return nullptr;
+  set_key(*list);
+  return list;
 }
 
 // --- Grouping ------------------------------------------------------------------------------------
@@ -296,10 +326,11 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   for (size_t member : batch.members) {
     const Recipient& recipient = recipients_[member];
     const bool unchanged = transport.options().rcpt_include_affixes ||
-                           equals_ignore_case(recipient.route.local_part, recipient.local_part);
+                           (recipient.route.domain == recipient.domain &&
+                            equals_ignore_case(recipient.route.local_part, recipient.local_part));
     smtp::ClientRecipient& to = delivery.recipients.emplace_back();
     to.address =
-        unchanged ? recipient.address : recipient.route.local_part + "@" + recipient.domain;
+        unchanged ? recipient.address : recipient.route.local_part + "@" + recipient.route.domain;
     to.orcpt = recipient.orcpt;
     to.notify = recipient.dsn_flags;
   }
@@ -314,13 +345,14 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch) {
   Recipient& recipient = recipients_[batch.members.front()];
   acl::AddressFacts address;
   address.local_part = recipient.route.local_part;
-  address.domain = recipient.domain;
+  address.domain = recipient.route.domain;
   address.original_local_part = recipient.local_part;
   address.original_domain = recipient.domain;
   address.address_data = recipient.route.address_data;
   address.router_name = recipient.route.router->name();
   address.transport_name = batch.transport->name();
   acl::EvalContext evaluation;
+  evaluation.services = queue_.services_.evaluators;
   evaluation.server = &queue_.services_.server;
   evaluation.connection = &connection_facts_;
   evaluation.message = &facts_;
