@@ -2,6 +2,7 @@
 //   route_list = pattern  hosts  options ; ...     the first rule whose pattern matches the domain
 //   route_data = hosts options                     where there is only one, usually from a look-up
 // EXIM.md 2.7.
+#include "acl/expand/regex.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "delivery/route/driver_common.h"
@@ -52,6 +53,8 @@ constexpr std::array kActions{
 
 struct Rule {
   std::shared_ptr<const acl::ListPattern> pattern;  // null: every domain
+  std::string wildcard;                             // of a pattern "*ending": what follows the star
+  std::optional<acl::Regex> regex;                  // of a pattern "^..."
   acl::Expansion hosts;
   acl::Expansion options;
 };
@@ -153,17 +156,28 @@ class ManualrouteRouter final : public RouterDriver {
           return result;
         }
         if (found.match == acl::Match::no) continue;
-        // What the hosts of the rule may use: $0, and $value of a look-up.
-        if (context.evaluation.captures.empty())
-          context.evaluation.captures.push_back(context.address.domain);
         context.evaluation.value = std::move(found.data);
       }
+      set_captures(rule, context);
       return apply(rule, router, context);
     }
     return result;  // declines
   }
 
  private:
+  // What the hosts of a rule may use: $0 is the domain, $1 ... what its pattern took out of it.
+  static void set_captures(const Rule& rule, RouteContext& context) {
+    const std::string& domain = context.address.domain;
+    std::vector<std::string>& captures = context.evaluation.captures;
+    captures.assign(1, domain);
+    if (rule.regex) {
+      const Result<bool> matched = rule.regex->search(domain, &captures);
+      if (!matched || !*matched) captures.assign(1, domain);
+    } else if (!rule.wildcard.empty() && ends_with_ignore_case(domain, rule.wildcard)) {
+      captures.push_back(domain.substr(0, domain.size() - rule.wildcard.size()));
+    }
+  }
+
   RuleOptions read_options(std::string_view text) const {
     RuleOptions out;
     out.randomize = options.hosts_randomize;
@@ -363,6 +377,15 @@ void compile_rule(config::LocatedText text, bool has_pattern, ManualrouteRouter&
     if (pattern.view() != "*") {
       rule.pattern = context.lists.compile(config::ListKind::domain, pattern, acl::ListOptions{},
                                            context.diagnostics);
+      const acl::Expansion source =
+          acl::compile_expansion(pattern, options, context.diagnostics).value_or(acl::Expansion());
+      const std::string_view constant =
+          source.is_constant() ? source.constant() : std::string_view();
+      if (constant.starts_with('*')) rule.wildcard = constant.substr(1);
+      if (constant.starts_with('^')) {
+        Result<acl::Regex> regex = acl::Regex::compile(constant, true);
+        if (regex) rule.regex = std::move(*regex);
+      }
     }
   }
   const config::LocatedText hosts = next_word(text);
