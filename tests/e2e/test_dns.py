@@ -39,7 +39,7 @@ def test_mail_goes_where_the_dns_says():
         sink.wait(3)  # a and c go to the same hosts, in one transaction
         godwit.wait_log(r"=> a@signed.test R=dns T=remote H=mx1.signed.test \[127.0.0.1\]")
         godwit.wait_log(r"=> b@insecure.test R=dns T=remote H=mx1.insecure.test \[127.0.0.1\]")
-        godwit.wait_log(r"=> c@mailalias.signed.test R=dns T=remote H=mx1.signed.test \[127.0.0.1\]")
+        godwit.wait_log(r"-> c@mailalias.signed.test R=dns T=remote H=mx1.signed.test \[127.0.0.1\]")
         godwit.wait_log(r"=> d@plain.insecure.test R=dns T=remote H=plain.insecure.test \[127.0.0.1\]")
         godwit.wait_log("Completed$")
 

@@ -51,7 +51,7 @@ Endpoint deaf_endpoint() {
   return endpoint;
 }
 
-DnsServer::DnsServer(Answer answer) : answer_(std::move(answer)) {
+void DnsServer::start() {
   while (tcp_ < 0) {
     if (udp_ >= 0) ::close(udp_);
     udp_ = bind_loopback(SOCK_DGRAM, 0, endpoint_);
@@ -87,7 +87,7 @@ void DnsServer::serve_udp() {
                                    reinterpret_cast<sockaddr*>(&from), &length);
   if (count <= 0) return;
   const Query query{{buffer.data(), static_cast<size_t>(count)}, false, ++queries_};
-  for (const std::string& bytes : answer_(query))
+  for (const std::string& bytes : script_->answer(query))
     ::sendto(udp_, bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), length);
 }
 
@@ -101,7 +101,7 @@ void DnsServer::serve_tcp() {
         static_cast<size_t>(static_cast<uint8_t>(prefix[0])) << 8 | static_cast<uint8_t>(prefix[1]);
     if (size <= buffer.size() && read_exactly(fd, buffer.data(), size)) {
       const Query query{{buffer.data(), size}, true, ++queries_};
-      for (const std::string& bytes : answer_(query)) {
+      for (const std::string& bytes : script_->answer(query)) {
         std::string framed{static_cast<char>(bytes.size() >> 8),
                            static_cast<char>(bytes.size() & 0xff)};
         framed += bytes;

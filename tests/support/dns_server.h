@@ -5,10 +5,11 @@
 #include "core/base/ip_address.h"
 
 #include <atomic>
-#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace godwit::test {
@@ -20,10 +21,12 @@ class DnsServer {
     bool over_tcp;
     int number;  // counts from 1, UDP and TCP
   };
-  // The messages to send back; none: silence (UDP) or the end of the connection (TCP).
-  using Answer = std::function<std::vector<std::string>(const Query& query)>;
-
-  explicit DnsServer(Answer answer);
+  // `answer(query)` runs on the server's thread and gives the messages to send back; none: silence
+  // (UDP) or the end of the connection (TCP).
+  template <class F>
+  explicit DnsServer(F answer) : script_(std::make_unique<Calls<F>>(std::move(answer))) {
+    start();
+  }
   DnsServer(const DnsServer&) = delete;
   DnsServer& operator=(const DnsServer&) = delete;
   ~DnsServer();
@@ -32,11 +35,23 @@ class DnsServer {
   int queries() const { return queries_; }
 
  private:
+  struct Script {
+    virtual ~Script() = default;
+    virtual std::vector<std::string> answer(const Query& query) = 0;
+  };
+  template <class F>
+  struct Calls final : Script {
+    explicit Calls(F call) : call_(std::move(call)) {}
+    std::vector<std::string> answer(const Query& query) override { return call_(query); }
+    F call_;
+  };
+
+  void start();
   void serve();
   void serve_udp();
   void serve_tcp();
 
-  Answer answer_;
+  std::unique_ptr<Script> script_;
   Endpoint endpoint_;
   int udp_ = -1;
   int tcp_ = -1;
