@@ -145,13 +145,11 @@ class DnslookupRouter final : public RouterDriver {
         result.status = DriverStatus::pass;
       return result;
     }
-    if (options.check_secondary_mx && !found.removed_local) {
-      result.message = "check_secondary_mx set and local host not secondary";
-      return result;  // declines
-    }
     if (found.status == FindStatus::found_local) {
       result = self_result(router, found.from_records);
       if (result.status != DriverStatus::routed) return result;
+    } else if (options.check_secondary_mx && !found.removed_local) {
+      return result;  // declines
     }
     if (full_name != context.address.domain) {
       result.status = DriverStatus::reroute;

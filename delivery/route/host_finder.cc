@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view kNoService = "an MX or SRV record indicated no SMTP service";
 constexpr std::string_view kNoneExists = "all relevant MX records point to non-existent hosts";
+constexpr std::string_view kNoneExistsOrLiteral =
+    "all relevant MX records point to non-existent hosts or (invalidly) to IP addresses";
 
 bool matches(const acl::ListPattern* list, std::string_view domain, acl::EvalContext& context) {
   return list != nullptr &&
@@ -175,7 +177,7 @@ bool HostFinder::find_services(const std::string& domain, const FindOptions& opt
     host.from_mx = true;
     host.secure = answer->secure;
   }
-  resolve_all(domain, options, context, out);
+  resolve_all(options, context, out);
   return true;
 }
 
@@ -215,7 +217,7 @@ bool HostFinder::find_exchangers(const std::string& domain, const FindOptions& o
   std::stable_sort(out.hosts.begin(), out.hosts.end(), [](const RouteHost& a, const RouteHost& b) {
     return a.preference != b.preference ? a.preference < b.preference : a.name < b.name;
   });
-  resolve_all(domain, options, context, out);
+  resolve_all(options, context, out);
   return true;
 }
 
@@ -228,15 +230,14 @@ void HostFinder::find_own_address(const std::string& domain, const FindOptions& 
   out.message = found.detail;
   if (found.status != FindStatus::found) return;
   RouteHost& host = out.hosts.emplace_back();
-  host.name = domain;
-  host.canonical_name = std::move(found.name);
+  host.name = std::move(found.name);
   host.addresses = std::move(found.addresses);
   host.secure = found.secure;
 }
 
 // Finds the addresses of all hosts; those without leave the list.
-void HostFinder::resolve_all(const std::string& domain, const FindOptions& options,
-                             acl::EvalContext& context, FoundHosts& out) {
+void HostFinder::resolve_all(const FindOptions& options, acl::EvalContext& context,
+                             FoundHosts& out) {
   for (const RouteHost& host : out.hosts) {
     const dns::AddressOptions wanted = address_options(host.name, options, context);
     resolver_.prefetch(host.name, dns::RrType::A, wanted.query);
@@ -248,9 +249,7 @@ void HostFinder::resolve_all(const std::string& domain, const FindOptions& optio
   for (RouteHost& host : out.hosts) {
     const bool is_literal = IpAddress::parse(host.name).has_value();
     if (is_literal && !policy_.mx_to_ip) {
-      detail = "It appears that the DNS operator for " + domain +
-               "\nhas installed an invalid MX record with an IP address\ninstead of a domain name "
-               "on the right hand side.";
+      detail = kNoneExistsOrLiteral;
       continue;
     }
     FoundAddresses found = find_addresses(host.name, FindMethod::bydns, options, context);
@@ -260,7 +259,7 @@ void HostFinder::resolve_all(const std::string& domain, const FindOptions& optio
     }
     if (found.status != FindStatus::found) continue;
     host.addresses = std::move(found.addresses);
-    host.canonical_name = std::move(found.name);
+    host.name = std::move(found.name);
     host.secure = host.secure && found.secure;
   }
   std::erase_if(out.hosts, [](const RouteHost& host) { return host.addresses.empty(); });

@@ -96,8 +96,7 @@ class HostFinder {
                        acl::EvalContext& context, FoundHosts& out);
   void find_own_address(const std::string& domain, const FindOptions& options,
                         acl::EvalContext& context, FoundHosts& out);
-  void resolve_all(const std::string& domain, const FindOptions& options, acl::EvalContext& context,
-                   FoundHosts& out);
+  void resolve_all(const FindOptions& options, acl::EvalContext& context, FoundHosts& out);
   dns::AddressOptions address_options(const std::string& name, const FindOptions& options,
                                       acl::EvalContext& context) const;
 

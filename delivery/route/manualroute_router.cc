@@ -335,7 +335,7 @@ class ManualrouteRouter final : public RouterDriver {
     if (found.status == FindStatus::none) out.message = "no such host";
     if (found.status != FindStatus::found) return out;
     RouteHost host = item;
-    host.canonical_name = std::move(found.name);
+    host.name = std::move(found.name);
     host.secure = found.secure;
     for (const IpAddress& address : found.addresses) {
       const bool is_ignored =
