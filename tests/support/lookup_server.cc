@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::array kNames{"redis", "postgres", "mariadb"};
 constexpr std::array kSockets{"/redis", "/.s.PGSQL.5432", "/mariadb"};
+constexpr int kStopTries = 500;   // a hundredth of a second each
 constexpr int kStartTries = 600;  // a twentieth of a second each
 
 std::string packages_of(const std::string& source_dir) {
@@ -116,6 +117,11 @@ bool LookupServer::answers() const {
 
 void LookupServer::kill() {
   if (pid_ < 0) return;
+  // PostgreSQL's children are in groups of their own; SIGQUIT makes it end them, and itself, at
+  // once.
+  ::kill(-pid_, system_ == System::postgres ? SIGQUIT : SIGKILL);
+  for (int i = 0; i < kStopTries && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i)
+    ::poll(nullptr, 0, 10);
   ::kill(-pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;

@@ -240,7 +240,8 @@ TEST_F(Redis, AKilledServerIsAnErrorForAllWhoWait) {
   int errors = 0;
   const auto one = [&](int i) -> Task<void> {
     const std::string query = "GET k" + std::to_string(i);
-    const auto answer = co_await run_on_fiber([&] { return set_->find({*spec, {}, query}); });
+    const auto body = [&] { return set_->find({*spec, {}, query}); };
+    const auto answer = co_await run_on_fiber(body);
     if (!answer) ++errors;
   };
   for (int i = 0; i < 50; ++i) scope.spawn(one(i));
@@ -262,7 +263,8 @@ TEST_F(Redis, PipelinesAndSharesEqualReads) {
   const auto one = [&](int i) -> Task<void> {
     const std::string query = i % 2 == 0 ? "INCR n" : "GET n";
     for (int round = 0; round < 20; ++round) {
-      const auto answer = co_await run_on_fiber([&] { return set_->find({*spec, {}, query}); });
+      const auto body = [&] { return set_->find({*spec, {}, query}); };
+      const auto answer = co_await run_on_fiber(body);
       if (answer && answer->has_value()) ++good;
     }
   };
