@@ -128,10 +128,6 @@ Result<std::vector<ServerSpec>> choose_servers(const ServerStyle& style,
                                                std::string_view& query) {
   const std::string_view old = take_old_servers(query);
   const std::string chosen(old.empty() ? options.get("servers").value_or("") : old);
-  if (chosen.empty() && main_list.empty()) {
-    return deferred("no " + std::string(style.name) + " servers defined (" +
-                    std::string(style.option) + " option)");
-  }
   const std::vector<std::string> known = config::split_list(main_list);
   std::vector<ServerSpec> servers;
   for (const std::string& item : chosen.empty() ? known : config::split_list(chosen)) {
@@ -151,6 +147,10 @@ Result<std::vector<ServerSpec>> choose_servers(const ServerStyle& style,
     if (server->port == 0) server->port = style.default_port;
     servers.push_back(std::move(*server));
     if (servers.size() > kServersMax) return deferred("too many servers in a list");
+  }
+  if (servers.empty()) {
+    return deferred("no " + std::string(style.name) + " servers defined (" +
+                    std::string(style.option) + " option)");
   }
   return servers;
 }

@@ -39,7 +39,7 @@ struct ServerSpec {
 
 Result<ServerSpec> parse_server(const ServerStyle& style, std::string_view text);
 // The servers to ask, in order: those of the call's servers= option or of "servers=...;" before the
-// query (which is taken off it), otherwise those of the main option.
+// query (which is taken off it), otherwise those of the main option. At least one.
 Result<std::vector<ServerSpec>> choose_servers(const ServerStyle& style,
                                                const std::string& main_list,
                                                const LookupOptions& options,

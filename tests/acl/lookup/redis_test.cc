@@ -131,6 +131,7 @@ TEST(LookupServers, AreChosenByTheQuery) {
   EXPECT_EQ(hosts("servers=x/y/z/w:one", "select"), "x:5432 one:5432 select");
   EXPECT_EQ(hosts("", "servers = one; select"), "one:5432 select");
   EXPECT_EQ(hosts("servers=zz", ""), "PostgreSQL server \"zz\" not found in pgsql_servers");
+  EXPECT_EQ(hosts("servers=<;", ""), "no PostgreSQL servers defined (pgsql_servers option)");
   std::string_view query;
   EXPECT_EQ(choose_servers(kPgsql, "", LookupOptions({}), query).error().detail(),
             "no PostgreSQL servers defined (pgsql_servers option)");
