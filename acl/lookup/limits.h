@@ -24,7 +24,7 @@ inline constexpr size_t kCachedAnswersMax = 1000;
 inline constexpr size_t kNestedLookupsMax = 4;  // keys of nwildlsearch that are lookups
 
 // LMDB: pages kept of a file (branches and meta), retries while a writer works, depth of a tree.
-inline constexpr size_t kLmdbCachedPagesMax = 1024;
+inline constexpr size_t kLmdbCachedPagesMax = 2048;
 inline constexpr int kLmdbRetriesMax = 8;
 inline constexpr int kLmdbDepthMax = 32;
 

@@ -61,25 +61,28 @@ bool Lmdb::renew(const FileStamp& stamp) {
   return true;
 }
 
+// The walk goes by the snapshot of the lookup before; reading the meta pages after it tells if that
+// was right. Transactions only count up: where the snapshot still is the latest, it was all along,
+// and so none of its pages was used again meanwhile.
 DatabaseStatus Lmdb::get(std::string_view key, bool may_wait, std::string& value,
                          std::string& problem) {
   for (int retry = 0; retry < kLmdbRetriesMax; ++retry) {
-    Walk walk{may_wait, false, DatabaseStatus::found, &problem};
-    Snapshot before;
-    if (!read_snapshot(walk, before)) return walk.status;
-    if (!(before == snapshot_)) {
-      pages_.clear();
-      snapshot_ = before;
-    }
+    Walk walk{may_wait, DatabaseStatus::found, &problem};
+    if (page_bytes_ == 0 && !read_snapshot(walk, snapshot_)) return walk.status;
     value.clear();
     attempt(walk, key, value);
-    if (walk.status == DatabaseStatus::would_wait || !walk.has_read) return walk.status;
-    // What was read belongs to the snapshot only if no later commit let its pages be used again.
-    Walk check{may_wait, false, DatabaseStatus::found, &problem};
+    if (walk.status == DatabaseStatus::would_wait) return walk.status;
+    const DatabaseStatus status = walk.status;
+    std::string no_problem;
+    Walk check{may_wait, DatabaseStatus::found, &no_problem};
     Snapshot after;
-    if (!read_snapshot(check, after)) return check.status;
-    if (after == before) return walk.status;
+    if (!read_snapshot(check, after)) {
+      problem = no_problem;
+      return check.status;
+    }
+    if (after == snapshot_) return status;
     pages_.clear();
+    snapshot_ = after;
   }
   problem = "it changes too fast to be read";
   return DatabaseStatus::failed;
@@ -157,7 +160,6 @@ bool Lmdb::load_page(Walk& walk, uint64_t number, Page& page) {
   const auto kept = pages_.find(number);
   if (kept != pages_.end())
     return open_page(walk, std::span<const char>(kept->second.get(), page_bytes_), page);
-  walk.has_read = true;
   std::unique_ptr<char[]> fresh;
   char* bytes = scratch_.get();
   if (pages_.size() < kLmdbCachedPagesMax) {
@@ -271,7 +273,6 @@ bool Lmdb::take_value(Walk& walk, const Node& node, std::string& value) {
   const auto number = load<uint64_t>(node.rest.data());
   if (number > snapshot_.last_page || number > static_cast<uint64_t>(INT64_MAX) / page_bytes_)
     return fail(walk, "the file is damaged");
-  walk.has_read = true;
   std::string bytes(kHeaderBytes + node.value_bytes, '\0');
   if (!read(walk, number * page_bytes_, bytes)) return false;
   if ((load<uint16_t>(bytes.data() + 10) & kOverflow) == 0)

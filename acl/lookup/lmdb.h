@@ -61,7 +61,6 @@ class Lmdb {
   };
   struct Walk {  // one attempt
     bool may_wait;
-    bool has_read = false;  // from the file, not from the kept pages
     DatabaseStatus status = DatabaseStatus::found;
     std::string* problem;
   };

@@ -117,6 +117,8 @@ void lookup_lmdb(benchmark::State& state) {
 BENCHMARK(lookup_lmdb)->Arg(1'000)->Arg(1'000'000);
 
 struct RedisLoad {
+  explicit RedisLoad(LookupSet& the_set) : set(the_set) {}
+
   LookupSet& set;
   LookupSpec spec = spec_of("redis");
   std::vector<std::string> queries;
@@ -155,7 +157,7 @@ void lookup_redis(benchmark::State& state) {
   LookupSetOptions options;
   options.redis_servers = "(" + std::string(socket) + ")//";
   LookupSet set(loop, options);
-  RedisLoad load{set};
+  RedisLoad load(set);
   for (const std::string& key : keys_of(kKeys)) load.queries.push_back("GET " + key);
   for (auto _ : state) {
     load.wanted += kBatch;
