@@ -101,7 +101,7 @@ Result<LookupFound> find_cdb(LookupParts& parts, const LookupCall& call) {
   int errno_value = 0;
   const std::shared_ptr<Cdb> cdb = parts.cdbs.get(call.file, errno_value);
   if (cdb == nullptr) return open_failure(std::string(call.file), "cdb lookup", errno_value);
-  return ask_database(parts, call, cdb, "cdb lookup of " + std::string(call.file));
+  return ask_database(parts, call, cdb, "cdb lookup of ");
 }
 
 }  // namespace godwit::acl

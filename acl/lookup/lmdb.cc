@@ -68,7 +68,10 @@ DatabaseStatus Lmdb::get(std::string_view key, bool may_wait, std::string& value
                          std::string& problem) {
   for (int retry = 0; retry < kLmdbRetriesMax; ++retry) {
     Walk walk{may_wait, DatabaseStatus::found, &problem};
-    if (page_bytes_ == 0 && !read_snapshot(walk, snapshot_)) return walk.status;
+    if (page_bytes_ == 0) {
+      pages_.clear();
+      if (!read_snapshot(walk, snapshot_)) return walk.status;
+    }
     value.clear();
     attempt(walk, key, value);
     if (walk.status == DatabaseStatus::would_wait) return walk.status;
@@ -316,7 +319,7 @@ Result<LookupFound> find_lmdb(LookupParts& parts, const LookupCall& call) {
     return deferred("LMDB: Unable to open environment with " + std::string(call.file) + ": " +
                     std::strerror(errno_value));
   }
-  return ask_database(parts, call, database, "LMDB: lookup error: " + std::string(call.file));
+  return ask_database(parts, call, database, "LMDB: lookup error: ");
 }
 
 }  // namespace godwit::acl

@@ -39,20 +39,20 @@ struct LookupParts {
   SqlServers mysql;
 };
 
-// Asks on the loop what is in memory, and on the pool what is not. `what` begins the messages.
+// Asks on the loop what is in memory, and on the pool what is not. `what` and the file's name begin
+// the messages.
 template <class Database>
 Result<LookupFound> ask_database(LookupParts& parts, const LookupCall& call,
-                                 const std::shared_ptr<Database>& database,
-                                 const std::string& what) {
+                                 const std::shared_ptr<Database>& database, std::string_view what) {
   struct Outcome {
     DatabaseStatus status;
     std::string value;
     std::string problem;
   };
-  const auto judge = [&what](Outcome outcome) -> Result<LookupFound> {
+  const auto judge = [&](Outcome outcome) -> Result<LookupFound> {
     if (outcome.status == DatabaseStatus::found) return found(std::move(outcome.value));
     if (outcome.status == DatabaseStatus::missing) return LookupFound();
-    return deferred(what + ": " + outcome.problem);
+    return deferred(std::string(what) + std::string(call.file) + ": " + outcome.problem);
   };
   Outcome outcome;
   outcome.status = database->get(call.key, false, outcome.value, outcome.problem);
