@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/config/files.h"
 #include "core/config/values.h"
+#include "daemon/resolver_setup.h"
 #include "delivery/route/host_finder.h"
 
 #include <unistd.h>
@@ -222,6 +223,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   if (config->pid_file_path.empty())
     config->pid_file_path = config->spool_directory + "/exim-daemon.pid";
   set_listen(load, *config, diagnostics);
+  check_dns_options(options, diagnostics);
   return config;
 }
 

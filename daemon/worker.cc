@@ -76,7 +76,7 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index),
            loop_.clock().wall(), config_->id_form()),
-      hosts_(loop_, !config_->options().disable_ipv6),
+      names_(loop_, *config_),
       queue_run_timer_(
           [](void* self) noexcept {
             auto* worker = static_cast<Worker*>(self);
@@ -90,7 +90,10 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
             worker->inbound_->abort();
             worker->queue_->abort();
           },
-          this) {}
+          this) {
+  evaluators_.loop = &loop_;
+  names_.provide(evaluators_);
+}
 
 Worker::~Worker() = default;
 
@@ -134,8 +137,8 @@ Task<bool> Worker::open_store() {
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
     const std::string dir =
         config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
-    const delivery::DeliveryServices services{loop_,   nullptr, log_, hosts_,
-                                              *hints_, random_, ids_, config_->facts};
+    const delivery::DeliveryServices services{
+        loop_, nullptr, log_, names_.hosts(), *hints_, random_, ids_, config_->facts, &evaluators_};
     queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
     Result<std::unique_ptr<spool::Store>> store =
         co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *queue_);
@@ -196,6 +199,7 @@ Task<void> Worker::shut_down() {
   co_await queue_->join();
   if (control_ != nullptr) co_await control_->join();
   grace_timer_.disarm();
+  co_await names_.close();
   co_await store_->close();
 }
 

@@ -9,6 +9,7 @@
 #include "core/io/signals.h"
 #include "daemon/control.h"
 #include "daemon/inbound.h"
+#include "daemon/resolver_setup.h"
 #include "delivery/retry/hints.h"
 
 #include <memory>
@@ -54,7 +55,8 @@ class Worker final : ControlHandler {
   SystemFiles files_;
   Random random_;
   message::MessageIdGenerator ids_;
-  delivery::SystemHostFinder hosts_;
+  Names names_;
+  acl::Services evaluators_;
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;

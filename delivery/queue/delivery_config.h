@@ -39,6 +39,7 @@ struct DeliveryServices {
   Random& random;
   message::MessageIdGenerator& ids;
   const acl::ServerFacts& server;
+  const acl::Services* evaluators = nullptr;  // null: nothing can be asked
 };
 
 }  // namespace godwit::delivery

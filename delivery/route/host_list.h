@@ -19,6 +19,8 @@ struct RouteHost {
   int preference = 0;  // hosts of one preference may be tried in any order
   bool from_mx = false;
   std::vector<IpAddress> addresses;
+  std::string canonical_name;  // after CNAMEs, for TLSA; empty: `name`
+  bool secure = false;         // MX and addresses were validated, as DANE needs it
 };
 
 struct HostList {
