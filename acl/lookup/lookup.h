@@ -37,6 +37,7 @@ struct LookupAnswer {
   // Of a partial or wildcard match: $1, the part that the wildcard stands for, and $2, the rest.
   std::vector<std::string> captures;
   bool cacheable = true;
+  std::optional<bool> dnssec;  // $lookup_dnssec_authenticated, of dnsdb
 };
 
 struct LookupProblem {
