@@ -17,6 +17,7 @@ class Resolver;
 
 namespace godwit::acl {
 
+class ListCompiler;
 class Lookups;
 struct EvalContext;
 
@@ -35,6 +36,7 @@ struct Services {
   Lookups* lookups = nullptr;
   dns::Resolver* resolver = nullptr;
   const AclCaller* acls = nullptr;
+  const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
 };
 
 }  // namespace godwit::acl
