@@ -75,7 +75,6 @@ class ExpansionShell {
     }
     message_.sender_address = line.sender_given ? line.sender
                                                 : login_name() + "@" + config->facts.qualify_domain;
-    message_.received_at = clock_now();
     set_connection(line);
     context_.services = &services_.get();
     context_.server = &config->facts;
@@ -88,6 +87,7 @@ class ExpansionShell {
   }
 
   bool read_message_file(const std::string& path) {
+    message_.received_at = clock_now();
     return read_message(path, config_->options(), message_);
   }
 

@@ -64,7 +64,7 @@ EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answe
   if (!truth && !lax) {
     return fail(context, "unrecognised boolean value \"" + std::string(text) + "\"");
   }
-  answer = truth.value_or(true);
+  answer = lax ? lax_truth_of(text) : *truth;
   return EvalStatus::ok;
 }
 

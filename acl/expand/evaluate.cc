@@ -140,7 +140,8 @@ std::optional<bool> truth_of(std::string_view text) noexcept {
 }
 
 bool lax_truth_of(std::string_view text) noexcept {
-  return truth_of(trim(text)).value_or(true);
+  text = trim(text);
+  return text != "-" && truth_of(text).value_or(true);
 }
 
 }  // namespace godwit::acl

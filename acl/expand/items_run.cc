@@ -152,7 +152,8 @@ EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
       read_words(node, static_cast<const CommandData&>(*node.data), context, words);
   if (status != EvalStatus::ok) return status;
   if (words.empty() || words.front().text.empty()) {
-    return fail(context, "${run} without a command");
+    context.runrc = kCannotExecute;
+    return finish_tail(node, context, false, {}, out);
   }
   if (words.front().tainted) {
     return fail(context, "Tainted arg 0 for ${run} expansion command: '" + words.front().text + "'");

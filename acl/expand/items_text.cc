@@ -13,15 +13,15 @@
 namespace godwit::acl {
 namespace {
 
-// A number as an argument. An empty text counts as not given.
+// A number as an argument. An empty text is 0.
 EvalStatus read_number(const Value& value, const Node& node, EvalContext& context,
                        std::optional<int64_t>& number) {
   std::string_view text = trim(value.text);
-  if (text.empty()) return EvalStatus::ok;
   const bool may_be_negative = node.text == "substr";
-  const bool negative = may_be_negative && text.front() == '-';
+  const bool negative = may_be_negative && text.starts_with('-');
   if (negative) text.remove_prefix(1);
-  const std::optional<uint64_t> digits = parse_decimal(text);
+  const std::optional<uint64_t> digits =
+      text.empty() ? std::optional<uint64_t>(0) : parse_decimal(text);
   if (!digits || *digits > kExpansionBytesMax) {
     return fail(context, "\"" + value.text + "\" is not a " +
                              (may_be_negative ? "" : "positive ") + "number (in \"" + node.text +

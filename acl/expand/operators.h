@@ -105,11 +105,5 @@ void fold_header(std::string_view text, size_t width, size_t limit, std::string&
 
 // Puts double quotes around a local part that needs them, and backslashes inside. RFC 5321 4.1.2.
 void append_quoted_local_part(std::string_view text, std::string& out);
-// The parts of the first address in "Name <local@domain> (comment)"; empty where there is none.
-struct AddressParts {
-  std::string_view local_part;
-  std::string_view domain;
-};
-AddressParts address_parts(std::string_view text) noexcept;
 
 }  // namespace godwit::acl

@@ -30,53 +30,6 @@ bool is_dot_atom(std::string_view text) {
   return true;
 }
 
-// The last '@' that is not inside double quotes.
-size_t find_at_sign(std::string_view address) {
-  size_t found = std::string_view::npos;
-  bool quoted = false;
-  for (size_t i = 0; i < address.size(); ++i) {
-    if (address[i] == '\\') {
-      ++i;
-    } else if (address[i] == '"') {
-      quoted = !quoted;
-    } else if (address[i] == '@' && !quoted) {
-      found = i;
-    }
-  }
-  return found;
-}
-
-// The route-addr between angle brackets, or the whole text where there are none.
-std::string_view inside_brackets(std::string_view text) {
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == '"') {
-      quoted = !quoted;
-    } else if (text[i] == '<' && !quoted) {
-      const std::string_view rest = text.substr(i + 1);
-      return rest.substr(0, rest.rfind('>'));
-    }
-  }
-  return text;
-}
-
-bool has_blank_outside_quotes(std::string_view text) {
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == '"') {
-      quoted = !quoted;
-    } else if (is_space(text[i]) && !quoted) {
-      return true;
-    }
-  }
-  return false;
-}
-
-
 // Where the address that begins at `begin` ends: at a comma or semicolon outside of quotes,
 // comments and angle brackets.
 size_t address_end(std::string_view text, size_t begin) {
@@ -161,6 +114,20 @@ void append_short_groups(const std::array<uint8_t, 16>& bytes, std::string& out)
   }
 }
 
+// Only the first `bits` bits stay.
+IpAddress masked(const IpAddress& address, uint64_t bits) {
+  std::array<uint8_t, 16> bytes{};
+  const std::string_view from = address.bytes();
+  for (size_t i = 0; i < from.size(); ++i) {
+    const uint64_t kept = bits > i * 8 ? std::min<uint64_t>(bits - i * 8, 8) : 0;
+    bytes[i] = static_cast<uint8_t>(static_cast<uint8_t>(from[i]) & (0xff00u >> kept));
+  }
+  if (address.is_v6()) return IpAddress::v6(bytes);
+  uint32_t host_order = 0;
+  for (size_t i = 0; i < 4; ++i) host_order = host_order << 8 | bytes[i];
+  return IpAddress::v4(host_order);
+}
+
 EvalStatus no_address(std::string_view input, EvalContext& context) {
   return fail(context, "\"" + std::string(input) + "\" is not an IP address");
 }
@@ -198,12 +165,14 @@ EvalStatus op_addresses(const Node&, std::string_view input, EvalContext&, std::
 }
 
 EvalStatus op_local_part(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  out += address_parts(input).local_part;
+  const std::string address = one_address(input);
+  out += message::split_address(address).local_part;
   return EvalStatus::ok;
 }
 
 EvalStatus op_domain(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  out += address_parts(input).domain;
+  const std::string address = one_address(input);
+  out += message::split_address(address).domain;
   return EvalStatus::ok;
 }
 
@@ -251,17 +220,13 @@ EvalStatus op_mask(const Node& node, std::string_view input, EvalContext& contex
   if (*bits > (address->is_v6() ? 128u : 32u)) {
     return fail(context, "mask value too big in \"" + text + "\"");
   }
-  const Result<Cidr> network =
-      Cidr::parse(address->to_string() + "/" + std::to_string(*bits));
-  if (!network) return no_address(input, context);
+  const IpAddress network = masked(*address, *bits);
   if (!address->is_v6()) {
-    out += network->to_string();
-    return EvalStatus::ok;
-  }
-  if (node.text == "n") {
-    append_short_groups(as_v6(network->address()), out);
+    out += network.to_string();
+  } else if (node.text == "n") {
+    append_short_groups(as_v6(network), out);
   } else {
-    append_groups(as_v6(network->address()), '.', out);
+    append_groups(as_v6(network), '.', out);
   }
   out += "/" + std::to_string(*bits);
   return EvalStatus::ok;
@@ -299,15 +264,6 @@ void append_quoted_local_part(std::string_view text, std::string& out) {
     out += c;
   }
   out += '"';
-}
-
-AddressParts address_parts(std::string_view text) noexcept {
-  const std::string_view address = trim(inside_brackets(trim(text)));
-  if (address.empty() || has_blank_outside_quotes(address)) return {};
-  const size_t at = find_at_sign(address);
-  if (at == std::string_view::npos) return {address, {}};
-  if (at == 0 || at + 1 == address.size()) return {};
-  return {address.substr(0, at), address.substr(at + 1)};
 }
 
 }  // namespace godwit::acl

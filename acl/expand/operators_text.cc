@@ -76,8 +76,8 @@ void take_substr(std::string_view input, int64_t start, std::optional<int64_t> l
 }
 
 EvalStatus op_escape(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  constexpr std::string_view kControls = "\b\f\n\r\t\v\\";
-  constexpr std::string_view kLetters = "bfnrtv\\";
+  constexpr std::string_view kControls = "\b\f\n\r\t\v";
+  constexpr std::string_view kLetters = "bfnrtv";
   for (char c : input) {
     const auto byte = static_cast<unsigned char>(c);
     const size_t known = kControls.find(c);

@@ -94,6 +94,7 @@ class Parser {
   bool unavailable_condition(ConditionNode& node, const ConditionRow& row, size_t begin);
   bool condition_strings(ConditionNode& node, const ConditionRow& row);
   bool condition_list(ConditionNode& node, const ConditionRow& row);
+  bool literal_text(config::LocatedText& out);
   bool condition_each(ConditionNode& node, const ConditionRow& row);
   bool condition_variable(ConditionNode& node);
   bool condition_children(ConditionNode& node);

@@ -15,19 +15,6 @@ void carry_suspends(ConditionNode& node) {
   for (const ConditionNode& child : node.children) node.suspends |= child.suspends;
 }
 
-// The list of match_... is not expanded, but its protection is taken off.
-config::LocatedText literal_list(const config::LocatedText& raw) {
-  config::LocatedText out;
-  size_t copied = 0;
-  for (size_t at = raw.view().find("\\N"); at != std::string_view::npos;
-       at = raw.view().find("\\N", copied)) {
-    out.append(raw.substr(copied, at - copied));
-    copied = at + 2;
-  }
-  out.append(raw.substr(copied));
-  return out;
-}
-
 }  // namespace
 
 bool Parser::braced_condition(ConditionNode& node) {
@@ -139,14 +126,29 @@ bool Parser::condition_list(ConditionNode& node, const ConditionRow& row) {
   skip_space();
   const size_t begin = i_;
   if (!accept('{')) return problem(begin, "{ and a list are expected here");
-  const size_t first = i_;
-  if (!skip_braces(begin)) return false;
+  config::LocatedText list;
+  if (!literal_text(list) || !close(begin)) return false;
   if (options_.lists == nullptr) return problem(begin, "lists cannot be matched here");
-  const config::LocatedText list = literal_list(located_.substr(first, i_ - 1 - first));
   const size_t errors = diagnostics_.error_count();
   node.list = options_.lists->compile(static_cast<ListKind>(row.form), list,
                                       {false, options_.tolerate_unavailable}, diagnostics_);
   return diagnostics_.error_count() == errors;
+}
+
+// To the closing brace: escapes mean what they mean elsewhere, dollar signs nothing.
+bool Parser::literal_text(config::LocatedText& out) {
+  while (!at_end() && here() != '}') {
+    const size_t begin = i_;
+    if (here() != '\\') {
+      while (!at_end() && here() != '}' && here() != '\\') ++i_;
+      out.append(located_.substr(begin, i_ - begin));
+      continue;
+    }
+    std::string meant;
+    if (!escape(meant)) return false;
+    out.append(meant, located_.at(begin));
+  }
+  return true;
 }
 
 // {list}{condition}

@@ -11,7 +11,8 @@ namespace {
 
 // Numbers are signed: substr_-3_2.
 bool add_number(Node& node, std::string_view digits, size_t numbers_max) {
-  const bool negative = digits.starts_with('-');
+  const bool signed_here = numbers_max == 2 && node.number_count == 0;
+  const bool negative = signed_here && digits.starts_with('-');
   if (negative) digits.remove_prefix(1);
   const auto value = parse_decimal(digits);
   if (!value || *value > kExpansionBytesMax || node.number_count >= numbers_max) return false;

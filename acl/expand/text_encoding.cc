@@ -15,7 +15,7 @@ namespace godwit::acl {
 namespace {
 
 constexpr size_t kWordBytesMax = 75;   // RFC 2047 2
-constexpr size_t kWordBytesMade = 67;  // after which a word that is being made ends
+constexpr size_t kWordBytesMade = 72;  // after which a word that is being made ends
 constexpr size_t kPunycodeBytesMax = 1024;
 
 // The code point at the start of `text` and its length; length 0 where it is not UTF-8.

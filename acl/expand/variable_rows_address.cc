@@ -12,7 +12,7 @@ namespace godwit::acl {
 namespace {
 
 void host_port(const AddressFacts& facts, std::string& out) {
-  if (facts.host_port != 0) append_value(facts.host_port, out);
+  append_value(facts.host_port, out);
 }
 
 // name, function, documentation

@@ -11,6 +11,8 @@
 namespace godwit::acl {
 namespace {
 
+constexpr int64_t kNoPort = -1;  // of an interface, for a local message
+
 // "name [address]", "name (helo) [address]", "(helo) [address]" or "[address]".
 void append_fullhost(const ConnectionFacts& facts, std::string& out) {
   if (!facts.sender_host) return;
@@ -48,13 +50,13 @@ void interface_address(const ConnectionFacts& facts, std::string& out) {
   if (facts.interface) out += facts.interface->address.to_string();
 }
 void interface_port(const ConnectionFacts& facts, std::string& out) {
-  if (facts.interface) append_value(facts.interface->port, out);
+  append_value(facts.interface ? facts.interface->port : kNoPort, out);
 }
 void received_ip_address(const ConnectionFacts& facts, std::string& out) {
   if (facts.interface) out += facts.interface->address.to_string();
 }
 void received_port(const ConnectionFacts& facts, std::string& out) {
-  if (facts.interface) append_value(facts.interface->port, out);
+  append_value(facts.interface ? facts.interface->port : kNoPort, out);
 }
 void sender_fullhost(const ConnectionFacts& facts, std::string& out) {
   append_fullhost(facts, out);
@@ -63,7 +65,7 @@ void sender_host_address(const ConnectionFacts& facts, std::string& out) {
   if (facts.sender_host) out += facts.sender_host->address.to_string();
 }
 void sender_host_port(const ConnectionFacts& facts, std::string& out) {
-  if (facts.sender_host) append_value(facts.sender_host->port, out);
+  append_value(facts.sender_host ? facts.sender_host->port : 0, out);
 }
 void sender_rcvhost(const ConnectionFacts& facts, std::string& out) {
   append_rcvhost(facts, out);
