@@ -111,8 +111,13 @@ class ExpansionShell {
   void set_connection(const CommandLine& line) {
     connection_.received_protocol = line.received_protocol;
     connection_.sender_host_name = line.sender_host_name;
-    connection_.sender_ident = line.sender_ident;
-    if (line.sender_host.empty()) return;
+    const std::string login = login_name();
+    connection_.sender_ident = line.sender_ident.empty() ? login : line.sender_ident;
+    if (line.sender_host.empty()) {
+      connection_.authenticated_id = login;
+      connection_.authenticated_sender = login + "@" + config_->facts.qualify_domain;
+      return;
+    }
     // "address.port", as Exim has it, or the address alone.
     Result<IpAddress> address = IpAddress::parse(line.sender_host);
     uint16_t port = 0;

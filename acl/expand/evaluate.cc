@@ -141,7 +141,9 @@ std::optional<bool> truth_of(std::string_view text) noexcept {
 
 bool lax_truth_of(std::string_view text) noexcept {
   text = trim(text);
-  return text != "-" && truth_of(text).value_or(true);
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return !text.empty() && text != "0" && !equals_ignore_case(text, "no") &&
+         !equals_ignore_case(text, "false");
 }
 
 }  // namespace godwit::acl

@@ -55,6 +55,11 @@ std::string_view headers_of(const EvalContext& context) {
                                     : std::string_view(context.message->headers);
 }
 
+std::string_view without_line_end(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  return text;
+}
+
 std::string decoded(const EvalContext& context, std::string_view text, bool convert) {
   const bool check = context.server == nullptr || context.server->check_rfc2047_length;
   const std::string charset = context.server == nullptr ? "UTF-8"
@@ -100,7 +105,7 @@ void append_header(const EvalContext& context, const HeaderVariable& variable, s
         text += body;
         break;
       case HeaderForm::list:
-        append_list_item(trim_right(body), ':', first, text);
+        append_list_item(without_line_end(body), ':', first, text);
         break;
       case HeaderForm::decoded:
       case HeaderForm::unconverted:

@@ -25,8 +25,14 @@ std::string take_quoted(std::string_view& text) {
   std::string out;
   size_t at = 1;
   for (; at < text.size() && text[at] != '"'; ++at) {
-    if (text[at] == '\\' && at + 1 < text.size()) ++at;
-    out += text[at];
+    if (text[at] != '\\' || at + 1 >= text.size()) {
+      out += text[at];
+      continue;
+    }
+    constexpr std::string_view kLetters = "bfnrtv";
+    constexpr std::string_view kControls = "\b\f\n\r\t\v";
+    const size_t known = kLetters.find(text[++at]);
+    out += known == std::string_view::npos ? text[at] : kControls[known];
   }
   text.remove_prefix(std::min(at + 1, text.size()));
   return out;

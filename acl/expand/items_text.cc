@@ -14,10 +14,9 @@ namespace godwit::acl {
 namespace {
 
 // A number as an argument. An empty text is 0.
-EvalStatus read_number(const Value& value, const Node& node, EvalContext& context,
-                       std::optional<int64_t>& number) {
-  std::string_view text = trim(value.text);
-  const bool may_be_negative = node.text == "substr";
+EvalStatus read_number(const Value& value, bool may_be_negative, const Node& node,
+                       EvalContext& context, std::optional<int64_t>& number) {
+  std::string_view text = value.text;
   const bool negative = may_be_negative && text.starts_with('-');
   if (negative) text.remove_prefix(1);
   const std::optional<uint64_t> digits =
@@ -148,7 +147,7 @@ EvalStatus run_number_item(const Node& node, EvalContext& context, std::string& 
   if (status != EvalStatus::ok) return status;
   std::array<std::optional<int64_t>, 2> numbers;
   for (size_t i = 0; i + 1 < args.size(); ++i) {
-    status = read_number(args[i], node, context, numbers[i]);
+    status = read_number(args[i], i == 0 && node.text == "substr", node, context, numbers[i]);
     if (status != EvalStatus::ok) return status;
   }
   const std::string& text = args.back().text;
@@ -202,6 +201,9 @@ EvalStatus run_imapfolder(const Node& node, EvalContext& context, std::string& o
     name = convert_charset(name, charset, "UTF-8").value_or(name);
   }
   const char separator = args.size() > 1 && !args[1].text.empty() ? args[1].text.front() : '/';
+  if (separator != '.' && name.find('.') != std::string::npos) {
+    return fail(context, "imapfolder: illegal character '.'");
+  }
   for (char& c : name) {
     if (c == separator) c = '.';
   }
@@ -233,7 +235,7 @@ EvalStatus run_headerwrap_item(const Node& node, EvalContext& context, std::stri
   if (status != EvalStatus::ok) return status;
   std::array<std::optional<int64_t>, 2> numbers;
   for (size_t i = 0; i < 2; ++i) {
-    status = read_number(args[i], node, context, numbers[i]);
+    status = read_number(args[i], false, node, context, numbers[i]);
     if (status != EvalStatus::ok) return status;
   }
   fold_header(args[2].text, static_cast<size_t>(numbers[0].value_or(80)),

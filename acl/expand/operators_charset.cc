@@ -75,7 +75,10 @@ EvalStatus op_localpart_to_alabel(const Node&, std::string_view input, EvalConte
 EvalStatus op_localpart_from_alabel(const Node&, std::string_view input, EvalContext& context,
                                     std::string& out) {
   const std::optional<std::string> text = from_punycode(input);
-  if (!text) return fail(context, "bad local-part alabel \"" + std::string(input) + "\"");
+  if (!text) {
+    return fail(context, "error converting alabel (" + std::string(input) +
+                             ") to utf8: bad alabel prefix");
+  }
   out += *text;
   return EvalStatus::ok;
 }

@@ -77,10 +77,14 @@ EvalStatus op_base62(const Node&, std::string_view input, EvalContext& context, 
 
 EvalStatus op_base62d(const Node&, std::string_view input, EvalContext& context,
                       std::string& out) {
-  const std::optional<uint64_t> number =
-      input.empty() ? std::optional<uint64_t>(0) : parse_base62(input);
-  if (!number) return wrong_number(context, "base62d", input, "base 62");
-  out += std::to_string(*number);
+  // What does not fit wraps around.
+  uint64_t number = 0;
+  for (char c : input) {
+    const std::optional<uint64_t> digit = parse_base62(std::string_view(&c, 1));
+    if (!digit) return wrong_number(context, "base62d", input, "base 62");
+    number = number * 62 + *digit;
+  }
+  out += std::to_string(number);
   return EvalStatus::ok;
 }
 
@@ -141,15 +145,14 @@ EvalStatus op_nhash(const Node& node, std::string_view input, EvalContext& conte
 // A sum of characters, each multiplied by a prime.
 void take_nhash(std::string_view input, int64_t first, std::optional<int64_t> second,
                 std::string& out) {
-  static constexpr std::array<uint64_t, 30> kPrimes{3,  5,  7,  11, 13, 17, 19,  23,  29,  31,
-                                                    37, 41, 43, 47, 53, 59, 61,  67,  71,  73,
-                                                    79, 83, 89, 97, 101, 103, 107, 109, 113, 0};
-  constexpr size_t kLast = 28;
+  static constexpr std::array<uint64_t, 29> kPrimes{
+      3,  5,  7,  11, 13, 17, 19, 23, 29, 31, 37,  41,  43,  47, 53,
+      59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113};
   uint64_t total = 0;
   size_t i = 0;
   for (char c : input) {
-    if (i == 0) i = kLast;
-    total += kPrimes[i--] * static_cast<unsigned char>(c);
+    if (i == 0) i = kPrimes.size();
+    total += kPrimes[--i] * static_cast<unsigned char>(c);
   }
   const auto divisor = static_cast<uint64_t>(first);
   if (!second) {
@@ -167,15 +170,16 @@ EvalStatus op_randint(const Node&, std::string_view input, EvalContext& context,
   if (!bound) {
     return fail(context, "integer expected but \"" + std::string(input) + "\" found");
   }
+  if (*bound < 0) {
+    return fail(context,
+                "non-negative integer expected but \"" + std::string(input) + "\" found");
+  }
   Random random = Random::from_system();
   out += std::to_string(*bound <= 0 ? 0 : random.below(static_cast<uint64_t>(*bound)));
   return EvalStatus::ok;
 }
 
 EvalStatus op_stat(const Node&, std::string_view input, EvalContext& context, std::string& out) {
-  if (context.tainted) {
-    return fail(context, "Tainted name for stat: '" + std::string(input) + "'");
-  }
   return append_file_facts(std::string(input), context, out);
 }
 
@@ -192,7 +196,7 @@ EvalStatus op_time_eval(const Node&, std::string_view input, EvalContext& contex
 
 EvalStatus op_time_interval(const Node&, std::string_view input, EvalContext& context,
                             std::string& out) {
-  const std::optional<uint64_t> seconds = parse_decimal(input);
+  const std::optional<uint64_t> seconds = plain_number(input);
   if (!seconds || *seconds > std::numeric_limits<int32_t>::max()) {
     return fail(context, "string \"" + std::string(input) +
                              "\" is not a positive number in \"time_interval\" operator");

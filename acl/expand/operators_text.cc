@@ -76,15 +76,15 @@ void take_substr(std::string_view input, int64_t start, std::optional<int64_t> l
 }
 
 EvalStatus op_escape(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  constexpr std::string_view kControls = "\b\f\n\r\t\v";
-  constexpr std::string_view kLetters = "bfnrtv";
+  constexpr std::string_view kControls = "\b\f\n\r\v";
+  constexpr std::string_view kLetters = "bfnrv";
   for (char c : input) {
     const auto byte = static_cast<unsigned char>(c);
     const size_t known = kControls.find(c);
     if (known != std::string_view::npos) {
       out += '\\';
       out += kLetters[known];
-    } else if (byte < 0x20 || byte >= 0x7f) {
+    } else if (c != '\t' && (byte < 0x20 || byte >= 0x7f)) {
       append_octal(byte, out);
     } else {
       out += c;
@@ -217,10 +217,12 @@ EvalStatus op_expand(const Node&, std::string_view input, EvalContext& context, 
   const DepthGuard guard(context);
   if (guard.too_deep()) return fail(context, "the expansion is nested too deeply");
   const Result<Expansion> inner = compile_expansion(input, run_time_options(context));
-  if (!inner) return fail(context, inner.error().detail());
+  const std::string where = "internal expansion of \"" + std::string(input) + "\" failed: ";
+  if (!inner) return fail(context, where + inner.error().detail());
   EvalResult result = inner->evaluate(context);
   if (!result.ok()) {
-    context.error = std::move(result.text);
+    const bool forced = result.status == EvalStatus::forced_fail;
+    context.error = forced ? std::move(result.text) : where + result.text;
     return result.status;
   }
   context.tainted |= result.tainted;

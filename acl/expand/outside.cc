@@ -70,7 +70,7 @@ EvalStatus append_file_facts(const std::string& path, EvalContext& context, std:
   const struct stat& facts = answer.facts;
   std::array<char, 16> mode{};
   std::snprintf(mode.data(), mode.size(), "%04lo",
-                static_cast<unsigned long>(facts.st_mode & 07777));
+                static_cast<unsigned long>(facts.st_mode & 077777));
   out += std::string("mode=") + mode.data() + " smode=" + mode_text(facts.st_mode);
   const auto add = [&out](std::string_view name, auto value) {
     out += " " + std::string(name) + "=" + std::to_string(value);

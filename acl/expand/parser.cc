@@ -172,6 +172,14 @@ bool Parser::variable(Node& node, std::string_view name, size_t begin) {
   return true;
 }
 
+bool Parser::braced_variable(Node& node, std::string_view name, size_t begin) {
+  if (find_variable(name) != nullptr || is_pattern_variable(name)) {
+    return variable(node, name, begin);
+  }
+  return problem(begin, "unknown variable in \"${" + std::string(name) + "}\"",
+                 config::did_you_mean(name, variable_names()));
+}
+
 // From the 'h' on: the rest of a header's name, which may have hyphens, and its colon.
 bool Parser::header(Node& node, size_t begin) {
   while (!at_end() && here() > ' ' && here() < 0x7f && here() != ':' && here() != '}' &&
@@ -190,8 +198,11 @@ bool Parser::braced(Node& node, size_t begin) {
   if (is_digit(here())) return capture(node) && close(begin);
   if (!is_alpha(here())) return problem(i_, "$ not followed by letter, digit, or {");
   const std::string_view name = read_name();
-  if (is_header_name(name)) return header(node, inside) && close(begin);
-  if (accept('}')) return variable(node, name, inside);
+  // ${h_3_10:text} is the operator hash.
+  const bool is_hash = here() == ':' && name.starts_with("h_") && name.size() > 2 &&
+                       name.find_first_not_of("0123456789_", 2) == std::string_view::npos;
+  if (!is_hash && is_header_name(name)) return header(node, inside) && close(begin);
+  if (accept('}')) return braced_variable(node, name, inside);
   if (accept(':')) return operation(node, name, begin, inside);
   return item(node, name, begin, inside);
 }

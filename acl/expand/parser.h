@@ -82,6 +82,7 @@ class Parser {
   bool dollar(Node& node);
   bool capture(Node& node);
   bool variable(Node& node, std::string_view name, size_t begin);
+  bool braced_variable(Node& node, std::string_view name, size_t begin);
   bool header(Node& node, size_t begin);
   bool braced(Node& node, size_t begin);
 

@@ -15,7 +15,7 @@ namespace godwit::acl {
 namespace {
 
 constexpr size_t kWordBytesMax = 75;   // RFC 2047 2
-constexpr size_t kWordBytesMade = 72;  // after which a word that is being made ends
+constexpr size_t kWordBytesMade = 67;  // after which a word that is being made ends
 constexpr size_t kPunycodeBytesMax = 1024;
 
 // The code point at the start of `text` and its length; length 0 where it is not UTF-8.
@@ -33,6 +33,19 @@ CodePoint first_code_point(std::string_view text) {
     value = value << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
   }
   return {value, length};
+}
+
+// How many bytes one "?" stands for: a lead with those of its continuations that are there.
+size_t broken_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  if (lead < 0xc0 || lead > 0xf7) return 1;
+  const size_t wanted = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  size_t length = 1;
+  while (length < std::min(wanted, text.size()) &&
+         (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) {
+    ++length;
+  }
+  return length;
 }
 
 void append_utf8(uint32_t c, std::string& out) {
@@ -137,8 +150,7 @@ std::string repair_utf8(std::string_view text) {
     const CodePoint point = first_code_point(text);
     if (point.length == 0) {
       out += '?';
-      // One mark stands for all that was cut off with its lead.
-      text.remove_prefix(1);
+      text.remove_prefix(broken_length(text));
       continue;
     }
     out += text.substr(0, point.length);
@@ -215,14 +227,14 @@ std::string encode_words(std::string_view text, const std::string& charset) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   const std::string begin = "=?" + charset + "?Q?";
   std::string out = begin;
-  size_t line = 0;
+  size_t line = begin.size();
   bool coded = false;
   bool inside = false;  // after the first byte of a pair
   for (char c : text) {
     if (out.size() - line > kWordBytesMade && !inside) {
       out += "?= ";
-      line = out.size();
       out += begin;
+      line = out.size();
     }
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = byte > 32 && byte < 127 && kSpecials.find(c) == std::string_view::npos;
@@ -277,7 +289,7 @@ std::optional<std::string> to_punycode(std::string_view utf8) {
 }
 
 std::optional<std::string> from_punycode(std::string_view ascii) {
-  if (!starts_with_ignore_case(ascii, "xn--")) return std::string(ascii);
+  if (!starts_with_ignore_case(ascii, "xn--")) return std::nullopt;
   ascii.remove_prefix(4);
   if (ascii.size() > kPunycodeBytesMax) return std::nullopt;
   std::vector<uint32_t> points;

@@ -55,9 +55,10 @@ class Generator:
                           "sg", "tr", "substr", "length", "hash", "hmac", "listquote", "eval"])
         return getattr(self, "item_" + name)(depth - 1, inside)
 
-    def branches(self, depth, inside):
+    def branches(self, depth, inside, more=()):
+        """`more` means something in the first branch only: elsewhere Exim has what an earlier item left."""
         both = self.random.random()
-        yes = "{" + self.text(depth, inside) + "}"
+        yes = "{" + self.text(depth, (*inside, *more)) + "}"
         if both < 0.15:
             return ""
         return yes + ("" if both < 0.3 else "{" + self.text(depth, inside) + "}")
@@ -65,7 +66,7 @@ class Generator:
     def item_if(self, depth, inside):
         condition, more = self.condition(depth, inside)
         blank = self.pick(["", " "])
-        return "${if " + condition + blank + self.branches(depth, (*inside, *more)) + "}"
+        return "${if " + condition + blank + self.branches(depth, inside, more) + "}"
 
     def item_map(self, depth, inside):
         return "${map{" + self.text(depth, inside) + "}{" + self.text(depth, (*inside, "$item")) + "}}"
@@ -84,15 +85,15 @@ class Generator:
 
     def item_extract(self, depth, inside):
         return ("${extract{" + self.pick(["1", "2", "-1", "-2", "9"]) + "}{" + self.pick([":", ".", ":.", "@"]) + "}{"
-                + self.text(depth, inside) + "}" + self.branches(depth, (*inside, "$value")) + "}")
+                + self.text(depth, inside) + "}" + self.branches(depth, inside, ("$value",)) + "}")
 
     def item_extract_key(self, depth, inside):
         return ("${extract{" + self.pick(["k", "w", "z"]) + "}{" + self.pick(["k=1 w=2", "k=\"a b\"", "w = 3 k=", "z"])
-                + "}" + self.branches(depth, (*inside, "$value")) + "}")
+                + "}" + self.branches(depth, inside, ("$value",)) + "}")
 
     def item_listextract(self, depth, inside):
         return ("${listextract{" + self.pick(["1", "2", "-1", "5"]) + "}{" + self.text(depth, inside) + "}"
-                + self.branches(depth, (*inside, "$value")) + "}")
+                + self.branches(depth, inside, ("$value",)) + "}")
 
     def item_sg(self, depth, inside):
         return ("${sg{" + self.text(depth, inside) + "}{" + self.pick(PATTERNS) + "}{"
