@@ -52,8 +52,7 @@ bool read_message(const std::string& path, const config::MainOptions& options,
   size_t end = rest.starts_with('\n') ? 0 : rest.find("\n\n");
   if (end == std::string_view::npos) end = rest.size();
   facts.headers = rest.substr(0, std::min(end + (end > 0 ? 1 : 0), rest.size()));
-  const std::string_view body =
-      rest.substr(std::min(facts.headers.size() + 1, rest.size()));
+  const std::string_view body = rest.substr(std::min(facts.headers.size() + 1, rest.size()));
   const size_t visible = static_cast<size_t>(std::max<int64_t>(options.message_body_visible, 0));
   const bool newlines = options.message_body_newlines;
   facts.body_start = shown(body.substr(0, visible), newlines);
@@ -73,8 +72,8 @@ class ExpansionShell {
     for (const config::Macro& macro : config->document.macros) {
       macros_.define(macro.name, macro.value, false, macro.place);
     }
-    message_.sender_address = line.sender_given ? line.sender
-                                                : login_name() + "@" + config->facts.qualify_domain;
+    message_.sender_address =
+        line.sender_given ? line.sender : login_name() + "@" + config->facts.qualify_domain;
     set_connection(line);
     context_.services = &services_.get();
     context_.server = &config->facts;
@@ -104,9 +103,7 @@ class ExpansionShell {
   }
 
  private:
-  static WallTime clock_now() {
-    return SystemClock().wall();
-  }
+  static WallTime clock_now() { return SystemClock().wall(); }
 
   void set_connection(const CommandLine& line) {
     connection_.received_protocol = line.received_protocol;

@@ -49,8 +49,10 @@ EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, Value v
     context.tainted |= value.tainted;
     return EvalStatus::ok;
   }
-  set_value(context, std::move(value.text), value.tainted);
-  if (yes) return run_sequence(node.tail[0], context, out);
+  if (yes) {
+    set_value(context, std::move(value.text), value.tainted);
+    return run_sequence(node.tail[0], context, out);
+  }
   if (node.tail.size() > 1) return run_sequence(node.tail[1], context, out);
   if (!node.tail_fails) return EvalStatus::ok;
   context.error = "\"" + node.text + "\" failed and \"fail\" requested";

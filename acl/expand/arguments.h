@@ -41,7 +41,8 @@ class StateGuard {
   bool item_tainted_;
 };
 
-// The end of an item with a yes/no tail: the branch that `yes` chooses, with `value` as $value;
+// The end of an item with a yes/no tail: the branch that `yes` chooses, the first with `value` as
+// $value;
 // without branches `value` itself, or nothing where `yes` is false.
 EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, Value value,
                        std::string& out);

@@ -15,8 +15,7 @@ std::optional<Expansion> compile_expansion(const config::LocatedText& text,
 
 Result<Expansion> compile_expansion(std::string_view text, const CompileOptions& options) {
   config::Diagnostics diagnostics;
-  auto expansion =
-      compile_expansion(config::LocatedText(std::string(text)), options, diagnostics);
+  auto expansion = compile_expansion(config::LocatedText(std::string(text)), options, diagnostics);
   if (expansion) return std::move(*expansion);
   return Error(Errc::config, diagnostics.all().back().message);
 }

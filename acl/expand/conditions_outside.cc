@@ -1,10 +1,10 @@
 // Conditions about the state of a delivery, files, ACLs and SRS addresses.
 #include "acl/expand/arguments.h"
+#include "acl/expand/call_acl.h"
 #include "acl/expand/conditions.h"
 #include "acl/expand/outside.h"
 #include "acl/expand/services.h"
 #include "acl/expand/srs.h"
-#include "acl/expand/call_acl.h"
 
 namespace godwit::acl {
 
@@ -36,8 +36,8 @@ EvalStatus run_exists(const ConditionNode& node, EvalContext& context, bool& ans
 
 // form 0: first_delivery; 1: queue_running.
 EvalStatus run_state(const ConditionNode& node, EvalContext& context, bool& answer) {
-  answer = context.message != nullptr && (node.form == 0 ? context.message->first_delivery
-                                                         : context.message->queue_running);
+  answer = context.message != nullptr &&
+           (node.form == 0 ? context.message->first_delivery : context.message->queue_running);
   return EvalStatus::ok;
 }
 

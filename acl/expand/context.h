@@ -39,7 +39,7 @@ struct ServerFacts {
   int64_t uid = 0;
   int64_t gid = 0;
   bool strict_acl_vars = false;
-  bool check_rfc2047_length = true;      // encoded words over 75 bytes are left as they are
+  bool check_rfc2047_length = true;       // encoded words over 75 bytes are left as they are
   std::string headers_charset = "UTF-8";  // what $h_... is converted to
   std::string log_directory;
   std::string localhost_number;
@@ -80,13 +80,13 @@ struct MessageFacts {
   std::string id;
   std::string sender_address;  // empty: a bounce message, or no MAIL yet
   std::vector<std::string> recipients;
-  std::string headers;  // raw, with line feeds; empty before the message has arrived
+  std::string headers;     // raw, with line feeds; empty before the message has arrived
   std::string body_start;  // $message_body, at most message_body_visible bytes
   std::string body_end;    // $message_body_end; empty: the same as body_start
   int64_t body_bytes = 0;
   bool first_delivery = false;  // no delivery was tried before
   bool queue_running = false;   // the delivery under way is of a queue run
-  int64_t size = -1;  // bytes; before arrival the SIZE of MAIL; -1: not known
+  int64_t size = -1;            // bytes; before arrival the SIZE of MAIL; -1: not known
   int64_t body_lines = 0;
   int64_t body_zeros = 0;
   int64_t lines = 0;
@@ -163,13 +163,13 @@ struct EvalContext {
   std::string sender_data;
   std::string recipient_data;
   std::vector<std::string> headers_added;
-  int64_t runrc = 0;                 // $runrc
-  std::string prvscheck_address;     // $prvscheck_...
+  int64_t runrc = 0;              // $runrc
+  std::string prvscheck_address;  // $prvscheck_...
   std::string prvscheck_keynum;
   std::string prvscheck_result;
-  std::string srs_recipient;         // $srs_recipient
-  std::string regex_match;           // $regex_match_string
-  std::string error;  // why the evaluation failed or was deferred
+  std::string srs_recipient;  // $srs_recipient
+  std::string regex_match;    // $regex_match_string
+  std::string error;          // why the evaluation failed or was deferred
   int depth = 0;
 };
 

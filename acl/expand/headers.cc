@@ -37,8 +37,7 @@ class FieldReader {
     while (end != std::string_view::npos && end + 1 < rest_.size() && is_blank(rest_[end + 1])) {
       end = rest_.find('\n', end + 1);
     }
-    const std::string_view field =
-        rest_.substr(0, end == std::string_view::npos ? end : end + 1);
+    const std::string_view field = rest_.substr(0, end == std::string_view::npos ? end : end + 1);
     rest_.remove_prefix(field.size());
     const size_t colon = std::min(field.find(':'), field.size());
     name = trim_right(field.substr(0, colon));
@@ -62,8 +61,7 @@ std::string_view without_line_end(std::string_view text) {
 
 std::string decoded(const EvalContext& context, std::string_view text, bool convert) {
   const bool check = context.server == nullptr || context.server->check_rfc2047_length;
-  const std::string charset = context.server == nullptr ? "UTF-8"
-                                                        : context.server->headers_charset;
+  const std::string charset = context.server == nullptr ? "UTF-8" : context.server->headers_charset;
   return decode_words(text, convert ? charset : std::string(), check);
 }
 

@@ -40,10 +40,10 @@ bool parse_lookup(Parser& parser, Node& node) {
     return parser.problem(begin, problem.message, problem.hint);
   }
   if (spec && spec->query_style == has_key) {
-    return parser.problem(
-        begin, has_key ? "a single key was given for lookup type " + quoted(type) +
-                             ", which is not a single-key lookup type"
-                       : "missing {key} for single-key " + quoted(type) + " lookup");
+    return parser.problem(begin, has_key
+                                     ? "a single key was given for lookup type " + quoted(type) +
+                                           ", which is not a single-key lookup type"
+                                     : "missing {key} for single-key " + quoted(type) + " lookup");
   }
   parser.skip_space();
   const size_t what = parser.offset();
@@ -69,9 +69,9 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
     return fail(context, "Tainted filename for search: '" + args[1].text + "'");
   }
   const std::string_view file = has_file ? std::string_view(args[1].text) : std::string_view();
-  LookupQuestion question{spec, file, args[0].text,
-                          spec.fallback == LookupFallback::star_at &&
-                              args[0].text.find('@') != std::string::npos};
+  LookupQuestion question{
+      spec, file, args[0].text,
+      spec.fallback == LookupFallback::star_at && args[0].text.find('@') != std::string::npos};
   const Result<std::optional<LookupAnswer>> answer = lookups->find(question);
   if (!answer) {
     const std::string why = answer.error().detail();

@@ -182,7 +182,8 @@ Task<Exchange> exchange(Loop& loop, const SocketPlace& place, const std::string&
 EvalStatus call_acl(const std::vector<Value>& arguments, EvalContext& context,
                     AclOutcome& outcome) {
   const Value& name = arguments.front();
-  if (name.tainted) return fail(context, "attempt to use tainted string '" + name.text + "' for ACL name");
+  if (name.tainted)
+    return fail(context, "attempt to use tainted string '" + name.text + "' for ACL name");
   const AclCaller* acls = context.services == nullptr ? nullptr : context.services->acls;
   const DepthGuard guard(context);
   if (guard.too_deep()) return fail(context, "ACLs are nested too deeply");
@@ -197,8 +198,8 @@ EvalStatus call_acl(const std::vector<Value>& arguments, EvalContext& context,
   outcome.verdict = acls->call_acl(name.text, std::move(words), context, outcome.message);
   context.acl_args_tainted = before;
   if (outcome.verdict != AclCaller::Verdict::error) return EvalStatus::ok;
-  return fail(context, outcome.message.empty() ? "ERROR from acl \"" + name.text + "\""
-                                               : outcome.message);
+  return fail(context,
+              outcome.message.empty() ? "ERROR from acl \"" + name.text + "\"" : outcome.message);
 }
 
 // ${acl{name}{argument}...}: its message, whether it accepts or denies.
@@ -245,9 +246,8 @@ EvalStatus run_readfile(const Node& node, EvalContext& context, std::string& out
 // ${readsocket{place}{request}{options}{eol}{on failure}}
 EvalStatus run_readsocket(const Node& node, EvalContext& context, std::string& out) {
   std::vector<Value> args;
-  const std::vector<Sequence> asked(node.parts.begin(),
-                                    node.parts.begin() + std::min<ptrdiff_t>(
-                                                             std::ssize(node.parts), 4));
+  const std::vector<Sequence> asked(
+      node.parts.begin(), node.parts.begin() + std::min<ptrdiff_t>(std::ssize(node.parts), 4));
   EvalStatus status = read_values(asked, context, args);
   if (status != EvalStatus::ok) return status;
   const std::string& name = args[0].text;

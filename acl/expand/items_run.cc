@@ -148,15 +148,15 @@ bool parse_run(Parser& parser, Node& node) {
 
 EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
   std::vector<Value> words;
-  EvalStatus status =
-      read_words(node, static_cast<const CommandData&>(*node.data), context, words);
+  EvalStatus status = read_words(node, static_cast<const CommandData&>(*node.data), context, words);
   if (status != EvalStatus::ok) return status;
   if (words.empty() || words.front().text.empty()) {
     context.runrc = kCannotExecute;
     return finish_tail(node, context, false, {}, out);
   }
   if (words.front().tainted) {
-    return fail(context, "Tainted arg 0 for ${run} expansion command: '" + words.front().text + "'");
+    return fail(context,
+                "Tainted arg 0 for ${run} expansion command: '" + words.front().text + "'");
   }
   Loop* loop = loop_for_waiting(context, "a command");
   if (loop == nullptr) return EvalStatus::deferred;
@@ -177,7 +177,11 @@ EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
     status = failure(outcome.error(), context);
     if (status != EvalStatus::ok) return status;
   }
-  return finish_tail(node, context, context.runrc == 0, std::move(output), out);
+  // $value is the output in both branches.
+  const StateGuard guard(context);
+  const bool yes = context.runrc == 0;
+  if (!yes) set_value(context, output.text, false);
+  return finish_tail(node, context, yes, std::move(output), out);
 }
 
 }  // namespace godwit::acl

@@ -39,8 +39,7 @@ struct SortItem {
   int64_t number = 0;
 };
 
-EvalStatus read_key(const Node& node, const Comparator& how, EvalContext& context,
-                    SortItem& item) {
+EvalStatus read_key(const Node& node, const Comparator& how, EvalContext& context, SortItem& item) {
   context.item = item.text;
   EvalStatus status = run_sequence(node.parts[2], context, item.key);
   if (status != EvalStatus::ok) return status;

@@ -22,9 +22,8 @@ EvalStatus read_number(const Value& value, bool may_be_negative, const Node& nod
   const std::optional<uint64_t> digits =
       text.empty() ? std::optional<uint64_t>(0) : parse_decimal(text);
   if (!digits || *digits > kExpansionBytesMax) {
-    return fail(context, "\"" + value.text + "\" is not a " +
-                             (may_be_negative ? "" : "positive ") + "number (in \"" + node.text +
-                             "\" expansion)");
+    return fail(context, "\"" + value.text + "\" is not a " + (may_be_negative ? "" : "positive ") +
+                             "number (in \"" + node.text + "\" expansion)");
   }
   number = negative ? -static_cast<int64_t>(*digits) : static_cast<int64_t>(*digits);
   return EvalStatus::ok;
@@ -53,8 +52,8 @@ std::string imap_utf7(std::string_view utf8, std::string_view specials) {
       continue;
     }
     const size_t begin = i;
-    while (i < utf8.size() && (utf8[i] < 0x20 || utf8[i] > 0x7e ||
-                               specials.find(utf8[i]) != std::string_view::npos)) {
+    while (i < utf8.size() &&
+           (utf8[i] < 0x20 || utf8[i] > 0x7e || specials.find(utf8[i]) != std::string_view::npos)) {
       ++i;
     }
     const std::optional<std::string> wide =
@@ -194,8 +193,7 @@ EvalStatus run_imapfolder(const Node& node, EvalContext& context, std::string& o
   std::vector<Value> args;
   const EvalStatus status = read_values(node.parts, context, args);
   if (status != EvalStatus::ok) return status;
-  const std::string charset =
-      context.server == nullptr ? "UTF-8" : context.server->headers_charset;
+  const std::string charset = context.server == nullptr ? "UTF-8" : context.server->headers_charset;
   std::string name = args[0].text;
   if (!equals_ignore_case(charset, "UTF-8")) {
     name = convert_charset(name, charset, "UTF-8").value_or(name);

@@ -90,7 +90,8 @@ void append_groups(const std::array<uint8_t, 16>& bytes, char between, std::stri
 // The longest run of two zero groups or more as "::", and nothing dotted.
 void append_short_groups(const std::array<uint8_t, 16>& bytes, std::string& out) {
   std::array<unsigned, 8> groups{};
-  for (size_t i = 0; i < 8; ++i) groups[i] = static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+  for (size_t i = 0; i < 8; ++i)
+    groups[i] = static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]);
   size_t best = 8;
   size_t best_length = 1;
   for (size_t i = 0; i < 8; ++i) {
@@ -209,9 +210,8 @@ EvalStatus op_mask(const Node& node, std::string_view input, EvalContext& contex
                    std::string& out) {
   const size_t slash = input.find('/');
   const Result<IpAddress> address = IpAddress::parse(input.substr(0, slash));
-  const auto bits = slash == std::string_view::npos
-                        ? std::optional<uint64_t>(0)
-                        : parse_decimal(input.substr(slash + 1));
+  const auto bits = slash == std::string_view::npos ? std::optional<uint64_t>(0)
+                                                    : parse_decimal(input.substr(slash + 1));
   if (!address || !bits) return no_address(input, context);
   const std::string text(input);
   if (slash == std::string_view::npos) {
@@ -260,7 +260,11 @@ void append_quoted_local_part(std::string_view text, std::string& out) {
   }
   out += '"';
   for (char c : text) {
-    if (c == '"' || c == '\\' || c == '\n' || c == '\r') out += '\\';
+    if (c == '\n' || c == '\r') {
+      out += c == '\n' ? "\\n" : "\\r";
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
     out += c;
   }
   out += '"';

@@ -37,8 +37,7 @@ EvalStatus op_utf8clean(const Node&, std::string_view input, EvalContext&, std::
   return EvalStatus::ok;
 }
 
-EvalStatus op_rfc2047(const Node&, std::string_view input, EvalContext& context,
-                      std::string& out) {
+EvalStatus op_rfc2047(const Node&, std::string_view input, EvalContext& context, std::string& out) {
   out += encode_words(input, charset_of(context));
   return EvalStatus::ok;
 }
@@ -76,8 +75,8 @@ EvalStatus op_localpart_from_alabel(const Node&, std::string_view input, EvalCon
                                     std::string& out) {
   const std::optional<std::string> text = from_punycode(input);
   if (!text) {
-    return fail(context, "error converting alabel (" + std::string(input) +
-                             ") to utf8: bad alabel prefix");
+    return fail(context,
+                "error converting alabel (" + std::string(input) + ") to utf8: bad alabel prefix");
   }
   out += *text;
   return EvalStatus::ok;

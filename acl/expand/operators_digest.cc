@@ -30,8 +30,7 @@ EvalStatus op_base64(const Node&, std::string_view input, EvalContext&, std::str
   return EvalStatus::ok;
 }
 
-EvalStatus op_base64d(const Node&, std::string_view input, EvalContext& context,
-                      std::string& out) {
+EvalStatus op_base64d(const Node&, std::string_view input, EvalContext& context, std::string& out) {
   const std::optional<std::string> bytes = from_base64(input);
   if (!bytes) {
     return fail(context, "string \"" + std::string(input) +
@@ -41,15 +40,14 @@ EvalStatus op_base64d(const Node&, std::string_view input, EvalContext& context,
   return EvalStatus::ok;
 }
 
-EvalStatus op_hex2b64(const Node&, std::string_view input, EvalContext& context,
-                      std::string& out) {
+EvalStatus op_hex2b64(const Node&, std::string_view input, EvalContext& context, std::string& out) {
   const std::optional<std::string> bytes = from_hex(input);
   if (!bytes) {
     const bool odd = input.size() % 2 != 0 &&
                      input.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
-    return fail(context, "\"" + std::string(input) +
-                             (odd ? "\" contains an odd number of characters"
-                                  : "\" is not a hex string"));
+    return fail(context,
+                "\"" + std::string(input) +
+                    (odd ? "\" contains an odd number of characters" : "\" is not a hex string"));
   }
   append_base64(*bytes, out);
   return EvalStatus::ok;

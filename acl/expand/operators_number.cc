@@ -26,8 +26,15 @@ EvalStatus wrong_number(EvalContext& context, std::string_view op, std::string_v
                            "\", which is not a " + std::string(kind) + " number");
 }
 
+// Blanks and a sign may come first; a negative number wraps around. Nothing is 0.
 std::optional<uint64_t> plain_number(std::string_view input) {
-  return input.empty() ? std::optional<uint64_t>(0) : parse_decimal(input);
+  if (input.empty()) return 0;
+  input = trim_left(input);
+  const bool negative = input.starts_with('-');
+  if (negative || input.starts_with('+')) input.remove_prefix(1);
+  const std::optional<uint64_t> number = parse_decimal(input);
+  if (!number || !negative) return number;
+  return -*number;
 }
 
 EvalStatus run_eval(std::string_view input, bool decimal, EvalContext& context, std::string& out) {
@@ -54,8 +61,7 @@ EvalStatus op_base32(const Node&, std::string_view input, EvalContext& context, 
   return EvalStatus::ok;
 }
 
-EvalStatus op_base32d(const Node&, std::string_view input, EvalContext& context,
-                      std::string& out) {
+EvalStatus op_base32d(const Node&, std::string_view input, EvalContext& context, std::string& out) {
   uint64_t number = 0;
   for (char c : input) {
     const size_t digit = kBase32.find(c);
@@ -75,8 +81,7 @@ EvalStatus op_base62(const Node&, std::string_view input, EvalContext& context, 
   return EvalStatus::ok;
 }
 
-EvalStatus op_base62d(const Node&, std::string_view input, EvalContext& context,
-                      std::string& out) {
+EvalStatus op_base62d(const Node&, std::string_view input, EvalContext& context, std::string& out) {
   // What does not fit wraps around.
   uint64_t number = 0;
   for (char c : input) {
@@ -122,7 +127,8 @@ bool take_hash(std::string_view input, int64_t length, std::optional<int64_t> le
   for (size_t i = 0, j = size; j < text.size(); ++j) {
     const unsigned c = static_cast<unsigned char>(text[j]);
     const unsigned shift = (c + static_cast<unsigned>(j)) & 7;
-    if (size != 0) text[i] = static_cast<char>(text[i] ^ static_cast<char>((c << shift) | (c >> (8 - shift))));
+    if (size != 0)
+      text[i] = static_cast<char>(text[i] ^ static_cast<char>((c << shift) | (c >> (8 - shift))));
     if (++i >= size) i = 0;
   }
   for (size_t i = 0; i < size; ++i) {
@@ -145,9 +151,9 @@ EvalStatus op_nhash(const Node& node, std::string_view input, EvalContext& conte
 // A sum of characters, each multiplied by a prime.
 void take_nhash(std::string_view input, int64_t first, std::optional<int64_t> second,
                 std::string& out) {
-  static constexpr std::array<uint64_t, 29> kPrimes{
-      3,  5,  7,  11, 13, 17, 19, 23, 29, 31, 37,  41,  43,  47, 53,
-      59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113};
+  static constexpr std::array<uint64_t, 29> kPrimes{3,  5,  7,  11, 13,  17,  19,  23,  29, 31,
+                                                    37, 41, 43, 47, 53,  59,  61,  67,  71, 73,
+                                                    79, 83, 89, 97, 101, 103, 107, 109, 113};
   uint64_t total = 0;
   size_t i = 0;
   for (char c : input) {
@@ -164,15 +170,13 @@ void take_nhash(std::string_view input, int64_t first, std::optional<int64_t> se
   out += std::to_string(total / inner) + "/" + std::to_string(total % inner);
 }
 
-EvalStatus op_randint(const Node&, std::string_view input, EvalContext& context,
-                      std::string& out) {
+EvalStatus op_randint(const Node&, std::string_view input, EvalContext& context, std::string& out) {
   const std::optional<int64_t> bound = expression_number(input);
   if (!bound) {
     return fail(context, "integer expected but \"" + std::string(input) + "\" found");
   }
   if (*bound < 0) {
-    return fail(context,
-                "non-negative integer expected but \"" + std::string(input) + "\" found");
+    return fail(context, "non-negative integer expected but \"" + std::string(input) + "\" found");
   }
   Random random = Random::from_system();
   out += std::to_string(*bound <= 0 ? 0 : random.below(static_cast<uint64_t>(*bound)));
@@ -196,7 +200,8 @@ EvalStatus op_time_eval(const Node&, std::string_view input, EvalContext& contex
 
 EvalStatus op_time_interval(const Node&, std::string_view input, EvalContext& context,
                             std::string& out) {
-  const std::optional<uint64_t> seconds = plain_number(input);
+  const std::optional<uint64_t> seconds =
+      input.empty() ? std::optional<uint64_t>(0) : parse_decimal(input);
   if (!seconds || *seconds > std::numeric_limits<int32_t>::max()) {
     return fail(context, "string \"" + std::string(input) +
                              "\" is not a positive number in \"time_interval\" operator");

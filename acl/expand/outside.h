@@ -7,6 +7,7 @@
 #include "core/io/fiber.h"
 #include "core/io/loop.h"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -22,13 +23,13 @@ Loop* loop_for_waiting(EvalContext& context, std::string_view what);
 
 // Runs `call` on a pool thread and waits for it.
 template <class F>
+Task<std::invoke_result_t<F&>> pool_task(Loop& loop, F& call) {
+  auto body = std::ref(call);
+  co_return co_await blocking(loop, body);
+}
+template <class F>
 std::invoke_result_t<F&> on_pool(Loop& loop, F call) {
-  struct Job {
-    static Task<std::invoke_result_t<F&>> run(Loop& on, F& body) {
-      co_return co_await blocking(on, [&body] { return body(); });
-    }
-  };
-  return wait_for(Job::run(loop, call));
+  return wait_for(pool_task(loop, call));
 }
 
 // ${stat

@@ -1,8 +1,8 @@
 // Text, escapes, variables and headers.
 #include "acl/expand/parser.h"
 
-#include "acl/expand/headers.h"
 #include "acl/expand/arguments.h"
+#include "acl/expand/headers.h"
 #include "acl/expand/regex.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
@@ -247,12 +247,13 @@ bool Parser::constant_regex(std::string_view pattern, size_t begin,
 
 bool Parser::check_taint(const Sequence& sequence, std::string_view sink, size_t begin) {
   for (const Node& node : sequence) {
-    const bool from_outside =
-        node.run == run_header || (node.variable != nullptr && node.variable->taint == Taint::outside);
+    const bool from_outside = node.run == run_header ||
+                              (node.variable != nullptr && node.variable->taint == Taint::outside);
     if (!from_outside) continue;
-    diagnostics_.warning(located_.at(begin), "$" + node.text + " comes from outside and is refused " +
-                                                 std::string(sink),
-                         "use a value that a lookup gave, such as $local_part_data");
+    diagnostics_.warning(
+        located_.at(begin),
+        "$" + node.text + " comes from outside and is refused " + std::string(sink),
+        "use a value that a lookup gave, such as $local_part_data");
     return false;
   }
   return true;

@@ -1,8 +1,7 @@
 // The parser of expandable strings: text in, tree out, one pass (EXIM.md 3.1). The first problem of
-// a string ends its compilation. Items and conditions are rows (items.h, conditions.h); those with a
-// grammar of their own get the parser and use what is public here.
-// parser.cc has text, variables and headers; parser_items.cc operators, items and tails;
-// parser_conditions.cc conditions.
+// a string ends its compilation. Items and conditions are rows (items.h, conditions.h); those with
+// a grammar of their own get the parser and use what is public here. parser.cc has text, variables
+// and headers; parser_items.cc operators, items and tails; parser_conditions.cc conditions.
 #pragma once
 
 #include "acl/expand/conditions.h"
@@ -61,8 +60,8 @@ class Parser {
 
   // Compiles a piece of this text on its own (one word of a command).
   std::shared_ptr<const ExpansionProgram> compile_piece(size_t begin, size_t length);
-  // Compiles a constant regular expression for regex_for(); false with a problem at `begin` where it
-  // is wrong.
+  // Compiles a constant regular expression for regex_for(); false with a problem at `begin` where
+  // it is wrong.
   bool constant_regex(std::string_view pattern, size_t begin,
                       std::shared_ptr<const ItemData>& data);
   // Reports a sink that is certainly fed from outside.

@@ -1,6 +1,5 @@
 // Conditions of `if`, `filter`, forany and forall.
 #include "acl/expand/parser.h"
-
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
 #include "core/config/rows.h"
@@ -37,10 +36,10 @@ bool Parser::condition(ConditionNode& node) {
   const std::string_view name = condition_name();
   const ConditionRow* row = config::find_row(condition_rows(), name);
   if (row == nullptr) {
-    if (name.empty()) return problem(begin, "condition name expected, but found " +
-                                                quoted(text_.substr(begin, 16)));
-    const std::string hint =
-        name == "ne" ? "write !eq" : config::hint_from(condition_rows(), name);
+    if (name.empty())
+      return problem(begin,
+                     "condition name expected, but found " + quoted(text_.substr(begin, 16)));
+    const std::string hint = name == "ne" ? "write !eq" : config::hint_from(condition_rows(), name);
     return problem(begin, "unknown condition " + quoted(name), hint);
   }
   node.run = row->run;

@@ -1,6 +1,5 @@
 // Operators, items, their arguments and tails.
 #include "acl/expand/parser.h"
-
 #include "core/base/ascii.h"
 #include "core/config/rows.h"
 
@@ -166,9 +165,9 @@ bool Parser::tail(Node& node) {
     node.tail_fails = true;
     return true;
   }
-  return problem(i_, node.tail.empty() ? "{ or } is expected here"
-                                       : "syntax error in " + quoted(node.text) +
-                                             " item - \"fail\" expected");
+  return problem(i_, node.tail.empty()
+                         ? "{ or } is expected here"
+                         : "syntax error in " + quoted(node.text) + " item - \"fail\" expected");
 }
 
 }  // namespace godwit::acl

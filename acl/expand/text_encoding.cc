@@ -62,8 +62,8 @@ void append_utf8(uint32_t c, std::string& out) {
 std::string decode_q(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    const bool coded = text[i] == '=' && i + 2 < text.size() && is_hex(text[i + 1]) &&
-                       is_hex(text[i + 2]);
+    const bool coded =
+        text[i] == '=' && i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2]);
     if (coded) {
       out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
       i += 2;

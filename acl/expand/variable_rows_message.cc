@@ -74,9 +74,11 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"message_body", field<&MessageFacts::body_start>, "start of the body", Taint::outside},
     {"message_body_end", made<&message_body_end>, "end of the body", Taint::outside},
     {"message_body_size", field<&MessageFacts::body_bytes>, "bytes of the body"},
-    {"message_headers", append_decoded_headers, "the header section, words decoded", Taint::outside},
+    {"message_headers", append_decoded_headers, "the header section, words decoded",
+     Taint::outside},
     {"received_count", made<&received_count>, "Received: fields"},
-    {"reply_address", append_reply_address, "Reply-To:, or From: where there is none", Taint::outside},
+    {"reply_address", append_reply_address, "Reply-To:, or From: where there is none",
+     Taint::outside},
     {"message_exim_id", field<&MessageFacts::id>, "id of the message on this host"},
     {"message_headers_raw", field<&MessageFacts::headers>, "the header section", Taint::outside},
     {"message_id", field<&MessageFacts::id>, "id of the message on this host"},
@@ -92,10 +94,12 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"recipients", made<&recipients>, "all recipients, with a comma", Taint::outside},
     {"recipients_count", made<&recipients_count>, "number of recipients"},
     {"recipients_list", made<&recipients_list>, "all recipients as a list", Taint::outside},
-    {"return_path", field<&MessageFacts::sender_address>, "envelope sender of the delivery", Taint::outside},
+    {"return_path", field<&MessageFacts::sender_address>, "envelope sender of the delivery",
+     Taint::outside},
     {"sender_address", field<&MessageFacts::sender_address>, "envelope sender", Taint::outside},
     {"sender_address_domain", made<&sender_address_domain>, "its domain", Taint::outside},
-    {"sender_address_local_part", made<&sender_address_local_part>, "its local part", Taint::outside},
+    {"sender_address_local_part", made<&sender_address_local_part>, "its local part",
+     Taint::outside},
 });
 
 }  // namespace

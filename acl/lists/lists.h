@@ -40,7 +40,7 @@ class NamedLists final : public ListCompiler {
  private:
   friend class NamedListBuilder;
   using Table = std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>>;
-  std::array<Table, 4> tables_;  // by ListKind
+  std::array<Table, 4> tables_;                                           // by ListKind
   std::array<std::map<std::string, std::string, std::less<>>, 4> texts_;  // as they were written
 };
 

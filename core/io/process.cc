@@ -63,7 +63,7 @@ class Child {
   std::array<uv_pipe_t, kPipes> pipes_{};
   uv_write_t write_{};
   std::array<char, 16 * 1024> buffer_{};
-  int open_ = 0;  // handles that libuv still holds
+  int open_ = 0;            // handles that libuv still holds
   int shared_output_ = -1;  // the child's end of one pipe for output and errors
   bool running_ = false;
 };

@@ -1,6 +1,6 @@
 // A child process as a task: arguments, bytes for its standard input, bounded output, a deadline.
-// Used by ${run, the pipe transport and queryprogram. The child leads a process group of its own, and
-// all of the group is killed where the deadline passes, the output is too long or the caller
+// Used by ${run, the pipe transport and queryprogram. The child leads a process group of its own,
+// and all of the group is killed where the deadline passes, the output is too long or the caller
 // cancels; the task completes when the child is gone and its pipes are closed.
 // Errors: why it could not be started (not_found, permission_denied), timed_out, too_long (output),
 // cancelled. How it ended, well or not, is an outcome and no error.

@@ -6,9 +6,10 @@ import random
 WORDS = ["", "a", "b", "abc", "x.y", "a@b.c", "Foo Bar", "1", "7", "-3", "10k", "a:b:c", "3:1:2", "10.1.2.3",
          "2001:db8::1", "k=v w=\"x y\"", "<;a;b;c", "yes", "no", "YWJj", "616263", "1h30m", "\\n", "\\x41", "<a@b>"]
 NUMBERS = ["0", "1", "2", "3", "7", "12", "100", "4096", "-1", "-5", "1k", "0x1f", "017"]
-OPERATORS = ["address", "base62", "base62d", "base32", "base32d", "base64", "base64d", "domain", "escape",
+ADDRESSES = ["a@b.c", "joe@example.org", "Joe <joe@x.y>", "\"a b\"@c.d", "(x) a@b", "joe", "", "a b@c", "<a@b>", "a@"]
+OPERATORS = ["base62", "base62d", "base32", "base32d", "base64", "base64d", "escape",
              "escape8bit", "hex2b64", "lc", "uc", "length_2", "substr_1_2", "substr_-2_1", "substr_2", "hash_3",
-             "hash_2_40", "nhash_10", "nhash_8_64", "listcount", "local_part", "md5", "sha1", "sha256", "quote",
+             "hash_2_40", "nhash_10", "nhash_8_64", "listcount", "md5", "sha1", "sha256", "quote",
              "quote_local_part", "rxquote", "str2b64", "strlen", "rfc2047", "time_eval", "time_interval", "reverse_ip",
              "utf8clean", "from_utf8", "hexquote", "ipv6denorm"]
 COMPARE_TEXT = ["eq", "eqi", "lt", "lti", "le", "lei", "gt", "gti", "ge", "gei"]
@@ -38,6 +39,8 @@ class Generator:
         if kind < 0.56:
             return self.pick(VARIABLES)
         if kind < 0.75:
+            if self.random.random() < 0.12:
+                return "${" + self.pick(["address", "local_part", "domain"]) + ":" + self.pick(ADDRESSES) + "}"
             return "${" + self.pick(OPERATORS) + ":" + self.text(depth - 1, inside) + "}"
         return self.item(depth, inside)
 
