@@ -12,9 +12,9 @@ constexpr ItemTail kYesNo = ItemTail::yes_no;
 // clang-format off
 // name, arguments min and max, tail, may wait, run, parse, check at load, documentation
 constexpr auto kRows = std::to_array<ItemRow>({
-    {"acl", 1, 10, kNone, true, run_acl, nullptr, nullptr, "runs an ACL"},
+    {"acl", 1, 10, kNone, true, run_acl, nullptr, check_place, "runs an ACL"},
     {"authresults", 1, 1, kNone, false, run_authresults, nullptr, nullptr, "an Authentication-Results header"},
-    {"certextract", 2, 2, kYesNo, false, nullptr, nullptr, nullptr, "a field of a certificate"},
+    {"certextract", 2, 2, kYesNo, false, run_certextract, nullptr, nullptr, "a field of a certificate"},
     {"dlfunc", 2, 10, kNone, false, nullptr, nullptr, nullptr, "function of a shared library"},
     {"env", 1, 1, kYesNo, false, run_env, nullptr, nullptr, "variable of the environment"},
     {"extract", 2, 5, kYesNo, false, run_extract, parse_extract, nullptr, "field of a text"},
@@ -33,8 +33,8 @@ constexpr auto kRows = std::to_array<ItemRow>({
     {"perl", 1, 9, kNone, false, nullptr, nullptr, nullptr, "embedded Perl"},
     {"prvs", 2, 3, kNone, false, run_prvs, nullptr, nullptr, "signed address"},
     {"prvscheck", 2, 3, kNone, false, run_prvscheck, nullptr, nullptr, "check of a signed address"},
-    {"readfile", 1, 2, kNone, true, run_readfile, nullptr, nullptr, "contents of a file"},
-    {"readsocket", 2, 5, kNone, true, run_readsocket, nullptr, nullptr, "answer of a socket"},
+    {"readfile", 1, 2, kNone, true, run_readfile, nullptr, check_place, "contents of a file"},
+    {"readsocket", 2, 5, kNone, true, run_readsocket, nullptr, check_place, "answer of a socket"},
     {"reduce", 3, 3, kNone, false, run_reduce, nullptr, nullptr, "a list made one value"},
     {"run", 1, 1, kYesNo, true, run_run, parse_run, nullptr, "output of a command"},
     {"sg", 3, 3, kNone, false, run_sg, nullptr, check_sg, "substitution"},

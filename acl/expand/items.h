@@ -64,6 +64,9 @@ EvalStatus run_env(const Node& node, EvalContext& context, std::string& out);
 EvalStatus run_readfile(const Node& node, EvalContext& context, std::string& out);
 EvalStatus run_readsocket(const Node& node, EvalContext& context, std::string& out);
 
+// A name of a file, socket or ACL that certainly comes from outside is reported.
+bool check_place(Parser& parser, Node& node);
+
 // items_lookup.cc
 bool parse_lookup(Parser& parser, Node& node);
 EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out);

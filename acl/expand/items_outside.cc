@@ -3,6 +3,7 @@
 #include "acl/expand/call_acl.h"
 #include "acl/expand/items.h"
 #include "acl/expand/outside.h"
+#include "acl/expand/parser.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/uv_stream.h"
@@ -178,6 +179,11 @@ Task<Exchange> exchange(Loop& loop, const SocketPlace& place, const std::string&
 }
 
 }  // namespace
+
+bool check_place(Parser& parser, Node& node) {
+  parser.check_taint(node.parts[0], "as the name for " + quoted(node.text), parser.offset() - 1);
+  return true;
+}
 
 EvalStatus call_acl(const std::vector<Value>& arguments, EvalContext& context,
                     AclOutcome& outcome) {

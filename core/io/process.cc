@@ -105,6 +105,9 @@ std::vector<char*> pointers_of(std::vector<std::string>& words) {
 
 bool Child::start() {
   GODWIT_ASSERT(!options_.arguments.empty());
+  // A child that ends before it read its input must not end this process.
+  static const auto ignored = std::signal(SIGPIPE, SIG_IGN);
+  (void)ignored;
   if (options_.cancel != nullptr && options_.cancel->is_cancelled()) {
     error_ = Error(Errc::cancelled);
     return false;

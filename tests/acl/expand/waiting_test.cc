@@ -185,10 +185,19 @@ TEST(Taint, IsRefusedBySinks) {
 }
 
 TEST(Taint, IsSeenAtLoadWhereASinkIsCertain) {
-  config::Diagnostics diagnostics;
-  EXPECT_TRUE(compile_expansion(config::LocatedText("${expand:$h_subject:}"), {}, diagnostics));
-  ASSERT_EQ(diagnostics.all().size(), 1u);
-  EXPECT_EQ(diagnostics.all()[0].severity, config::Severity::warning);
+  constexpr std::string_view kTexts[] = {"${expand:$h_subject:}",
+                                         "${readfile{/dir/$local_part}}",
+                                         "${run{$sender_address}}",
+                                         "${acl{$domain}}",
+                                         "${readsocket{$sender_helo_name}{x}}",
+                                         "${lookup{a}lsearch{/dir/$domain}}"};
+  for (std::string_view text : kTexts) {
+    SCOPED_TRACE(text);
+    config::Diagnostics diagnostics;
+    EXPECT_TRUE(compile_expansion(config::LocatedText(std::string(text)), {}, diagnostics));
+    ASSERT_EQ(diagnostics.all().size(), 1u);
+    EXPECT_EQ(diagnostics.all()[0].severity, config::Severity::warning);
+  }
 }
 
 TEST(Headers, AreDecodedJoinedAndListed) {
@@ -200,6 +209,36 @@ TEST(Headers, AreDecodedJoinedAndListed) {
   EXPECT_EQ(world.run("$h_to:").text, "a@b,\nc@d");
   EXPECT_EQ(world.run("$lh_x:").text, " 1::2:  3 ");
   EXPECT_EQ(world.run("${if def:h_x:{y}{n}}${if def:h_y:{y}{n}}").text, "yn");
+}
+
+// O=Godwit, CN=mx.test, serial number 0x1234.
+constexpr std::string_view kCertificate =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBSDCB+6ADAgECAgISNDAFBgMrZXAwIzEPMA0GA1UECgwGR29kd2l0MRAwDgYD\n"
+    "VQQDDAdteC50ZXN0MB4XDTI2MTEyMTA4NDIwNFoXDTM2MTExODA4NDIwNFowIzEP\n"
+    "MA0GA1UECgwGR29kd2l0MRAwDgYDVQQDDAdteC50ZXN0MCowBQYDK2VwAyEAuWi/\n"
+    "l8+e9ircOjpdrGSDVPIea9E1kml6uWo5OOSwD9mjUzBRMB0GA1UdDgQWBBTBnpW0\n"
+    "dhPJSy2Dq1WdSNdwB4TqETAfBgNVHSMEGDAWgBTBnpW0dhPJSy2Dq1WdSNdwB4Tq\n"
+    "ETAPBgNVHRMBAf8EBTADAQH/MAUGAytlcANBACYgIna1cTUDFo/Zu1xjeE/2gug6\n"
+    "hy6U50yv1GtAZcDbfuyMXg+rNNPuLIrckc04RNk4JDfvY+g9SQP3pTAsZgM=\n"
+    "-----END CERTIFICATE-----\n";
+
+TEST(Certificates, GiveTheirFields) {
+  World world;
+  world.facts.message_variables["acl_m_cert"] = std::string(kCertificate);
+  const auto field = [&](const std::string& name) {
+    return world.run("${certextract{" + name + "}{$acl_m_cert}}").text;
+  };
+  EXPECT_EQ(field("version"), "3");
+  EXPECT_EQ(field("serial_number"), "1234");
+  EXPECT_EQ(field("subject"), "CN=mx.test,O=Godwit");
+  EXPECT_EQ(field("issuer"), "CN=mx.test,O=Godwit");
+  EXPECT_EQ(field("sig_algorithm"), "ED25519");
+  EXPECT_EQ(field("sha256").size(), 64u);
+  EXPECT_EQ(field("nosuch"), "bad field selector \"nosuch\" for certextract");
+  EXPECT_EQ(world.run("${certextract{version}{}{y}{n}}").text, "n");
+  EXPECT_EQ(world.run("${certextract{version}{no certificate}{y}{n}}").text,
+            "certextract needs a certificate");
 }
 
 }  // namespace
