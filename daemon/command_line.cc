@@ -67,6 +67,8 @@ constexpr std::array kRows{
     OptionRow{"-oX",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.interfaces = v; },                             "addresses and ports to listen on"},
     OptionRow{"-oP",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.pid_file = v; },                               "pid file"},
     OptionRow{"-q",      Shape::glued,      set_queue,                                                                                "queue run; -q10m every ten minutes; -qf forced, -qff with frozen messages"},
+    OptionRow{"-be",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::expand); },                      "expand strings: the arguments, or lines of standard input"},
+    OptionRow{"-bem",    Shape::with_value, [](CommandLine& l, std::string_view v) { set_mode(l, Mode::expand); l.message_file = v; }, "the same with the message in a file"},
     OptionRow{"-bp",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); },                  "list the queue"},
     OptionRow{"-bpa",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_all = true; }, "the same, with generated addresses"},
     OptionRow{"-bpc",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::count_queue); },                 "count the queue"},

@@ -25,6 +25,7 @@ enum class Mode : uint8_t {
   queue_run,     // -q
   act,           // -M...
   show,          // -Mvh, -Mvb, -Mvl, -Mvc
+  expand,        // -be, -bem
   worker,        // of the supervisor
   help,
 };
@@ -86,7 +87,9 @@ struct CommandLine {
   std::string sender_host_name;   // -oMs
   std::string sender_ident;       // -oMt
 
-  std::vector<std::string> arguments;  // message ids, recipients
+  std::string message_file;  // of -bem
+
+  std::vector<std::string> arguments;  // message ids, recipients, strings of -be
 };
 
 // `program` is the name that it was called by: "mailq", "sendmail", "rsmtp" and so on mean options.

@@ -161,6 +161,8 @@ int run_command(const CommandLine& line) {
       return submit_smtp(line, config);
     case Mode::submit:
       return submit_message(line, config);
+    case Mode::expand:
+      return expand_strings(line, config);
     case Mode::help:
       break;
   }

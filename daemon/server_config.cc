@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <system_error>
 
 namespace godwit::daemon {
 namespace {
@@ -188,7 +190,14 @@ void set_facts(ServerConfig& config, const LoadOptions& load) {
   facts.pid = getpid();
   facts.uid = getuid();
   facts.gid = getgid();
+  facts.caller_uid = facts.uid;
+  facts.caller_gid = facts.gid;
   facts.strict_acl_vars = options.strict_acl_vars;
+  facts.check_rfc2047_length = options.check_rfc2047_length;
+  facts.headers_charset = options.headers_charset;
+  facts.bounce_return_size_limit = options.bounce_return_size_limit;
+  std::error_code ignored;
+  facts.initial_directory = std::filesystem::current_path(ignored).string();
 }
 
 }  // namespace
@@ -214,6 +223,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   facts.smtp_active_hostname = active.empty() ? facts.primary_hostname : active;
   set_log_paths(at_start(*config->policy, "log_file_path", facts, diagnostics), *config,
                 diagnostics);
+  facts.log_directory = std::filesystem::path(config->log_paths.main).parent_path().string();
   config->log_paths.json = options.log_json_path;
   config->log_style.utc = options.timezone == "UTC";
   config->log_style.show_zone = options.log_timezone;

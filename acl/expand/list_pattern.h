@@ -56,6 +56,11 @@ class ListCompiler {
   virtual std::shared_ptr<const ListPattern> compile(ListKind kind, const config::LocatedText& text,
                                                      const ListOptions& options,
                                                      config::Diagnostics& diagnostics) const = 0;
+  // The text of a named list as it was written, for ${listnamed. Nothing where there is none.
+  virtual std::optional<std::string> text_of(ListKind kind, std::string_view name) const {
+    (void)kind, (void)name;
+    return std::nullopt;
+  }
 };
 
 }  // namespace godwit::acl

@@ -20,6 +20,7 @@ class Resolver;
 
 namespace godwit::acl {
 
+class ListCompiler;
 class Lookups;
 struct EvalContext;
 
@@ -40,6 +41,7 @@ struct Services {
   const AclCaller* acls = nullptr;
   hints::Database* rates = nullptr;  // of ratelimit
   hints::Database* seen = nullptr;   // of seen
+  const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
 };
 
 }  // namespace godwit::acl

@@ -303,6 +303,9 @@ class NamedListBuilder final : public ListNames {
 std::shared_ptr<const NamedLists> NamedLists::compile_all(const config::ConfigDocument& document,
                                                           Diagnostics& diagnostics) {
   auto lists = std::make_shared<NamedLists>();
+  for (const config::NamedList& list : document.lists) {
+    lists->texts_[static_cast<size_t>(list.kind)].emplace(list.name, list.value.text());
+  }
   NamedListBuilder(document, *lists, diagnostics).run();
   return lists;
 }
@@ -312,6 +315,13 @@ std::shared_ptr<const ListPattern> NamedLists::compile(ListKind kind, const Loca
                                                        Diagnostics& diagnostics) const {
   FinishedNames names(*this, NamedListBuilder::names_of);
   return compile_list(kind, text, options, *this, names, diagnostics);
+}
+
+std::optional<std::string> NamedLists::text_of(ListKind kind, std::string_view name) const {
+  const auto& texts = texts_[static_cast<size_t>(kind)];
+  const auto found = texts.find(name);
+  if (found == texts.end()) return std::nullopt;
+  return found->second;
 }
 
 std::shared_ptr<const ListPattern> NamedLists::find(ListKind kind, std::string_view name) const {

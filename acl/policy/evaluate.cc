@@ -262,6 +262,7 @@ Answer AclRun::run_condition(const AclStatement& statement, const AclCondition& 
     }
     if (!condition.text.is_constant()) tell({TraceKind::value, {}, {}, value.text, {}});
   }
+  value_tainted_ = value.tainted;
   const Answer answer = row.run(*this, condition, value.text);
   const Verb verb = statement.verb->verb;
   if (answer == Answer::discard && verb != Verb::accept && verb != Verb::discard) {

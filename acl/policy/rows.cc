@@ -164,7 +164,9 @@ Answer run_set(AclRun& run, const AclCondition& condition, const std::string& va
   EvalContext& context = run.context();
   AclVariables* table =
       condition.variable[4] == 'c' ? context.connection_variables : context.message_variables;
-  if (table != nullptr) table->insert_or_assign(condition.variable, value);
+  if (table != nullptr) {
+    table->insert_or_assign(condition.variable, AclValue(value, run.is_value_tainted()));
+  }
   return Answer::yes;
 }
 

@@ -25,6 +25,8 @@ class AclRun {
   // For the functions of rows.
   AclWhere where() const noexcept { return where_; }
   EvalContext& context() noexcept { return context_; }
+  // Whether the value of the condition or modifier under way came from outside.
+  bool is_value_tainted() const noexcept { return value_tainted_; }
   AclEffects& effects() noexcept { return outcome_.effects; }
   AclOutcome& outcome() noexcept { return outcome_; }
   Answer call(const AclCall& call);
@@ -56,6 +58,7 @@ class AclRun {
   AclOutcome outcome_;
   std::string user_message_;  // of the statement under way, or of the ACL that it called
   std::string log_message_;
+  bool value_tainted_ = false;
   bool log_message_given_ = false;  // by log_message, not taken from the user message
   int depth_ = 0;
 };
