@@ -44,6 +44,7 @@ struct ServerFacts {
   std::string headers_charset = "UTF-8";  // what $h_... is converted to
   std::string log_directory;
   std::string localhost_number;
+  std::string host_lookup_order;  // "bydns:byaddr"
   std::string initial_directory;
   int64_t bounce_return_size_limit = 100 * 1024;
   int64_t caller_uid = 0;  // who called the program, or sent a local message
@@ -62,8 +63,14 @@ struct TlsFacts {
 };
 
 struct ConnectionFacts {
-  std::optional<Endpoint> sender_host;  // none: a local message
-  std::string sender_host_name;         // verified reverse name; empty where none is known
+  std::optional<Endpoint> sender_host;           // none: a local message
+  std::string sender_host_name;                  // verified reverse name; empty where none is known
+  std::vector<std::string> sender_host_aliases;  // its other names that lead back
+  bool host_lookup_failed = false;               // asked, and there is none
+  bool host_lookup_deferred = false;             // asked, and could not be answered
+  std::optional<bool> sender_host_dnssec;        // of the look-up; unset: not asked
+  bool helo_verified = false;
+  bool helo_verify_failed = false;
   std::string sender_helo_name;
   std::string sender_ident;
   std::optional<Endpoint> interface;
@@ -131,14 +138,17 @@ struct AclValue {
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
 using AclVariables = std::map<std::string, AclValue, std::less<>>;
 
-struct Services;  // services.h
-class Trace;      // trace.h
+struct Services;       // services.h
+class Trace;           // trace.h
+class ClientIdentity;  // client.h
 
 struct EvalContext {
   const Services* services = nullptr;  // null: nothing can be asked
   Trace* trace = nullptr;              // null: nobody wants to see the steps
   const ServerFacts* server = nullptr;
   const ConnectionFacts* connection = nullptr;
+  ClientIdentity* client =
+      nullptr;  // who asks for the client's name when it is wanted; null: nobody
   const MessageFacts* message = nullptr;
   const AddressFacts* address = nullptr;
   AclVariables* connection_variables = nullptr;
@@ -167,6 +177,7 @@ struct EvalContext {
   std::string recipient_data;
   std::vector<std::string> headers_added;
   Findings findings;
+  std::string verify_mode;        // $verify_mode: "S" or "R" while an address is verified
   int64_t runrc = 0;              // $runrc
   std::string prvscheck_address;  // $prvscheck_...
   std::string prvscheck_keynum;

@@ -18,8 +18,9 @@ namespace godwit::hints {
 class Database;
 }
 namespace godwit::dns {
+class HostsFile;
 class Resolver;
-}
+}  // namespace godwit::dns
 
 namespace godwit::acl {
 
@@ -81,6 +82,7 @@ struct Services {
   Loop* loop = nullptr;
   Lookups* lookups = nullptr;
   dns::Resolver* resolver = nullptr;
+  const dns::HostsFile* hosts_file = nullptr;
   const AclCaller* acls = nullptr;
   hints::Database* rates = nullptr;     // of ratelimit
   hints::Database* seen = nullptr;      // of seen

@@ -101,6 +101,16 @@ struct AclEffects {
   Millis delay;  // all `delay`s together
 };
 
+// A sender whose verification failed or was deferred: logged, and told before the reply proper, the
+// first time in a message.
+struct SenderFailure {
+  std::string address;
+  bool deferred = false;
+  std::string log_message;
+  std::string user_message;
+  std::string failure_kind;
+};
+
 struct AclOutcome {
   AclVerdict verdict = AclVerdict::deny;
   // Reply for the client. Code 0: the caller's default for the verdict. `user_message` is without
@@ -113,6 +123,7 @@ struct AclOutcome {
   uint8_t log_reject_targets =
       static_cast<uint8_t>(LogTarget::main) | static_cast<uint8_t>(LogTarget::reject);
   AclEffects effects;
+  std::optional<SenderFailure> sender_failure;
 };
 
 struct CompiledAcl;  // statements; statement.h
