@@ -141,14 +141,15 @@ using AclVariables = std::map<std::string, AclValue, std::less<>>;
 struct Services;       // services.h
 class Trace;           // trace.h
 class ClientIdentity;  // client.h
+class AclRun;          // acl/policy/run.h
 
 struct EvalContext {
   const Services* services = nullptr;  // null: nothing can be asked
   Trace* trace = nullptr;              // null: nobody wants to see the steps
+  AclRun* acl_run = nullptr;           // the ACL under way, for ${acl
   const ServerFacts* server = nullptr;
   const ConnectionFacts* connection = nullptr;
-  ClientIdentity* client =
-      nullptr;  // who asks for the client's name when it is wanted; null: nobody
+  ClientIdentity* client = nullptr;  // asks for the client's name when it is wanted
   const MessageFacts* message = nullptr;
   const AddressFacts* address = nullptr;
   AclVariables* connection_variables = nullptr;
