@@ -32,6 +32,7 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
   evaluation_.trace = origin_.trace;
   evaluation_.server = &inbound_.config().facts;
   evaluation_.connection = &connection_;
+  evaluation_.client = &client_;
   evaluation_.message = &message_;
   evaluation_.address = &address_;
   evaluation_.connection_variables = &connection_variables_;
@@ -49,7 +50,10 @@ acl::EvalContext& SmtpSession::context() {
 bool SmtpSession::matches(const acl::ListPattern* list) {
   if (list == nullptr) return false;
   acl::ListSubject subject;
-  if (origin_.peer) subject.address = origin_.peer->address;
+  if (origin_.peer) {
+    subject.address = origin_.peer->address;
+    subject.is_client = true;
+  }
   return list->match(subject, context()).match == acl::Match::yes;
 }
 

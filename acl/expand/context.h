@@ -43,6 +43,7 @@ struct ServerFacts {
   bool check_rfc2047_length = true;       // encoded words over 75 bytes are left as they are
   std::string headers_charset = "UTF-8";  // what $h_... is converted to
   std::string log_directory;
+  bool return_error_details = false;  // smtp_return_error_details
   std::string localhost_number;
   std::string host_lookup_order;  // "bydns:byaddr"
   std::string initial_directory;
@@ -69,6 +70,8 @@ struct ConnectionFacts {
   bool host_lookup_failed = false;               // asked, and there is none
   bool host_lookup_deferred = false;             // asked, and could not be answered
   std::optional<bool> sender_host_dnssec;        // of the look-up; unset: not asked
+  bool unqualified_sender = false;               // the client may leave the domain of senders out
+  bool unqualified_recipient = false;            // and of recipients
   bool helo_verified = false;
   bool helo_verify_failed = false;
   std::string sender_helo_name;

@@ -28,6 +28,7 @@ struct Findings {
   struct Verified {
     bool ok = false;
     bool deferred = false;
+    bool is_callout = false;
     std::string user_message;
     std::string log_message;
     std::string failure_kind;

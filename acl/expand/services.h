@@ -73,6 +73,7 @@ class AddressVerifier {
     // $sender_verify_failure and its kin: qualify, route, mail, recipient, postmaster.
     std::string failure_kind;
     std::string address_data;  // what a router left in $address_data
+    bool is_callout = false;   // it was routed; the answer is of its hosts
   };
   virtual ~AddressVerifier() = default;
   virtual Answer verify(const Question& question, EvalContext& context) = 0;

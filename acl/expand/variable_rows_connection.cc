@@ -81,10 +81,6 @@ void sender_helo_verified(const ConnectionFacts& facts, std::string& out) {
 void sender_host_dnssec(const ConnectionFacts& facts, std::string& out) {
   if (facts.sender_host_dnssec) out += *facts.sender_host_dnssec ? "yes" : "no";
 }
-template <std::string Findings::*Member>
-void finding(const EvalContext& context, std::string& out) {
-  out += context.findings.*Member;
-}
 void sender_host_port(const ConnectionFacts& facts, std::string& out) {
   append_value(facts.sender_host ? facts.sender_host->port : 0, out);
 }
@@ -136,11 +132,11 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "identity that the authenticator gave", Taint::outside},
     {"authenticated_sender", field<&ConnectionFacts::authenticated_sender>,
      "AUTH parameter of MAIL", Taint::outside},
-    {"dnslist_domain", finding<&Findings::dnslist_domain>, "domain of the DNS list that matched"},
-    {"dnslist_matched", finding<&Findings::dnslist_matched>, "key that was found in it",
+    {"dnslist_domain", field<&Findings::dnslist_domain>, "domain of the DNS list that matched"},
+    {"dnslist_matched", field<&Findings::dnslist_matched>, "key that was found in it",
      Taint::outside},
-    {"dnslist_text", finding<&Findings::dnslist_text>, "its TXT record", Taint::outside},
-    {"dnslist_value", finding<&Findings::dnslist_value>, "its addresses", Taint::outside},
+    {"dnslist_text", field<&Findings::dnslist_text>, "its TXT record", Taint::outside},
+    {"dnslist_value", field<&Findings::dnslist_value>, "its addresses", Taint::outside},
     {"host_lookup_deferred", made<&host_lookup_deferred>,
      "1 where the client's name could not be asked for"},
     {"host_lookup_failed", made<&host_lookup_failed>, "1 where the client has no verified name"},
@@ -149,9 +145,9 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"received_ip_address", made<&received_ip_address>, "local address of the connection"},
     {"received_port", made<&received_port>, "local port of the connection"},
     {"received_protocol", field<&ConnectionFacts::received_protocol>, "\"esmtps\" and the like"},
-    {"recipient_verify_failure", finding<&Findings::recipient_verify_failure>,
+    {"recipient_verify_failure", field<&Findings::recipient_verify_failure>,
      "what failed of a recipient: qualify, route, mail, recipient, postmaster"},
-    {"sender_address_data", finding<&Findings::sender_address_data>,
+    {"sender_address_data", field<&Findings::sender_address_data>,
      "$address_data of a verified sender", Taint::outside},
     {"sender_fullhost", made<&sender_fullhost>, "name, HELO name and address of the client",
      Taint::outside},
@@ -168,7 +164,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"sender_ident", field<&ConnectionFacts::sender_ident>,
      "ident of the client, or login of a local sender", Taint::outside},
     {"sender_rcvhost", made<&sender_rcvhost>, "the client as Received: shows it", Taint::outside},
-    {"sender_verify_failure", finding<&Findings::sender_verify_failure>,
+    {"sender_verify_failure", field<&Findings::sender_verify_failure>,
      "what failed of a sender: qualify, route, mail, recipient, postmaster"},
     {"smtp_command", field<&ConnectionFacts::smtp_command>, "the command that is being handled",
      Taint::outside},

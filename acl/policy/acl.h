@@ -9,6 +9,7 @@
 #include "core/base/time.h"
 #include "core/config/diagnostics.h"
 #include "core/config/document.h"
+#include "core/config/log_selector.h"
 
 #include <cstdint>
 #include <map>
@@ -66,6 +67,7 @@ struct LogWrite {
   uint8_t targets = static_cast<uint8_t>(LogTarget::main);
   bool with_host = false;  // the line begins with H=... as rejections do
   std::string text;
+  std::optional<config::LogSelector> selector = {};  // only where it is on
 };
 
 // What the controls of an ACL asked for. Sticky: the session merges them into connection or
