@@ -232,7 +232,7 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch) {
   evaluation.now = queue_.services_.loop.clock().wall();
   LocalDelivery delivery{message_.envelope, message_.content,  recipient.route.local_part,
                          recipient.domain,  recipient.address, batch.return_path,
-                         evaluation,        evaluation.now};
+                         evaluation,        evaluation.now,    &queue_};
   DeliveryOutcome outcome = co_await batch.transport->deliver(queue_.services_.loop, delivery);
   bool is_first = true;
   settle(recipient, std::move(outcome), is_first);

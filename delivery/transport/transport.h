@@ -50,6 +50,16 @@ struct TransportOptions {
 };
 std::span<const config::OptionRow<TransportOptions>> transport_option_rows() noexcept;
 
+// Puts messages that transports make into the queue; the queue implements it.
+class MessageInjector {
+ public:
+  virtual ~MessageInjector() = default;
+  // Durable when it completes without error. `reference`: the message that it is about.
+  virtual Task<Result<void>> inject_message(std::string sender, std::vector<std::string> recipients,
+                                            std::string headers, std::string body,
+                                            std::string reference) = 0;
+};
+
 // One recipient of a local delivery. Everything outlives the task.
 struct LocalDelivery {
   const Envelope& envelope;
@@ -60,6 +70,7 @@ struct LocalDelivery {
   std::string_view return_path;  // envelope sender, or the router's errors_to
   acl::EvalContext& evaluation;  // with the address in it
   WallTime now;
+  MessageInjector* injector = nullptr;  // null: messages cannot be sent from here
 };
 
 struct TransportCompileContext {
@@ -120,6 +131,15 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
                                                      const TransportCompileContext& context);
+std::unique_ptr<Transport> make_pipe_transport(const config::Instance& instance,
+                                               const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> pipe_options();
+std::unique_ptr<Transport> make_autoreply_transport(const config::Instance& instance,
+                                                    const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> autoreply_options();
+std::unique_ptr<Transport> make_queuefile_transport(const config::Instance& instance,
+                                                    const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> queuefile_options();
 std::unique_ptr<config::OptionBinding> smtp_options();
 std::unique_ptr<config::OptionBinding> appendfile_options();
 
