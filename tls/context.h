@@ -14,7 +14,7 @@
 #include <vector>
 
 struct ssl_ctx_st;
-struct x509_store_st;
+struct x509_st;
 
 namespace godwit::tls {
 
@@ -45,6 +45,7 @@ class Context {
   const std::vector<std::string>& problems() const noexcept { return problems_; }
 
  protected:
+  friend class ContextLoader;
   Context() = default;
   ssl_ctx_st* native_ = nullptr;
   std::vector<FileStamp> files_;
@@ -56,15 +57,20 @@ class ServerContext final : public Context {
   // `tickets` may be null: then no session is resumed. It outlives the context.
   static Result<std::shared_ptr<const ServerContext>> load(const ServerSettings& settings,
                                                            TicketKeys* tickets, WallTime now);
-  // The proof to staple for the certificate that a session uses; empty where there is none that is
-  // good at `now`.
-  std::string staple_for(ssl_ctx_st* native, void* certificate, WallTime now) const;
+  ~ServerContext() override;
 
-  struct Proof;  // a parsed response
+  // The proof (DER) to staple for one of the context's certificates; null where there is none that
+  // is good at `now`.
+  const std::string* staple_for(x509_st* certificate, WallTime now) const;
+  TicketKeys* tickets() const noexcept { return tickets_; }
 
  private:
   friend class ServerLoader;
-  std::vector<std::string> proofs_;  // DER
+  struct Staple;
+  ServerContext() = default;
+
+  std::vector<std::unique_ptr<Staple>> staples_;
+  std::string alpn_;  // accepted names in wire form
   TicketKeys* tickets_ = nullptr;
 };
 
@@ -76,8 +82,12 @@ class ClientContext final : public Context {
 
  private:
   friend class ClientLoader;
-  std::string alpn_;
+  ClientContext() = default;
+
   bool can_verify_ = false;
 };
+
+// For checks of a configuration: what is wrong with a value of openssl_options; empty for nothing.
+std::string problem_with_options(const std::string& options);
 
 }  // namespace godwit::tls

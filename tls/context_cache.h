@@ -1,6 +1,6 @@
-// ServerContexts and ClientContexts: one context for each set of settings, loaded on the thread
-// pool, looked at again when a file behind it was replaced. A new file that is broken keeps the old
-// context and says so in the log.
+// ContextCache: one context for each set of settings, loaded on the thread pool, looked at again
+// when a file behind it was replaced. A new file that is broken keeps the old context and says so
+// in the log. One a worker.
 #pragma once
 
 #include "core/io/loop.h"
@@ -23,6 +23,8 @@ class ContextCache {
   ContextCache(const ContextCache&) = delete;
   ContextCache& operator=(const ContextCache&) = delete;
 
+  // The context for `settings` as its files are now (give or take kFileCheckInterval). Suspends
+  // only where files must be looked at.
   Task<Result<std::shared_ptr<const ServerContext>>> server(ServerSettings settings);
   Task<Result<std::shared_ptr<const ClientContext>>> client(ClientSettings settings);
   size_t size() const noexcept { return entries_.size(); }
@@ -32,10 +34,15 @@ class ContextCache {
     std::shared_ptr<const Context> context;
     Instant checked;
     uint64_t used = 0;
+    std::string problem;  // of the last look at the files, so that it is logged once
   };
-  template <class C, class S, class Load>
-  Task<Result<std::shared_ptr<const C>>> get(std::string key, S settings, Load load);
-  void report(const Context& context);
+  using Loaded = Result<std::shared_ptr<const Context>>;
+
+  // The entry that may be used as it is; null where files must be looked at first.
+  std::shared_ptr<const Context> fresh(const std::string& key);
+  // Keeps what a job brought; a null context says that `old` is as good as ever.
+  Loaded keep(const std::string& key, const std::shared_ptr<const Context>& old, Loaded loaded);
+  std::shared_ptr<const Context> known(const std::string& key) const;
   void make_room();
 
   Loop& loop_;

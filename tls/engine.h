@@ -9,6 +9,7 @@
 #pragma once
 
 #include "core/base/result.h"
+#include "core/base/time.h"
 #include "tls/dane.h"
 #include "tls/facts.h"
 
@@ -32,10 +33,12 @@ enum class Verify : uint8_t { no, attempt, require };
 struct ServerSession {
   Verify verify = Verify::no;     // of the client's certificate
   bool resumption = false;        // tls_resumption_hosts
+  WallTime now;                   // for tickets, proofs and certificates
   bool asks_for_context = false;  // pause once the server name is known (Handshake::wants_context)
 };
 
 struct ClientSession {
+  WallTime now;  // for proofs and certificates
   Verify verify = Verify::attempt;
   std::string sni;                 // empty: none is sent
   std::vector<std::string> names;  // one of which the certificate must have; empty: any will do
@@ -89,6 +92,8 @@ class Engine {
   ReadResult read(std::span<char> into);
   // True where read() would give bytes now.
   bool has_plaintext();
+  // True where read() may find something without more ciphertext.
+  bool has_unread() const noexcept;
   // Everything is taken into the output.
   Result<void> write(std::string_view bytes);
   // Tells the peer that nothing more will come. Once.
@@ -100,12 +105,18 @@ class Engine {
   SessionFacts facts() const;
   size_t pending_bytes() const noexcept { return input_.size() - input_at_; }
 
+  // What the library takes and gives: for its callbacks.
+  int get_ciphertext(char* into, int size);  // -1: nothing there yet
+  int put_ciphertext(const char* bytes, int size);
+
  private:
   friend struct EngineCallbacks;
   Engine() = default;
   void attach();
-  void fail(std::string_view where);
-  void settle();
+  void set_server_verify();
+  void fail(std::string_view otherwise);
+  void judge_status();
+  void note_resumption();
 
   ssl_st* ssl_ = nullptr;
   std::shared_ptr<const ServerContext> server_;
@@ -118,6 +129,7 @@ class Engine {
   std::string failure_;
   std::string proof_problem_;
   size_t input_at_ = 0;
+  WallTime now_;
   OcspState ocsp_ = OcspState::not_requested;
   uint8_t resumption_ = 0;
   Verify verify_ = Verify::no;

@@ -38,6 +38,7 @@ struct SessionFacts {
   std::string sni;
   std::string alpn;
   std::string verify_error;  // why peer_check is `no`; empty where nothing was checked
+  std::string ocsp_problem;  // why there is no verified proof
   int64_t bits = 0;
   PeerCheck peer_check = PeerCheck::no;
   OcspState ocsp = OcspState::not_requested;

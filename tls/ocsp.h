@@ -1,5 +1,5 @@
 // OCSP: files of responses to staple, and the judgement of a response by whoever would staple it or
-// was given it. RFC 6960, 6066 8. Bytes in, verdicts out; the time is passed in.
+// was given it. Bytes in, verdicts out; times are given or passed in. RFC 6960, 6066 8.
 #pragma once
 
 #include "core/base/result.h"
@@ -27,26 +27,26 @@ struct OcspFile {
 };
 std::vector<OcspFile> parse_ocsp_list(std::string_view list);
 
-// Whether `der` proves that `certificate` is good at `now`, for a server that would staple it.
-// `chain` has the issuers that the server knows. The error says why not.
-struct StapleQuestion {
-  x509_st* certificate = nullptr;
-  stack_st_X509* chain = nullptr;  // may be null
-  WallTime now;
-};
-Result<void> judge_staple(std::string_view der, const StapleQuestion& question);
+// What a response that is signed by the right hand says of a certificate.
+struct OcspProof {
+  enum class Status : uint8_t { good, revoked, unknown };
+  Status status = Status::unknown;
+  std::string reason;  // of a revocation; empty for none given
+  WallTime from;       // thisUpdate
+  WallTime until;      // nextUpdate, or the end of a delegated signer's certificate if sooner
+  bool has_until = false;
 
-// The same for a client: signed by whom `store` trusts, by way of `chain`, at `now`.
-struct ProofQuestion {
-  x509_st* certificate = nullptr;
-  stack_st_X509* chain = nullptr;  // the verified chain of the peer, leaf first
-  x509_store_st* store = nullptr;
-  WallTime now;
+  // In date, with clocks that differ a little. A proof without nextUpdate never is.
+  bool is_current(WallTime now) const noexcept;
 };
-Result<void> judge_proof(std::string_view der, const ProofQuestion& question);
 
-// The signature of a response alone: who signed, and with what right (RFC 6960 4.2.2.2).
+// Reads what `der` says of `certificate`. `chain` has its issuers, and who it is signed by must be
+// one of them, or be authorised by its issuer; they are taken as trusted. Times are not judged.
+// The error says what is wrong: no response, a bad signature, another certificate.
+Result<OcspProof> examine_ocsp(std::string_view der, x509_st* certificate, stack_st_X509* chain);
+
+// The signature of a response: who signed, and with what right (RFC 6960 4.2.2.2).
 Result<void> verify_ocsp_signature(std::string_view der, stack_st_X509* untrusted,
-                                   x509_store_st* store);
+                                   x509_store_st* trusted);
 
 }  // namespace godwit::tls

@@ -32,7 +32,6 @@ struct ClientSettings {
   std::string ciphers;              // tls_require_ciphers, or dane_require_tls_ciphers
   std::string options;              // openssl_options
   std::string alpn;                 // tls_alpn: names to offer; empty: none
-  int64_t dh_bits_min = 1024;       // tls_dh_min_bits
   bool operator==(const ClientSettings&) const = default;
   std::string cache_key() const;
 };

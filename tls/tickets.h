@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cstdint>
-#include <mutex>
 
 namespace godwit::tls {
 
@@ -26,26 +25,26 @@ struct TicketKey {
   std::array<unsigned char, 32> mac_key{};
 };
 
+// Belongs to the loop's thread.
 class TicketKeys {
  public:
-  explicit TicketKeys(const TicketSecret& secret) : secret_(secret.bytes), since_(secret.since) {}
+  explicit TicketKeys(const TicketSecret& secret);
+  ~TicketKeys();
   TicketKeys(const TicketKeys&) = delete;
   TicketKeys& operator=(const TicketKeys&) = delete;
 
   // The key for new tickets at `now`.
-  TicketKey current(WallTime now);
-  // The key called `name`; `is_old` where a new ticket is to be given. False for an unknown one.
-  bool find(const unsigned char* name, WallTime now, TicketKey& out, bool& is_old);
+  const TicketKey& current(WallTime now);
+  // The key called `name` (16 bytes), or null. It may be the one before the current.
+  const TicketKey* find(const unsigned char* name, WallTime now);
 
  private:
   void advance(WallTime now);
 
   std::array<unsigned char, 32> secret_;
-  WallTime since_;
+  WallTime since_;  // of the current key
   TicketKey current_;
   TicketKey previous_;
-  bool has_current_ = false;
-  bool has_previous_ = false;
 };
 
 }  // namespace godwit::tls

@@ -41,7 +41,9 @@ class TlsStream final : public ByteStream {
   struct Pump;
   static Pump read_some(TlsStream& self);
   static Pump write_all(TlsStream& self, std::string bytes);
-  void on_read(const Result<std::string_view>& got);
+  bool on_read(const Result<std::string_view>& got);
+  void take_ciphertext(const Result<std::string_view>& got);
+  bool decrypt();
   void on_written(const Result<void>& sent);
   void flush();
 
