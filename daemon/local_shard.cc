@@ -42,8 +42,9 @@ Result<void> LocalShard::open(const std::string& name) {
   hints_ = open_hints(config_->spool_directory, log_);
   dir_ = config_->spool_directory + "/shards/" + name;
   is_commands_own_ = !name.starts_with('w');
-  const delivery::DeliveryServices services{loop_,   nullptr, log_, hosts_,
-                                            *hints_, random_, ids_, config_->facts};
+  const delivery::DeliveryServices services{loop_,         nullptr,      log_, hosts_,
+                                            *hints_,       random_,      ids_, config_->facts,
+                                            tls_contexts_, tls_sessions_};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

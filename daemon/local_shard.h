@@ -6,6 +6,8 @@
 #include "daemon/server_config.h"
 #include "delivery/queue/queue.h"
 #include "delivery/retry/hints.h"
+#include "tls/context_cache.h"
+#include "tls/session_cache.h"
 
 #include <memory>
 #include <string>
@@ -32,6 +34,7 @@ class LocalShard {
   spool::Store& store() noexcept { return *store_; }
   delivery::Queue& queue() noexcept { return *queue_; }
   message::MessageIdGenerator& ids() noexcept { return ids_; }
+  tls::ContextCache& tls_contexts() noexcept { return tls_contexts_; }
 
  private:
   std::shared_ptr<const ServerConfig> config_;
@@ -41,6 +44,8 @@ class LocalShard {
   Random random_;
   message::MessageIdGenerator ids_;
   delivery::SystemHostFinder hosts_;
+  tls::ContextCache tls_contexts_{loop_, log_, nullptr};
+  tls::SessionCache tls_sessions_;
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;

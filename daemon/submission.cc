@@ -91,8 +91,9 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
     origin.is_batch = line.mode == Mode::batch_smtp;
     StdioStream stream(origin.is_batch);
     const acl::Services asks{&shard.loop(), nullptr, nullptr, nullptr};
-    const InboundServices services{shard.loop(), shard.store(), shard.queue(), shard.log(),
-                                   shard.ids(),  *counts,       asks};
+    const InboundServices services{shard.loop(), shard.store(),       shard.queue(),
+                                   shard.log(),  shard.ids(),         *counts,
+                                   asks,         shard.tls_contexts()};
     Inbound inbound(config, services);
     accepted = shard.wait(converse(inbound, stream, std::move(origin), clean));
   }

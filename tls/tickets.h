@@ -1,7 +1,8 @@
 // TicketKeys: what session tickets are sealed with. All workers of a server start from one secret
 // that the supervisor makes and that never meets a disk; each derives the key of the hour from it,
-// so that any worker opens a ticket of any other without talking to it. The secret moves on by a
-// one-way step every hour, so keys of the past cannot be computed again. RFC 5077 5.5, 8446 4.6.1.
+// so that any worker opens a ticket of any other without talking to it. A worker's secret moves on
+// by a one-way step every hour: it cannot compute the keys of the past again (the supervisor's
+// first secret, in its memory, could). RFC 5077 5.5, 8446 4.6.1.
 #pragma once
 
 #include "core/base/time.h"

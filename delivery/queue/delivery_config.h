@@ -13,6 +13,11 @@
 
 #include <memory>
 
+namespace godwit::tls {
+class ContextCache;
+class SessionCache;
+}  // namespace godwit::tls
+
 namespace godwit::delivery {
 
 struct DeliveryConfig {
@@ -39,6 +44,8 @@ struct DeliveryServices {
   Random& random;
   message::MessageIdGenerator& ids;
   const acl::ServerFacts& server;
+  tls::ContextCache& tls;
+  tls::SessionCache& tls_sessions;
 };
 
 }  // namespace godwit::delivery
