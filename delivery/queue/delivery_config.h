@@ -8,6 +8,7 @@
 #include "core/spool/store.h"
 #include "delivery/retry/keeper.h"
 #include "delivery/route/router.h"
+#include "delivery/transport/dane_policy.h"
 #include "delivery/transport/transport.h"
 #include "protocol/message/message_id.h"
 
@@ -46,6 +47,7 @@ struct DeliveryServices {
   const acl::ServerFacts& server;
   tls::ContextCache& tls;
   tls::SessionCache& tls_sessions;
+  DaneFinder* dane = nullptr;  // null: nobody asks for TLSA records
 };
 
 }  // namespace godwit::delivery

@@ -41,6 +41,8 @@ enum ErrorNumber : int {
   kErrorUnknownHost = -2,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
+  kErrorTlsFailure = -37,
+  kErrorTlsRequired = -38,
   kErrorRcpt4xx = -44,
   kErrorMail4xx = -45,
   kErrorData4xx = -46,

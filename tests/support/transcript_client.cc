@@ -124,11 +124,20 @@ bool ClientPlay::handle(const ClientEvent& found) {
       intents_.pop_front();
       if (intent == "quit") {
         engine_->quit();
+      } else if (intent == "starttls") {
+        engine_->starttls();
       } else {
         engine_->begin(parse_begin(intent));
       }
       return true;
     }
+    case ClientEventKind::tls_ready:
+      event("tls ready");
+      engine_->tls_started();
+      return true;
+    case ClientEventKind::tls_refused:
+      event("tls refused: " + std::to_string(engine_->tls_refusal().code));
+      return true;
     case ClientEventKind::send_body:
       send_body(found.form);
       return true;
