@@ -232,9 +232,11 @@ void Engine::fail(std::string_view otherwise) {
   failed_ = true;
   failure_ = take_library_error(otherwise);
   const long verified = SSL_get_verify_result(ssl_);
-  if (proof_problem_.empty() && verified == X509_V_OK) return;
-  const bool is_proof = verified == X509_V_OK;
-  failure_ += ": " + (is_proof ? proof_problem_ : X509_verify_cert_error_string(verified));
+  if (requires_ocsp_ && !proof_problem_.empty()) {
+    failure_ += ": " + proof_problem_;
+  } else if (verified != X509_V_OK && (uses_dane_ || verify_ == Verify::require)) {
+    failure_ += std::string(": ") + X509_verify_cert_error_string(verified);
+  }
 }
 
 // Looks at the proof that a server sent, or did not.
