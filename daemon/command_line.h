@@ -17,12 +17,15 @@ enum class Mode : uint8_t {
   daemon,        // -bd, -bdf, and -q10m
   smtp,          // -bs
   batch_smtp,    // -bS
+  test_session,  // -bh
   check_config,  // -bV
   list_queue,    // -bp and its kin
+  print_config,  // -bP
   count_queue,   // -bpc
   queue_run,     // -q
   act,           // -M...
   show,          // -Mvh, -Mvb, -Mvl, -Mvc
+  expand,        // -be, -bem
   worker,        // of the supervisor
   help,
 };
@@ -59,6 +62,7 @@ struct CommandLine {
   std::string queue_interval;  // "10m" of -q10m
   std::string worker;          // --worker=...
   std::string announcement;    // --announce=...
+  std::string test_host;       // -bh
 
   MessageAction action = MessageAction::none;
   // -q
@@ -83,7 +87,9 @@ struct CommandLine {
   std::string sender_host_name;   // -oMs
   std::string sender_ident;       // -oMt
 
-  std::vector<std::string> arguments;  // message ids, recipients
+  std::string message_file;  // of -bem
+
+  std::vector<std::string> arguments;  // message ids, recipients, strings of -be
 };
 
 // `program` is the name that it was called by: "mailq", "sendmail", "rsmtp" and so on mean options.

@@ -1,6 +1,8 @@
 #include "daemon/commands.h"
 
 #include "core/config/values.h"
+#include "daemon/features.h"
+#include "daemon/print_config.h"
 #include "daemon/supervisor.h"
 #include "daemon/worker.h"
 
@@ -54,7 +56,9 @@ std::string names_of(const auto& rows, auto name_of) {
 
 int print_version(const LoadOptions& load) {
   std::printf("%s version %s\n", std::string(kProgramName).c_str(), std::string(kVersion).c_str());
-  std::printf("Support for: crypteq iconv() IPv6 Event-driven DSN PIPELINING CHUNKING SMTPUTF8\n");
+  const std::string support =
+      names_of(feature_rows(), [](const FeatureRow& row) { return row.support; });
+  std::printf("Support for:%s\n", support.c_str());
   const std::string routers =
       names_of(delivery::router_driver_rows(), [](const delivery::RouterDriverRow& row) {
         return row.make != nullptr ? row.name : std::string_view();
@@ -139,6 +143,10 @@ int run_command(const CommandLine& line) {
       return run_daemon(line, config, load);
     case Mode::worker:
       return run_worker(line, config);
+    case Mode::test_session:
+      return test_session(line, config);
+    case Mode::print_config:
+      return print_config(*config, line.arguments, ::getuid() == 0);
     case Mode::list_queue:
       return list_queue(line, config);
     case Mode::count_queue:
@@ -154,6 +162,8 @@ int run_command(const CommandLine& line) {
       return submit_smtp(line, config);
     case Mode::submit:
       return submit_message(line, config);
+    case Mode::expand:
+      return expand_strings(line, config);
     case Mode::help:
       break;
   }

@@ -21,7 +21,11 @@ int show_messages(const CommandLine& line, const ConfigPointer& config);
 
 // submission.cc: -bm, -t, -bs, -bS
 int submit_message(const CommandLine& line, const ConfigPointer& config);
+int test_session(const CommandLine& line, const ConfigPointer& config);
 int submit_smtp(const CommandLine& line, const ConfigPointer& config);
+
+// expansion_commands.cc: -be, -bem
+int expand_strings(const CommandLine& line, const ConfigPointer& config);
 
 // Tells a running daemon to look for shards without owner; false where there is none.
 bool tell_daemon_to_adopt(const ServerConfig& config);

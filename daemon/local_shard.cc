@@ -17,6 +17,11 @@ Task<bool> close_store(spool::Store& store) {
   co_return true;
 }
 
+Task<bool> close_names(Names& names) {
+  co_await names.close();
+  co_return true;
+}
+
 Task<bool> join_queue(delivery::Queue& queue) {
   co_await queue.join();
   co_return true;
@@ -30,21 +35,25 @@ LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config)
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall(),
            config_->id_form()),
-      hosts_(loop_, !config_->options().disable_ipv6) {}
+      names_(loop_, *config_) {
+  evaluators_.loop = &loop_;
+  names_.provide(evaluators_);
+}
 
 LocalShard::~LocalShard() {
   close();
+  wait(close_names(names_));
 }
 
 Result<void> LocalShard::open(const std::string& name) {
   const Result<void> made = make_spool_directories(*config_);
   if (!made) return made;
-  hints_ = open_hints(config_->spool_directory, log_);
+  hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   dir_ = config_->spool_directory + "/shards/" + name;
   is_commands_own_ = !name.starts_with('w');
-  const delivery::DeliveryServices services{loop_,         nullptr,      log_, hosts_,
-                                            *hints_,       random_,      ids_, config_->facts,
-                                            tls_contexts_, tls_sessions_};
+  const delivery::DeliveryServices services{
+      loop_, nullptr,        log_,          names_.hosts(), *hints_,        random_,
+      ids_,  config_->facts, tls_contexts_, tls_sessions_,  &names_.dane(), &evaluators_};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/io/log_writer.h"
+#include "daemon/resolver_setup.h"
 #include "daemon/server_config.h"
 #include "delivery/queue/queue.h"
 #include "delivery/retry/hints.h"
@@ -43,7 +44,8 @@ class LocalShard {
   SystemFiles files_;
   Random random_;
   message::MessageIdGenerator ids_;
-  delivery::SystemHostFinder hosts_;
+  Names names_;
+  acl::Services evaluators_;
   tls::ContextCache tls_contexts_{loop_, log_, nullptr};
   tls::SessionCache tls_sessions_;
   std::unique_ptr<retry::HintStore> hints_;

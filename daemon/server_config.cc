@@ -3,12 +3,16 @@
 #include "core/base/ascii.h"
 #include "core/config/files.h"
 #include "core/config/values.h"
+#include "daemon/features.h"
+#include "daemon/resolver_setup.h"
 #include "delivery/route/host_finder.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <system_error>
 
 namespace godwit::daemon {
 namespace {
@@ -180,7 +184,14 @@ void set_facts(ServerConfig& config, const LoadOptions& load) {
   facts.pid = getpid();
   facts.uid = getuid();
   facts.gid = getgid();
+  facts.caller_uid = facts.uid;
+  facts.caller_gid = facts.gid;
   facts.strict_acl_vars = options.strict_acl_vars;
+  facts.check_rfc2047_length = options.check_rfc2047_length;
+  facts.headers_charset = options.headers_charset;
+  facts.bounce_return_size_limit = options.bounce_return_size_limit;
+  std::error_code ignored;
+  facts.initial_directory = std::filesystem::current_path(ignored).string();
 }
 
 }  // namespace
@@ -191,6 +202,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config::DiskFiles files;
   config::ReadOptions read;
   read.overrides = load.overrides;
+  read.builtin_macros = builtin_macros();
   config->document = config::read_document(load.path, files, read, diagnostics);
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
@@ -205,6 +217,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   facts.smtp_active_hostname = active.empty() ? facts.primary_hostname : active;
   set_log_paths(at_start(*config->policy, "log_file_path", facts, diagnostics), *config,
                 diagnostics);
+  facts.log_directory = std::filesystem::path(config->log_paths.main).parent_path().string();
   config->log_paths.json = options.log_json_path;
   config->log_style.utc = options.timezone == "UTC";
   config->log_style.show_zone = options.log_timezone;
@@ -216,6 +229,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   if (config->pid_file_path.empty())
     config->pid_file_path = config->spool_directory + "/exim-daemon.pid";
   set_listen(load, *config, diagnostics);
+  check_dns_options(options, diagnostics);
   return config;
 }
 

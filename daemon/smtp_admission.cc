@@ -97,6 +97,7 @@ smtp::ServerLimits SmtpSession::limits() {
     out.bare_line_ends = smtp::BareLineEnds::keep;
     out.enforce_sync = false;
   }
+  if (origin_.is_test) out.enforce_sync = false;
   if (!matches(expressions.nonmail_hosts)) out.max_nonmail = UINT32_MAX;
   out.accept_junk_helo = matches(expressions.junk_helo_hosts);
   out.require_helo = origin_.peer && matches(expressions.require_helo_hosts);
@@ -154,7 +155,7 @@ smtp::Offer SmtpSession::offer() {
   if (inbound_.options().accept_8bitmime) offer.extensions.set(Extension::eight_bit_mime);
   if (!controls_.no_pipelining && matches(expressions.pipelining_hosts))
     offer.extensions.set(Extension::pipelining);
-  if (origin_.peer && tls_ == nullptr &&
+  if (origin_.peer && !origin_.is_test && tls_ == nullptr &&
       inbound_.tls_rules().advertises(client_subject(), context()))
     offer.extensions.set(Extension::starttls);
   if (matches(expressions.chunking_hosts)) offer.extensions.set(Extension::chunking);

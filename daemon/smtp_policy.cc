@@ -99,7 +99,10 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   judgement.verdict = outcome.verdict;
   judgement.message = outcome.user_message;
   const Millis delay = outcome.effects.delay;
-  if (outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
+  write_notes(outcome.effects.log_writes);
+  // What an ACL for the end of a session says changes nothing.
+  const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
+  if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
     log_rejection(where, outcome, subject);
     judgement.drop = outcome.verdict == AclVerdict::drop;
     const bool defers = outcome.verdict == AclVerdict::defer;
@@ -150,17 +153,20 @@ Task<bool> SmtpSession::judge(AclWhere where, smtp::ReplyView accepted, std::str
   co_return false;
 }
 
-void SmtpSession::apply(acl::AclEffects&& effects) {
-  for (const acl::LogWrite& write : effects.log_writes) {
+void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
+  for (const acl::LogWrite& write : notes) {
+    const std::string text = (write.with_host ? host_text() + " " : "") + write.text;
     const auto wants = [&](acl::LogTarget target) {
       return (write.targets & static_cast<uint8_t>(target)) != 0;
     };
-    if (wants(acl::LogTarget::main)) log(LogEvent::note, write.text);
-    if (wants(acl::LogTarget::reject)) log(LogEvent::note, write.text, LogFiles::reject);
-    if (wants(acl::LogTarget::panic)) log(LogEvent::note, write.text, LogFiles::panic);
+    if (wants(acl::LogTarget::main)) log(LogEvent::note, text);
+    if (wants(acl::LogTarget::reject)) log(LogEvent::note, text, LogFiles::reject);
+    if (wants(acl::LogTarget::panic)) log(LogEvent::note, text, LogFiles::panic);
   }
-  for (acl::HeaderAddition& addition : effects.headers_added)
-    headers_added_.push_back(std::move(addition));
+}
+
+void SmtpSession::apply(acl::AclEffects&& effects) {
+  header_edits_.take(effects);
   acl::AclControls& asked = effects.controls;
   controls_.queue_only |= asked.queue_only;
   controls_.freeze |= asked.freeze;

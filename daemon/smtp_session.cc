@@ -28,6 +28,7 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
   connection_.sender_host = origin_.peer;
   connection_.interface = origin_.local;
   evaluation_.services = &inbound_.services().asks;
+  evaluation_.trace = origin_.trace;
   evaluation_.server = &inbound_.config().facts;
   evaluation_.connection = &connection_;
   evaluation_.message = &message_;
@@ -80,6 +81,7 @@ Task<bool> SmtpSession::fill() {
   }
   const std::string& host = inbound_.config().facts.smtp_active_hostname;
   if (!got && got.error().code() == Errc::timed_out) {
+    connection_.smtp_notquit_reason = incoming_.writer ? "data-timeout" : "command-timeout";
     log(LogEvent::connection_lost,
         incoming_.writer ? "SMTP data timeout (message abandoned) on connection from " +
                                host_text().substr(2) + " F=<" + sender_ + ">"
@@ -136,10 +138,21 @@ Task<void> SmtpSession::converse() {
     if (!goes_on) break;
   }
   if (incoming_.writer) forget_transaction();
+  if (!said_quit_) co_await ask_notquit();
+}
+
+// acl_smtp_notquit: the session ends without QUIT. What the ACL says has no effect but its own.
+Task<void> SmtpSession::ask_notquit() {
+  if (!inbound_.config().policy->acl(acl::AclWhere::notquit).is_set()) co_return;
+  if (connection_.smtp_notquit_reason.empty())
+    connection_.smtp_notquit_reason = stop_requested_ ? "signal-exit" : "connection-lost";
+  const Judgement judgement = co_await ask(acl::AclWhere::notquit, {});
+  (void)judgement;
 }
 
 // False where the session is over.
 Task<bool> SmtpSession::handle(const smtp::Event& event) {
+  evaluation_.findings.command_rates.clear();
   switch (event.kind) {
     case EventKind::body_chunk:
       co_await on_body_chunk(event.text);
@@ -192,6 +205,7 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
               ? inbound_.config().facts.smtp_active_hostname + " closing connection"
               : judgement.message;
       engine_.reply({221, "2.0.0", text});
+      said_quit_ = true;
       break;
     }
     case EventKind::error:

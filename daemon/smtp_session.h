@@ -4,6 +4,7 @@
 #pragma once
 
 #include "acl/policy/acl.h"
+#include "daemon/header_edits.h"
 #include "daemon/inbound.h"
 #include "protocol/smtp/server_engine.h"
 #include "protocol/spool_format/envelope.h"
@@ -25,6 +26,8 @@ struct SessionOrigin {
   int64_t gid = 0;
   bool is_batch = false;  // -bS: no replies are read, errors end it
   bool tls_on_connect = false;
+  bool is_test = false;  // -bh: nothing is kept
+  acl::Trace* trace = nullptr;
 };
 
 class SmtpSession {
@@ -92,6 +95,7 @@ class SmtpSession {
   Task<bool> greet();
   Task<void> converse();
   Task<bool> handle(const smtp::Event& event);
+  Task<void> ask_notquit();
 
   // --- Commands
   Task<void> on_helo(std::string_view name);
@@ -110,7 +114,6 @@ class SmtpSession {
   Envelope make_envelope() const;
   std::string worded_received_line();
   std::string native_received_line() const;
-  std::string header_section(std::string received) const;
   std::string arrival_line(const Envelope& envelope) const;
   std::string message_id_value() const;
   void forget_transaction();
@@ -124,6 +127,7 @@ class SmtpSession {
   };
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
   Task<bool> judge(acl::AclWhere where, smtp::ReplyView accepted, std::string_view subject);
+  void write_notes(const std::vector<acl::LogWrite>& notes);
   void apply(acl::AclEffects&& effects);
   acl::EvalContext& context();
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
@@ -152,7 +156,7 @@ class SmtpSession {
   std::vector<EnvelopeRecipient> recipients_;
   std::string sender_;
   acl::AclControls controls_;
-  std::vector<acl::HeaderAddition> headers_added_;
+  HeaderEdits header_edits_;
   WallTime connected_;
   Seconds receive_timeout_{300};
   uint32_t messages_accepted_ = 0;
@@ -165,6 +169,7 @@ class SmtpSession {
   bool smtputf8_ = false;
   bool waiting_for_command_ = false;
   bool stop_requested_ = false;
+  bool said_quit_ = false;
   bool had_errors_ = false;
   bool discard_message_ = false;
   bool counted_ = false;

@@ -4,10 +4,13 @@
 #include "protocol/message/submission.h"
 
 #include "core/config/values.h"
+#include "core/io/fiber.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
+#include "daemon/header_edits.h"
 #include "daemon/local_shard.h"
 #include "daemon/smtp_session.h"
+#include "daemon/worker.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
@@ -90,7 +93,12 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
     origin.gid = getgid();
     origin.is_batch = line.mode == Mode::batch_smtp;
     StdioStream stream(origin.is_batch);
-    const acl::Services asks{&shard.loop(), nullptr, nullptr, nullptr};
+    const auto rates = open_hints(config->spool_directory, "ratelimit", shard.log());
+    const auto seen = open_hints(config->spool_directory, "seen", shard.log());
+    acl::Services asks;
+    asks.loop = &shard.loop();
+    asks.rates = rates.get();
+    asks.seen = seen.get();
     const InboundServices services{shard.loop(), shard.store(),       shard.queue(),
                                    shard.log(),  shard.ids(),         *counts,
                                    asks,         shard.tls_contexts()};
@@ -208,6 +216,70 @@ Envelope envelope_of(const CommandLine& line, const ServerConfig& config,
   return envelope;
 }
 
+Task<acl::AclOutcome> evaluate_acl(const acl::CompiledPolicy& policy, const acl::AclCall& call,
+                                   acl::AclWhere where, acl::EvalContext& context) {
+  auto evaluate = [&] { return policy.acls().evaluate(call, where, context); };
+  co_return co_await on_fiber(evaluate);
+}
+
+// acl_not_smtp_start and acl_not_smtp. False: rejected, which was said. EXIM.md 2.3.
+bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter& who,
+                 Envelope& envelope, const message::Submission& submission, HeaderEdits& edits) {
+  const acl::CompiledPolicy& policy = *config.policy;
+  acl::ConnectionFacts connection;
+  connection.sender_ident = envelope.ident;
+  connection.received_protocol = envelope.protocol;
+  acl::MessageFacts facts;
+  facts.id = envelope.message_id;
+  facts.sender_address = envelope.sender;
+  for (const EnvelopeRecipient& recipient : envelope.recipients)
+    facts.recipients.push_back(recipient.address);
+  facts.headers = submission.headers;
+  facts.size = static_cast<int64_t>(submission.headers.size() + 2 + submission.body.size());
+  facts.received_at = envelope.received;
+  acl::AclVariables connection_variables;
+  acl::AclVariables message_variables;
+  acl::Services asks;
+  asks.loop = &shard.loop();
+  acl::EvalContext context;
+  context.services = &asks;
+  context.server = &config.facts;
+  context.connection = &connection;
+  context.message = &facts;
+  context.connection_variables = &connection_variables;
+  context.message_variables = &message_variables;
+  context.now = envelope.received;
+  context.utc = config.log_style.utc;
+  for (const acl::AclWhere where : {acl::AclWhere::not_smtp_start, acl::AclWhere::not_smtp}) {
+    const acl::AclCall& call = policy.acl(where);
+    if (!call.is_set()) continue;
+    acl::AclOutcome outcome = shard.wait(evaluate_acl(policy, call, where, context));
+    for (const acl::LogWrite& note : outcome.effects.log_writes)
+      shard.log().main(LogEvent::note, envelope.message_id, note.text);
+    edits.take(outcome.effects);
+    envelope.queue_only = envelope.queue_only || outcome.effects.controls.queue_only;
+    envelope.frozen_at_start = envelope.frozen_at_start || outcome.effects.controls.freeze;
+    // What acl_not_smtp_start says beside its effects has no meaning.
+    const bool accepts = outcome.verdict == acl::AclVerdict::accept;
+    if (where == acl::AclWhere::not_smtp_start || accepts) continue;
+    const std::string reason =
+        outcome.log_message.empty() ? "Administrative prohibition" : outcome.log_message;
+    shard.log().write(
+        {LogEvent::rejected,
+         LogFiles::main_and_reject,
+         envelope.message_id,
+         "U=" + who.login + " F=<" + envelope.sender + "> rejected by non-SMTP ACL: " + reason,
+         {}});
+    if (outcome.verdict == acl::AclVerdict::discard) return false;
+    std::fprintf(stderr, "godwit: the message was rejected: %s\n", reason.c_str());
+    return false;
+  }
+  for (const auto& [name, value] : connection_variables)
+    envelope.variables.push_back({name, value});
+  for (const auto& [name, value] : message_variables) envelope.variables.push_back({name, value});
+  return true;
+}
+
 }  // namespace
 
 int submit_message(const CommandLine& line, const ConfigPointer& config) {
@@ -229,7 +301,13 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
       return 1;
     }
     Envelope envelope = envelope_of(line, *config, *submission, who, options);
-    std::string headers = received_of(*config, who, envelope) + submission->headers;
+    HeaderEdits edits;
+    if (!passes_acls(shard, *config, who, envelope, *submission, edits)) return 1;
+    message::HeaderScanner scanner;
+    scanner.feed(submission->headers);
+    scanner.finish();
+    std::string headers =
+        edits.apply(received_of(*config, who, envelope), submission->headers, scanner.fields());
     envelope.message_bytes = headers.size() + 2 + submission->body.size();
     const Result<void> opened = shard.open(shard_name);
     const Result<void> stored =

@@ -9,6 +9,7 @@
 #include "core/io/signals.h"
 #include "daemon/control.h"
 #include "daemon/inbound.h"
+#include "daemon/resolver_setup.h"
 #include "delivery/retry/hints.h"
 #include "tls/context_cache.h"
 #include "tls/session_cache.h"
@@ -61,7 +62,8 @@ class Worker final : ControlHandler {
   SystemFiles files_;
   Random random_;
   message::MessageIdGenerator ids_;
-  delivery::SystemHostFinder hosts_;
+  Names names_;
+  acl::Services evaluators_;
   tls::TicketKeys tickets_;
   tls::ContextCache tls_contexts_;
   tls::SessionCache tls_sessions_;
@@ -69,6 +71,8 @@ class Worker final : ControlHandler {
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;
+  std::unique_ptr<hints::Database> rates_;
+  std::unique_ptr<hints::Database> seen_;
   acl::Services asks_;
   std::unique_ptr<Inbound> inbound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
@@ -84,9 +88,10 @@ class Worker final : ControlHandler {
   int exit_status_ = 0;
 };
 
-// Opens the hints database under the spool directory; hints in memory where that fails, which is
-// logged.
-std::unique_ptr<retry::HintStore> open_hints(const std::string& spool_directory, Log& log);
+// Opens the hints database `name` under the spool directory; hints in memory where that fails,
+// which is logged.
+std::unique_ptr<hints::Database> open_hints(const std::string& spool_directory,
+                                            std::string_view name, Log& log);
 // Makes the directories that a spool needs; the error names the one that could not be made.
 Result<void> make_spool_directories(const ServerConfig& config);
 

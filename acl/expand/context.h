@@ -4,9 +4,11 @@
 // evaluation or one ACL; facts outlive it. A missing group of facts makes its variables empty.
 #pragma once
 
+#include "acl/expand/findings.h"
 #include "core/base/ip_address.h"
 #include "core/base/time.h"
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -38,6 +40,14 @@ struct ServerFacts {
   int64_t uid = 0;
   int64_t gid = 0;
   bool strict_acl_vars = false;
+  bool check_rfc2047_length = true;       // encoded words over 75 bytes are left as they are
+  std::string headers_charset = "UTF-8";  // what $h_... is converted to
+  std::string log_directory;
+  std::string localhost_number;
+  std::string initial_directory;
+  int64_t bounce_return_size_limit = 100 * 1024;
+  int64_t caller_uid = 0;  // who called the program, or sent a local message
+  int64_t caller_gid = 0;
 };
 
 struct TlsFacts {
@@ -76,9 +86,13 @@ struct MessageFacts {
   std::string id;
   std::string sender_address;  // empty: a bounce message, or no MAIL yet
   std::vector<std::string> recipients;
-  std::string headers;  // raw, with line feeds; empty before the message has arrived
-  std::string body_start;
-  int64_t size = -1;  // bytes; before arrival the SIZE of MAIL; -1: not known
+  std::string headers;     // raw, with line feeds; empty before the message has arrived
+  std::string body_start;  // $message_body, at most message_body_visible bytes
+  std::string body_end;    // $message_body_end; empty: the same as body_start
+  int64_t body_bytes = 0;
+  bool first_delivery = false;  // no delivery was tried before
+  bool queue_running = false;   // the delivery under way is of a queue run
+  int64_t size = -1;            // bytes; before arrival the SIZE of MAIL; -1: not known
   int64_t body_lines = 0;
   int64_t body_zeros = 0;
   int64_t lines = 0;
@@ -106,13 +120,28 @@ struct AddressFacts {
   int64_t host_port = 0;
 };
 
+// The value of a variable that an ACL set, and whether it came from outside (see EvalContext).
+struct AclValue {
+  std::string text;
+  bool tainted = false;
+
+  AclValue() = default;
+  AclValue(std::string value, bool is_tainted = false)
+      : text(std::move(value)), tainted(is_tainted) {}
+  AclValue(const char* value) : text(value) {}
+  operator const std::string&() const noexcept { return text; }
+  friend bool operator==(const AclValue& a, std::string_view b) { return a.text == b; }
+};
+
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
-using AclVariables = std::map<std::string, std::string, std::less<>>;
+using AclVariables = std::map<std::string, AclValue, std::less<>>;
 
 struct Services;  // services.h
+class Trace;      // trace.h
 
 struct EvalContext {
   const Services* services = nullptr;  // null: nothing can be asked
+  Trace* trace = nullptr;              // null: nobody wants to see the steps
   const ServerFacts* server = nullptr;
   const ConnectionFacts* connection = nullptr;
   const MessageFacts* message = nullptr;
@@ -123,8 +152,16 @@ struct EvalContext {
   WallTime now;
   bool utc = false;  // dates in UTC instead of local time
 
+  // Whether the text that is being made has anything in it that came from outside: the network, a
+  // message, a command line. Set by the variables that do; sinks (files, programs, ${expand) ask.
+  bool tainted = false;
+
   // State that moves during evaluation.
   std::vector<std::string> captures;  // $0 $1 ...
+  bool captures_tainted = false;
+  bool value_tainted = false;
+  bool item_tainted = false;
+  bool acl_args_tainted = false;
   std::vector<std::string> acl_args;  // $acl_arg1 ...
   std::string acl_verify_message;
   std::string value;        // $value
@@ -135,7 +172,14 @@ struct EvalContext {
   std::string sender_data;
   std::string recipient_data;
   std::vector<std::string> headers_added;
-  std::string error;  // why the evaluation failed or was deferred
+  Findings findings;
+  int64_t runrc = 0;              // $runrc
+  std::string prvscheck_address;  // $prvscheck_...
+  std::string prvscheck_keynum;
+  std::string prvscheck_result;
+  std::string srs_recipient;  // $srs_recipient
+  std::string regex_match;    // $regex_match_string
+  std::string error;          // why the evaluation failed or was deferred
   int depth = 0;
 };
 

@@ -1,4 +1,5 @@
 // Evaluation of compiled trees.
+#include "acl/expand/arguments.h"
 #include "acl/expand/node.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
@@ -8,7 +9,7 @@
 namespace godwit::acl {
 namespace {
 
-const std::string* find_acl_variable(std::string_view name, const EvalContext& context) {
+const AclValue* find_acl_variable(std::string_view name, const EvalContext& context) {
   const AclVariables* table =
       name[4] == 'c' ? context.connection_variables : context.message_variables;
   if (table == nullptr) return nullptr;
@@ -20,17 +21,35 @@ EvalStatus append_pattern_variable(std::string_view name, EvalContext& context, 
   if (name.starts_with("acl_arg")) {
     const auto index = static_cast<size_t>(name[7] - '1');
     if (index < context.acl_args.size()) out += context.acl_args[index];
+    context.tainted |= context.acl_args_tainted;
     return EvalStatus::ok;
   }
   // Router variables have no source before routing; they are empty.
   if (name.starts_with("r_")) return EvalStatus::ok;
-  if (const std::string* value = find_acl_variable(name, context)) {
-    out += *value;
+  if (const AclValue* value = find_acl_variable(name, context)) {
+    out += value->text;
+    context.tainted |= value->tainted;
     return EvalStatus::ok;
   }
   if (context.server == nullptr || !context.server->strict_acl_vars) return EvalStatus::ok;
   return fail(context,
               "unknown variable name \"" + std::string(name) + "\" (strict_acl_vars is set)");
+}
+
+bool is_tainted(Taint taint, const EvalContext& context) {
+  switch (taint) {
+    case Taint::clean:
+      return false;
+    case Taint::outside:
+      return true;
+    case Taint::of_value:
+      return context.value_tainted;
+    case Taint::of_item:
+      return context.item_tainted;
+    case Taint::of_args:
+      return context.acl_args_tainted;
+  }
+  return true;
 }
 
 }  // namespace
@@ -40,10 +59,18 @@ EvalStatus fail(EvalContext& context, std::string message) {
   return EvalStatus::failed;
 }
 
+EvalStatus defer(EvalContext& context, std::string message) {
+  context.error = std::move(message);
+  return EvalStatus::deferred;
+}
+
 EvalStatus append_variable(const VariableRow* row, std::string_view name, EvalContext& context,
                            std::string& out) {
   if (row == nullptr) return append_pattern_variable(name, context, out);
-  if (row->append != nullptr) row->append(context, out);
+  if (row->append == nullptr) return EvalStatus::ok;
+  const size_t before = out.size();
+  row->append(context, out);
+  if (out.size() > before && is_tainted(row->taint, context)) context.tainted = true;
   return EvalStatus::ok;
 }
 
@@ -61,7 +88,10 @@ EvalStatus run_sequence(const Sequence& sequence, EvalContext& context, std::str
 EvalStatus run_condition(const ConditionNode& node, EvalContext& context, bool& answer) {
   const DepthGuard guard(context);
   if (guard.too_deep()) return fail(context, "the condition is nested too deeply");
+  // What a condition looked at does not taint the branch that it chooses.
+  const bool before = context.tainted;
   const EvalStatus status = node.run(node, context, answer);
+  context.tainted = before;
   if (status == EvalStatus::ok) answer = answer != node.negated;
   return status;
 }
@@ -83,17 +113,14 @@ bool Expansion::can_suspend() const noexcept {
 }
 
 EvalResult Expansion::evaluate(EvalContext& context) const {
-  if (is_constant()) return {EvalStatus::ok, std::string(constant())};
-  const auto captures = context.captures;
-  std::string value = context.value;
-  std::string item = context.item;
+  if (is_constant()) return {EvalStatus::ok, std::string(constant()), false};
+  const StateGuard guard(context);
+  const bool before = std::exchange(context.tainted, false);
   context.error.clear();
   EvalResult result;
   result.status = run_sequence(program_->nodes, context, result.text);
+  result.tainted = std::exchange(context.tainted, before);
   if (!result.ok()) result.text = std::exchange(context.error, {});
-  context.captures = captures;
-  context.value = std::move(value);
-  context.item = std::move(item);
   return result;
 }
 
@@ -113,7 +140,10 @@ std::optional<bool> truth_of(std::string_view text) noexcept {
 }
 
 bool lax_truth_of(std::string_view text) noexcept {
-  return truth_of(trim(text)).value_or(true);
+  text = trim(text);
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return !text.empty() && text != "0" && !equals_ignore_case(text, "no") &&
+         !equals_ignore_case(text, "false");
 }
 
 }  // namespace godwit::acl

@@ -27,7 +27,8 @@ enum class EvalStatus : uint8_t {
 
 struct EvalResult {
   EvalStatus status = EvalStatus::ok;
-  std::string text;  // ok: the value; otherwise: why
+  std::string text;      // ok: the value; otherwise: why
+  bool tainted = false;  // ok: something in it came from outside
 
   bool ok() const noexcept { return status == EvalStatus::ok; }
 };
@@ -56,7 +57,8 @@ class Expansion {
   // True where evaluation may have to wait for an answer from outside.
   bool can_suspend() const noexcept;
 
-  // Does not suspend. Leaves captures, $value and $item of the context as they were.
+  // Waits on the current fiber where it must (can_suspend()); where none is current, what would
+  // have to wait is deferred. Leaves captures, $value and $item of the context as they were.
   EvalResult evaluate(EvalContext& context) const;
 
  private:

@@ -45,6 +45,8 @@ struct ListOptions {
   // Items that are known but not available yet defer at match time instead of being refused at
   // load. For options that are checked but do not act yet.
   bool tolerate_unavailable = false;
+  // How traces name the list; empty: by its text.
+  std::string label = {};
 };
 
 class ListCompiler {
@@ -54,6 +56,11 @@ class ListCompiler {
   virtual std::shared_ptr<const ListPattern> compile(ListKind kind, const config::LocatedText& text,
                                                      const ListOptions& options,
                                                      config::Diagnostics& diagnostics) const = 0;
+  // The text of a named list as it was written, for ${listnamed. Nothing where there is none.
+  virtual std::optional<std::string> text_of(ListKind kind, std::string_view name) const {
+    (void)kind, (void)name;
+    return std::nullopt;
+  }
 };
 
 }  // namespace godwit::acl

@@ -3,6 +3,9 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace godwit::acl {
 namespace {
 
@@ -59,22 +62,32 @@ Result<Regex> Regex::compile(std::string_view pattern, bool ignore_case) {
 }
 
 Result<bool> Regex::search(std::string_view subject, std::vector<std::string>* captures) const {
+  RegexMatch match;
+  const Result<bool> found = search_from(subject, 0, false, match);
+  if (captures != nullptr && found && *found) *captures = std::move(match.captures);
+  return found;
+}
+
+Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anchored_not_empty,
+                                RegexMatch& match) const {
   const std::unique_ptr<pcre2_match_data, FreeMatchData> data(
       pcre2_match_data_create_from_pattern(code_->code, nullptr));
-  const int count = pcre2_match(code_->code, bytes_of(subject), subject.size(), 0, 0, data.get(),
-                                code_->context.get());
+  const uint32_t flags = anchored_not_empty ? PCRE2_NOTEMPTY | PCRE2_ANCHORED : 0;
+  const int count = pcre2_match(code_->code, bytes_of(subject), subject.size(), start, flags,
+                                data.get(), code_->context.get());
   if (count == PCRE2_ERROR_NOMATCH) return false;
   if (count < 0) return Error(Errc::invalid_argument, message_of(count));
-  if (captures == nullptr) return true;
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data.get());
-  captures->clear();
+  match.captures.clear();
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
     const size_t begin = offsets[2 * i];
     const size_t end = offsets[2 * i + 1];
-    captures->emplace_back(begin == PCRE2_UNSET || end < begin
-                               ? std::string_view()
-                               : subject.substr(begin, end - begin));
+    match.captures.emplace_back(begin == PCRE2_UNSET || end < begin
+                                    ? std::string_view()
+                                    : subject.substr(begin, end - begin));
   }
+  match.begin = std::min(offsets[0], offsets[1]);
+  match.end = std::max(offsets[0], offsets[1]);
   return true;
 }
 

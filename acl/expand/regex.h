@@ -17,6 +17,13 @@ inline constexpr uint32_t kRegexDepthLimit = 10'000;
 
 struct RegexCode;  // hides pcre2.h
 
+// Where a match stands, and $0 $1 ... of it.
+struct RegexMatch {
+  size_t begin = 0;
+  size_t end = 0;
+  std::vector<std::string> captures;
+};
+
 class Regex {
  public:
   // Errors: config, with PCRE2's text.
@@ -25,6 +32,9 @@ class Regex {
   // Anywhere in `subject`. `captures`, where given, becomes $0 $1 ... of a match. A match limit is
   // an Error, not a "no".
   Result<bool> search(std::string_view subject, std::vector<std::string>* captures = nullptr) const;
+  // From `start` on. `anchored_not_empty`: only a match at `start` that is not empty.
+  Result<bool> search_from(std::string_view subject, size_t start, bool anchored_not_empty,
+                           RegexMatch& match) const;
 
  private:
   std::shared_ptr<const RegexCode> code_;

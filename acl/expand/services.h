@@ -11,12 +11,16 @@
 namespace godwit {
 class Loop;
 }
+namespace godwit::hints {
+class Database;
+}
 namespace godwit::dns {
 class Resolver;
 }
 
 namespace godwit::acl {
 
+class ListCompiler;
 class Lookups;
 struct EvalContext;
 
@@ -35,6 +39,9 @@ struct Services {
   Lookups* lookups = nullptr;
   dns::Resolver* resolver = nullptr;
   const AclCaller* acls = nullptr;
+  hints::Database* rates = nullptr;  // of ratelimit
+  hints::Database* seen = nullptr;   // of seen
+  const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
 };
 
 }  // namespace godwit::acl

@@ -12,21 +12,22 @@ namespace godwit::acl {
 namespace {
 
 void host_port(const AddressFacts& facts, std::string& out) {
-  if (facts.host_port != 0) append_value(facts.host_port, out);
+  append_value(facts.host_port, out);
 }
 
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
     {"address_data", field<&AddressFacts::address_data>, "what a router put there"},
-    {"domain", field<&AddressFacts::domain>, "domain of the address"},
+    {"domain", field<&AddressFacts::domain>, "domain of the address", Taint::outside},
     {"home", field<&AddressFacts::home>, "home directory"},
     {"host", field<&AddressFacts::host>, "host of the delivery"},
     {"host_address", field<&AddressFacts::host_address>, "its address"},
     {"host_port", made<&host_port>, "its port"},
-    {"local_part", field<&AddressFacts::local_part>, "local part of the address"},
-    {"original_domain", field<&AddressFacts::original_domain>, "domain before redirection"},
+    {"local_part", field<&AddressFacts::local_part>, "local part of the address", Taint::outside},
+    {"original_domain", field<&AddressFacts::original_domain>, "domain before redirection",
+     Taint::outside},
     {"original_local_part", field<&AddressFacts::original_local_part>,
-     "local part before redirection"},
+     "local part before redirection", Taint::outside},
     {"router_name", field<&AddressFacts::router_name>,
      "router that runs, or that chose the transport"},
     {"transport_name", field<&AddressFacts::transport_name>, "transport that runs"},

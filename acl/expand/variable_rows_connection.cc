@@ -11,6 +11,8 @@
 namespace godwit::acl {
 namespace {
 
+constexpr int64_t kNoPort = -1;  // of an interface, for a local message
+
 // "name [address]", "name (helo) [address]", "(helo) [address]" or "[address]".
 void append_fullhost(const ConnectionFacts& facts, std::string& out) {
   if (!facts.sender_host) return;
@@ -48,13 +50,13 @@ void interface_address(const ConnectionFacts& facts, std::string& out) {
   if (facts.interface) out += facts.interface->address.to_string();
 }
 void interface_port(const ConnectionFacts& facts, std::string& out) {
-  if (facts.interface) append_value(facts.interface->port, out);
+  append_value(facts.interface ? facts.interface->port : kNoPort, out);
 }
 void received_ip_address(const ConnectionFacts& facts, std::string& out) {
   if (facts.interface) out += facts.interface->address.to_string();
 }
 void received_port(const ConnectionFacts& facts, std::string& out) {
-  if (facts.interface) append_value(facts.interface->port, out);
+  append_value(facts.interface ? facts.interface->port : kNoPort, out);
 }
 void sender_fullhost(const ConnectionFacts& facts, std::string& out) {
   append_fullhost(facts, out);
@@ -63,7 +65,7 @@ void sender_host_address(const ConnectionFacts& facts, std::string& out) {
   if (facts.sender_host) out += facts.sender_host->address.to_string();
 }
 void sender_host_port(const ConnectionFacts& facts, std::string& out) {
-  if (facts.sender_host) append_value(facts.sender_host->port, out);
+  append_value(facts.sender_host ? facts.sender_host->port : 0, out);
 }
 void sender_rcvhost(const ConnectionFacts& facts, std::string& out) {
   append_rcvhost(facts, out);
@@ -99,27 +101,30 @@ constexpr auto tls_out = made<&tls_fact<EvalContext, member>>;
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
     {"authenticated_id", field<&ConnectionFacts::authenticated_id>,
-     "identity that the authenticator gave"},
+     "identity that the authenticator gave", Taint::outside},
     {"authenticated_sender", field<&ConnectionFacts::authenticated_sender>,
-     "AUTH parameter of MAIL"},
+     "AUTH parameter of MAIL", Taint::outside},
     {"interface_address", made<&interface_address>, "local address of the connection"},
     {"interface_port", made<&interface_port>, "local port of the connection"},
     {"received_ip_address", made<&received_ip_address>, "local address of the connection"},
     {"received_port", made<&received_port>, "local port of the connection"},
     {"received_protocol", field<&ConnectionFacts::received_protocol>, "\"esmtps\" and the like"},
-    {"sender_fullhost", made<&sender_fullhost>, "name, HELO name and address of the client"},
-    {"sender_helo_name", field<&ConnectionFacts::sender_helo_name>, "argument of HELO or EHLO"},
+    {"sender_fullhost", made<&sender_fullhost>, "name, HELO name and address of the client",
+     Taint::outside},
+    {"sender_helo_name", field<&ConnectionFacts::sender_helo_name>, "argument of HELO or EHLO",
+     Taint::outside},
     {"sender_host_address", made<&sender_host_address>, "address of the client"},
     {"sender_host_authenticated", field<&ConnectionFacts::sender_host_authenticated>,
      "name of the authenticator that succeeded"},
     {"sender_host_name", field<&ConnectionFacts::sender_host_name>,
-     "verified name of the client, where it was looked up"},
+     "verified name of the client, where it was looked up", Taint::outside},
     {"sender_host_port", made<&sender_host_port>, "port of the client"},
     {"sender_ident", field<&ConnectionFacts::sender_ident>,
-     "ident of the client, or login of a local sender"},
-    {"sender_rcvhost", made<&sender_rcvhost>, "the client as Received: shows it"},
-    {"smtp_command", field<&ConnectionFacts::smtp_command>, "the command that is being handled"},
-    {"smtp_command_argument", made<&smtp_command_argument>, "its argument"},
+     "ident of the client, or login of a local sender", Taint::outside},
+    {"sender_rcvhost", made<&sender_rcvhost>, "the client as Received: shows it", Taint::outside},
+    {"smtp_command", field<&ConnectionFacts::smtp_command>, "the command that is being handled",
+     Taint::outside},
+    {"smtp_command_argument", made<&smtp_command_argument>, "its argument", Taint::outside},
     {"smtp_count_at_connection_start", field<&ConnectionFacts::connections_at_start>,
      "connections when this one began"},
     {"smtp_notquit_reason", field<&ConnectionFacts::smtp_notquit_reason>,
@@ -132,10 +137,10 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"tls_in_ocsp", tls_in<&TlsFacts::ocsp>, "state of OCSP stapling"},
     {"tls_in_ourcert", tls_in<&TlsFacts::our_certificate>, "certificate that was shown, as PEM"},
     {"tls_in_peercert", tls_in<&TlsFacts::peer_certificate>, "certificate of the peer, as PEM"},
-    {"tls_in_peerdn", tls_in<&TlsFacts::peer_dn>, "DN of the peer's certificate"},
+    {"tls_in_peerdn", tls_in<&TlsFacts::peer_dn>, "DN of the peer's certificate", Taint::outside},
     {"tls_in_resumption", tls_in<&TlsFacts::resumption>,
      "bits that tell how far the session was resumed"},
-    {"tls_in_sni", tls_in<&TlsFacts::sni>, "server name that was asked for"},
+    {"tls_in_sni", tls_in<&TlsFacts::sni>, "server name that was asked for", Taint::outside},
     {"tls_in_ver", tls_in<&TlsFacts::version>, "version of TLS"},
     {"tls_out_bits", tls_out<&TlsFacts::bits>, "strength of the cipher"},
     {"tls_out_certificate_verified", made<&tls_verified<EvalContext>>,
@@ -146,10 +151,10 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"tls_out_ocsp", tls_out<&TlsFacts::ocsp>, "state of OCSP stapling"},
     {"tls_out_ourcert", tls_out<&TlsFacts::our_certificate>, "certificate that was shown, as PEM"},
     {"tls_out_peercert", tls_out<&TlsFacts::peer_certificate>, "certificate of the peer, as PEM"},
-    {"tls_out_peerdn", tls_out<&TlsFacts::peer_dn>, "DN of the peer's certificate"},
+    {"tls_out_peerdn", tls_out<&TlsFacts::peer_dn>, "DN of the peer's certificate", Taint::outside},
     {"tls_out_resumption", tls_out<&TlsFacts::resumption>,
      "bits that tell how far the session was resumed"},
-    {"tls_out_sni", tls_out<&TlsFacts::sni>, "server name that was asked for"},
+    {"tls_out_sni", tls_out<&TlsFacts::sni>, "server name that was asked for", Taint::outside},
     {"tls_out_tlsa_usage", tls_out<&TlsFacts::tlsa_usage>, "bits of the usages of TLSA records"},
     {"tls_out_ver", tls_out<&TlsFacts::version>, "version of TLS"},
 });

@@ -1,4 +1,5 @@
 // Variables of the message.
+#include "acl/expand/headers.h"
 #include "acl/expand/variable_functions.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
@@ -30,6 +31,12 @@ std::string_view local_part_of(std::string_view address) {
 
 void message_size(const MessageFacts& facts, std::string& out) {
   append_value(facts.size < 0 ? 0 : facts.size, out);
+}
+void message_body_end(const MessageFacts& facts, std::string& out) {
+  out += facts.body_end.empty() ? facts.body_start : facts.body_end;
+}
+void received_count(const MessageFacts& facts, std::string& out) {
+  append_value(static_cast<int64_t>(count_headers(facts.headers, "received")), out);
 }
 void message_smtputf8(const MessageFacts& facts, std::string& out) {
   out += facts.smtputf8 ? "yes" : "";
@@ -64,9 +71,16 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"body_linecount", field<&MessageFacts::body_lines>, "lines of the body"},
     {"body_zerocount", field<&MessageFacts::body_zeros>, "NUL bytes of the body"},
     {"max_received_linelength", field<&MessageFacts::longest_line>, "longest line of the message"},
-    {"message_body", field<&MessageFacts::body_start>, "start of the body"},
+    {"message_body", field<&MessageFacts::body_start>, "start of the body", Taint::outside},
+    {"message_body_end", made<&message_body_end>, "end of the body", Taint::outside},
+    {"message_body_size", field<&MessageFacts::body_bytes>, "bytes of the body"},
+    {"message_headers", append_decoded_headers, "the header section, words decoded",
+     Taint::outside},
+    {"received_count", made<&received_count>, "Received: fields"},
+    {"reply_address", append_reply_address, "Reply-To:, or From: where there is none",
+     Taint::outside},
     {"message_exim_id", field<&MessageFacts::id>, "id of the message on this host"},
-    {"message_headers_raw", field<&MessageFacts::headers>, "the header section"},
+    {"message_headers_raw", field<&MessageFacts::headers>, "the header section", Taint::outside},
     {"message_id", field<&MessageFacts::id>, "id of the message on this host"},
     {"message_linecount", field<&MessageFacts::lines>, "lines of the message"},
     {"message_size", made<&message_size>, "size in bytes; before arrival what MAIL said"},
@@ -75,15 +89,17 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"rcpt_count", field<&MessageFacts::rcpt_count>, "RCPT commands so far"},
     {"rcpt_defer_count", field<&MessageFacts::rcpt_defer_count>, "of them deferred"},
     {"rcpt_fail_count", field<&MessageFacts::rcpt_fail_count>, "of them refused"},
-    {"received_for", made<&received_for>, "the recipient, where there is one"},
+    {"received_for", made<&received_for>, "the recipient, where there is one", Taint::outside},
     {"received_time", made<&received_time>, "when the message came, in seconds since 1970"},
-    {"recipients", made<&recipients>, "all recipients, with a comma"},
+    {"recipients", made<&recipients>, "all recipients, with a comma", Taint::outside},
     {"recipients_count", made<&recipients_count>, "number of recipients"},
-    {"recipients_list", made<&recipients_list>, "all recipients as a list"},
-    {"return_path", field<&MessageFacts::sender_address>, "envelope sender of the delivery"},
-    {"sender_address", field<&MessageFacts::sender_address>, "envelope sender"},
-    {"sender_address_domain", made<&sender_address_domain>, "its domain"},
-    {"sender_address_local_part", made<&sender_address_local_part>, "its local part"},
+    {"recipients_list", made<&recipients_list>, "all recipients as a list", Taint::outside},
+    {"return_path", field<&MessageFacts::sender_address>, "envelope sender of the delivery",
+     Taint::outside},
+    {"sender_address", field<&MessageFacts::sender_address>, "envelope sender", Taint::outside},
+    {"sender_address_domain", made<&sender_address_domain>, "its domain", Taint::outside},
+    {"sender_address_local_part", made<&sender_address_local_part>, "its local part",
+     Taint::outside},
 });
 
 }  // namespace

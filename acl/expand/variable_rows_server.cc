@@ -4,7 +4,10 @@
 #include "core/base/ascii.h"
 #include "core/base/time.h"
 
+#include <sys/statvfs.h>
+
 #include <array>
+#include <cstdlib>
 #include <ctime>
 #include <iterator>
 #include <string>
@@ -60,6 +63,35 @@ void headers_added(const EvalContext& context, std::string& out) {
 void message_age(const EvalContext& context, std::string& out) {
   append_age(context, out);
 }
+void load_average(const EvalContext&, std::string& out) {
+  double load = 0;
+  if (getloadavg(&load, 1) == 1) append_value(static_cast<int64_t>(load * 1000), out);
+}
+// Kilobytes and inodes that are free where `path` is; -1 where that cannot be told.
+void append_space(const std::string& path, bool inodes, std::string& out) {
+  struct statvfs facts {};
+  if (path.empty() || ::statvfs(path.c_str(), &facts) != 0) {
+    out += "-1";
+    return;
+  }
+  const uint64_t kilobytes = facts.f_bavail * (facts.f_frsize / 1024);
+  append_value(static_cast<int64_t>(inodes ? facts.f_favail : kilobytes), out);
+}
+void spool_space(const ServerFacts& facts, std::string& out) {
+  append_space(facts.spool_directory, false, out);
+}
+void spool_inodes(const ServerFacts& facts, std::string& out) {
+  append_space(facts.spool_directory, true, out);
+}
+void log_space(const ServerFacts& facts, std::string& out) {
+  append_space(facts.log_directory, false, out);
+}
+void log_inodes(const ServerFacts& facts, std::string& out) {
+  append_space(facts.log_directory, true, out);
+}
+void compile_number(const EvalContext&, std::string& out) {
+  out += '1';
+}
 void tod_bsdinbox(const EvalContext& context, std::string& out) {
   append_time(context, "%a %b %d %H:%M:%S %Y", out);
 }
@@ -100,15 +132,39 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"smtp_active_hostname", made<&smtp_active_hostname>, "name of this host in this connection"},
     {"spool_directory", field<&ServerFacts::spool_directory>, "directory of the spool"},
     {"version_number", field<&ServerFacts::version_number>, "version of the program"},
-    {"caller_uid", field<&ServerFacts::uid>, "user that called the program"},
-    {"caller_gid", field<&ServerFacts::gid>, "group that called the program"},
+    {"caller_uid", field<&ServerFacts::caller_uid>, "user that called the program"},
+    {"caller_gid", field<&ServerFacts::caller_gid>, "group that called the program"},
+    {"originator_uid", field<&ServerFacts::caller_uid>, "user that sent a local message"},
+    {"originator_gid", field<&ServerFacts::caller_gid>, "group that sent a local message"},
+    {"compile_number", compile_number, "build of this version"},
+    {"initial_cwd", field<&ServerFacts::initial_directory>, "directory that the program began in"},
+    {"localhost_number", field<&ServerFacts::localhost_number>, "number of this host"},
+    {"bounce_return_size_limit", field<&ServerFacts::bounce_return_size_limit>,
+     "bytes of a message that a report returns"},
+    {"return_size_limit", field<&ServerFacts::bounce_return_size_limit>,
+     "old name of bounce_return_size_limit"},
+    {"load_average", load_average, "load of this host, in thousandths"},
+    {"spool_space", made<&spool_space>, "free kilobytes of the spool"},
+    {"spool_inodes", made<&spool_inodes>, "free inodes of the spool"},
+    {"log_space", made<&log_space>, "free kilobytes of the logs"},
+    {"log_inodes", made<&log_inodes>, "free inodes of the logs"},
+    {"runrc", field<&EvalContext::runrc>, "exit status of the last run"},
+    {"prvscheck_address", field<&EvalContext::prvscheck_address>, "address without its signature",
+     Taint::outside},
+    {"prvscheck_keynum", field<&EvalContext::prvscheck_keynum>, "key of the signature"},
+    {"prvscheck_result", field<&EvalContext::prvscheck_result>, "1 where the signature is good"},
+    {"srs_recipient", field<&EvalContext::srs_recipient>, "original sender of an SRS address",
+     Taint::outside},
+    {"regex_match_string", field<&EvalContext::regex_match>, "expression that matched",
+     Taint::outside},
     {"acl_narg", made<&acl_narg>, "number of arguments of the ACL"},
     {"acl_verify_message", field<&EvalContext::acl_verify_message>,
      "why the last verification failed"},
     {"domain_data", field<&EvalContext::domain_data>, "what the last match of a domain list gave"},
     {"headers_added", made<&headers_added>, "headers that ACLs added so far"},
     {"host_data", field<&EvalContext::host_data>, "what the last match of a host list gave"},
-    {"item", field<&EvalContext::item>, "the item under way in forany, map and others"},
+    {"item", field<&EvalContext::item>, "the item under way in forany, map and others",
+     Taint::of_item},
     {"local_part_data", field<&EvalContext::local_part_data>,
      "what the last match of a local part list gave"},
     {"recipient_data", field<&EvalContext::recipient_data>,
@@ -123,7 +179,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"tod_logfile", made<&tod_logfile>, "date as in names of logs"},
     {"tod_zone", made<&tod_zone>, "time zone"},
     {"tod_zulu", made<&tod_zulu>, "UTC as one word"},
-    {"value", field<&EvalContext::value>, "what the item around gave"},
+    {"value", field<&EvalContext::value>, "what the item around gave", Taint::of_value},
 });
 
 }  // namespace

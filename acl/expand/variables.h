@@ -5,6 +5,7 @@
 
 #include "acl/expand/context.h"
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,10 +13,14 @@
 
 namespace godwit::acl {
 
+// Whether a value came from outside: always, or as whatever set it did.
+enum class Taint : uint8_t { clean, outside, of_value, of_item, of_args };
+
 struct VariableRow {
   std::string_view name;
   void (*append)(const EvalContext& context, std::string& out);  // null: no source yet
   std::string_view doc;
+  Taint taint = Taint::clean;
 };
 
 // Null where there is no such variable. Old spellings are found by their current row.

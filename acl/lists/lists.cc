@@ -1,5 +1,6 @@
 #include "acl/lists/lists.h"
 
+#include "acl/expand/trace.h"
 #include "acl/lists/item.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
@@ -21,14 +22,25 @@ std::string quoted(std::string_view text) {
 // A list whose items are known at load.
 class StaticList final : public ListPattern {
  public:
-  explicit StaticList(std::vector<ListItem> items) : items_(std::move(items)) {}
+  StaticList(ListKind kind, std::string shown, std::vector<ListItem> items)
+      : kind_(kind), shown_(std::move(shown)), items_(std::move(items)) {}
 
   ListMatch match(const ListSubject& subject, EvalContext& context) const override {
+    const ListItem* decided_by = nullptr;
+    ListMatch match = test_items(subject, context, decided_by);
+    if (context.trace != nullptr) tell(*context.trace, subject, match, decided_by);
+    return match;
+  }
+
+ private:
+  ListMatch test_items(const ListSubject& subject, EvalContext& context,
+                       const ListItem*& decided_by) const {
     const std::string lower = to_lower(subject.text);
     const ItemSubject item_subject{subject, subject.text, lower};
     for (const ListItem& item : items_) {
       ListMatch match = item.test(item, item_subject, context);
       if (match.match == Match::no) continue;
+      decided_by = &item;
       if (match.match == Match::yes && item.negated) return {};
       return match;
     }
@@ -37,7 +49,24 @@ class StaticList final : public ListPattern {
     return {open ? Match::yes : Match::no, {}, {}};
   }
 
- private:
+  void tell(Trace& trace, const ListSubject& subject, const ListMatch& match,
+            const ListItem* decided_by) const {
+    std::string result = match.match == Match::yes  ? "yes"
+                         : match.match == Match::no ? "no"
+                                                    : "deferred: " + match.message;
+    if (match.match != Match::defer) {
+      result += items_.empty() ? " (option unset)"
+                : decided_by == nullptr
+                    ? " (end of list)"
+                    : " (matched \"" + std::string(decided_by->negated ? "!" : "") +
+                          decided_by->text + "\")";
+    }
+    const std::string_view name = kind_ == ListKind::host ? std::string_view("host") : subject.text;
+    trace.event({TraceKind::list, name, shown_, result, {}});
+  }
+
+  ListKind kind_;
+  std::string shown_;
   std::vector<ListItem> items_;
 };
 
@@ -57,7 +86,8 @@ class ListBuilder {
       add(item);
     }
     if (diagnostics_.error_count() != errors) return nullptr;
-    return std::make_shared<StaticList>(std::move(items_));
+    std::string shown = options_.label.empty() ? quoted(text.view()) : options_.label;
+    return std::make_shared<StaticList>(kind_, std::move(shown), std::move(items_));
   }
 
  private:
@@ -126,6 +156,7 @@ class ExpandedList final : public ListPattern {
       : kind_(kind), text_(std::move(text)), lists_(lists) {
     options_.expand = false;
     options_.tolerate_unavailable = options.tolerate_unavailable;
+    options_.label = options.label;
   }
 
   ListMatch match(const ListSubject& subject, EvalContext& context) const override {
@@ -203,7 +234,8 @@ class NamedListBuilder final : public ListNames {
     // A list with errors was reported; what refers to it shall not be reported too.
     for (const config::NamedList* list : failed_) {
       lists_.tables_[static_cast<size_t>(list->kind)].emplace(
-          list->name, std::make_shared<StaticList>(std::vector<ListItem>()));
+          list->name,
+          std::make_shared<StaticList>(list->kind, std::string(), std::vector<ListItem>()));
     }
   }
 
@@ -271,6 +303,9 @@ class NamedListBuilder final : public ListNames {
 std::shared_ptr<const NamedLists> NamedLists::compile_all(const config::ConfigDocument& document,
                                                           Diagnostics& diagnostics) {
   auto lists = std::make_shared<NamedLists>();
+  for (const config::NamedList& list : document.lists) {
+    lists->texts_[static_cast<size_t>(list.kind)].emplace(list.name, list.value.text());
+  }
   NamedListBuilder(document, *lists, diagnostics).run();
   return lists;
 }
@@ -280,6 +315,13 @@ std::shared_ptr<const ListPattern> NamedLists::compile(ListKind kind, const Loca
                                                        Diagnostics& diagnostics) const {
   FinishedNames names(*this, NamedListBuilder::names_of);
   return compile_list(kind, text, options, *this, names, diagnostics);
+}
+
+std::optional<std::string> NamedLists::text_of(ListKind kind, std::string_view name) const {
+  const auto& texts = texts_[static_cast<size_t>(kind)];
+  const auto found = texts.find(name);
+  if (found == texts.end()) return std::nullopt;
+  return found->second;
 }
 
 std::shared_ptr<const ListPattern> NamedLists::find(ListKind kind, std::string_view name) const {

@@ -13,6 +13,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,13 +33,15 @@ class NamedLists final : public ListCompiler {
   std::shared_ptr<const ListPattern> compile(ListKind kind, const config::LocatedText& text,
                                              const ListOptions& options,
                                              config::Diagnostics& diagnostics) const override;
+  std::optional<std::string> text_of(ListKind kind, std::string_view name) const override;
   // Null where no list has that name.
   std::shared_ptr<const ListPattern> find(ListKind kind, std::string_view name) const;
 
  private:
   friend class NamedListBuilder;
   using Table = std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>>;
-  std::array<Table, 4> tables_;  // by ListKind
+  std::array<Table, 4> tables_;                                           // by ListKind
+  std::array<std::map<std::string, std::string, std::less<>>, 4> texts_;  // as they were written
 };
 
 }  // namespace godwit::acl

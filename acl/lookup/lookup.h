@@ -37,6 +37,7 @@ struct LookupAnswer {
   // Of a partial or wildcard match: $1, the part that the wildcard stands for, and $2, the rest.
   std::vector<std::string> captures;
   bool cacheable = true;
+  std::optional<bool> dnssec;  // $lookup_dnssec_authenticated, of dnsdb
 };
 
 struct LookupProblem {
@@ -53,12 +54,20 @@ const LookupType* find_lookup_type(std::string_view name) noexcept;
 // False where the type has no quoting.
 bool quote_for_lookup(const LookupType& type, std::string_view text, std::string& out);
 
+// Expands the keys of wildlsearch files in the asker's context; acl/expand implements it.
+class KeyExpander {
+ public:
+  virtual ~KeyExpander() = default;
+  virtual Result<std::string> expand_key(std::string_view text) const = 0;
+};
+
 // What a lookup is asked. Views live for the call.
 struct LookupQuestion {
   const LookupSpec& spec;
-  std::string_view file;        // of a single-key type: a file, directory or empty
-  std::string_view key;         // or the query
-  bool key_is_address = false;  // local part and domain are known apart: *@ applies
+  std::string_view file;                  // of a single-key type: a file, directory or empty
+  std::string_view key;                   // or the query
+  bool key_is_address = false;            // local part and domain are known apart: *@ applies
+  const KeyExpander* expander = nullptr;  // null: wildlsearch cannot be asked
 };
 
 class Lookups {
@@ -67,7 +76,7 @@ class Lookups {
   // Found, not found, or could not be asked. May wait on the current fiber (core/io/fiber.h);
   // where no fiber is current, an answer that would have to wait is Errc::temporary.
   virtual Result<std::optional<LookupAnswer>> find(const LookupQuestion& question) = 0;
-  // Forgets cached answers: at the end of a message or an -be line.
+  // Forgets cached answers: at the end of a message or an -be line. See MessageLookups.
   virtual void forget() = 0;
 };
 

@@ -139,7 +139,9 @@ class AclCompiler {
     if (!rest.view().starts_with('=')) {
       return problem(rest, 0, "\"=\" is missing after " + quoted(name));
     }
-    return take_value(rest.substr(1).trimmed(), condition);
+    const LocatedText value = rest.substr(1).trimmed();
+    condition.shown = value.text();
+    return take_value(value, condition);
   }
 
   bool take_endpass(const LocatedText& text, const LocatedText& rest,

@@ -53,6 +53,31 @@ AclVerdict verdict_of(Answer answer) {
   return AclVerdict::defer;
 }
 
+// How a trace names the end of a statement.
+std::string_view outcome_name(Answer answer) noexcept {
+  if (answer == Answer::yes || answer == Answer::discard) return "succeeded";
+  return answer == Answer::no || answer == Answer::drop ? "failed" : "deferred";
+}
+
+// "ACCEPT": how a trace names what an ACL says.
+std::string_view answer_name(Answer answer) noexcept {
+  switch (answer) {
+    case Answer::yes:
+      return "ACCEPT";
+    case Answer::no:
+      return "DENY";
+    case Answer::drop:
+      return "DROP";
+    case Answer::discard:
+      return "DISCARD";
+    case Answer::defer:
+      return "DEFER";
+    case Answer::error:
+      return "ERROR";
+  }
+  return "ERROR";
+}
+
 }  // namespace
 
 AclOutcome Acls::evaluate(const AclCall& call, AclWhere where, EvalContext& context) const {
@@ -108,7 +133,7 @@ Answer AclRun::call(const AclCall& acl_call) {
   if (depth_ >= kAclDepthMax) return error("ACLs call each other too deeply");
   ++depth_;
   std::swap(context_.acl_args, args);
-  const Answer answer = run_acl(*acl);
+  const Answer answer = run_traced(*acl);
   std::swap(context_.acl_args, args);
   --depth_;
   return answer;
@@ -140,6 +165,13 @@ const CompiledAcl* AclRun::resolve(const AclCall& acl_call, std::vector<std::str
   if (verb != acls_.by_verb_.end() && args.empty()) return verb->second.get();
   problem = "there is no ACL " + quoted(name);
   return nullptr;
+}
+
+Answer AclRun::run_traced(const CompiledAcl& acl) {
+  tell({TraceKind::acl_begin, acl.name, {}, {}, {}});
+  const Answer answer = run_acl(acl);
+  tell({TraceKind::acl_end, acl.name, {}, answer_name(answer), {}});
+  return answer;
 }
 
 Answer AclRun::run_acl(const CompiledAcl& acl) {
@@ -185,7 +217,10 @@ Answer AclRun::run_statement(const AclStatement& statement, bool& endpass) {
   const AclCondition* message = nullptr;
   const AclCondition* log_message = nullptr;
   Answer answer = Answer::yes;
+  tell({TraceKind::statement, statement.verb->name, {}, {}, statement.place});
   for (const AclCondition& condition : statement.conditions) {
+    if (condition.row->shape == ValueShape::text)
+      tell({TraceKind::message, condition.row->name, condition.shown, {}, {}});
     if (condition.row->name == "message") {
       message = &condition;
     } else if (condition.row->name == "log_message") {
@@ -197,6 +232,7 @@ Answer AclRun::run_statement(const AclStatement& statement, bool& endpass) {
     }
     if (answer != Answer::yes) break;
   }
+  tell({TraceKind::statement_end, statement.verb->name, {}, outcome_name(answer), {}});
   take_messages(*statement.verb, answer, message, log_message);
   return answer;
 }
@@ -207,6 +243,11 @@ Answer AclRun::run_condition(const AclStatement& statement, const AclCondition& 
     return error("cannot " + std::string(row.modifier ? "use " : "test ") + std::string(row.name) +
                  (row.modifier ? " modifier in " : " condition in ") +
                  std::string(acl_where_name(where_)) + " ACL");
+  }
+  if (context_.trace != nullptr) {
+    const std::string name = (condition.negated ? "!" : "") + std::string(row.name) +
+                             (condition.variable.empty() ? "" : " " + condition.variable);
+    tell({TraceKind::condition, name, condition.shown, {}, {}});
   }
   EvalResult value;
   if (row.shape == ValueShape::expanded || row.shape == ValueShape::set) {
@@ -219,7 +260,9 @@ Answer AclRun::run_condition(const AclStatement& statement, const AclCondition& 
       return value.status == EvalStatus::deferred ? defer(std::move(reason))
                                                   : error(std::move(reason));
     }
+    if (!condition.text.is_constant()) tell({TraceKind::value, {}, {}, value.text, {}});
   }
+  value_tainted_ = value.tainted;
   const Answer answer = row.run(*this, condition, value.text);
   const Verb verb = statement.verb->verb;
   if (answer == Answer::discard && verb != Verb::accept && verb != Verb::discard) {
@@ -256,6 +299,8 @@ bool AclRun::expand_message(const AclCondition& condition, std::string& out) {
 void AclRun::warn(Answer answer) {
   const auto main_log = static_cast<uint8_t>(LogTarget::main);
   auto& lines = outcome_.effects.log_writes;
+  // The older way to add a header line: `message` of a warn statement.
+  if (answer == Answer::yes && !user_message_.empty()) add_headers(*this, user_message_);
   if (answer == Answer::yes && log_message_given_ && !log_message_.empty()) {
     lines.push_back({main_log, true, "Warning: " + log_message_});
   } else if (answer == Answer::defer) {

@@ -98,7 +98,8 @@ class OptionCompiler {
  private:
   void add_list(std::string_view name, ListKind kind, const config::ConfigText& text,
                 bool tolerate) {
-    auto list = policy_.lists_->compile(kind, text.text, {true, tolerate}, diagnostics_);
+    const ListOptions options{true, tolerate, std::string(name)};
+    auto list = policy_.lists_->compile(kind, text.text, options, diagnostics_);
     if (!list) list = policy_.lists_->compile(kind, LocatedText(), {}, diagnostics_);
     policy_.option_lists_.emplace(name, std::move(list));
   }

@@ -1,6 +1,7 @@
 // Verbs, conditions and modifiers, and the functions behind them.
 #include "acl/policy/rows.h"
 
+#include "acl/policy/conditions.h"
 #include "acl/policy/run.h"
 #include "acl/policy/statement.h"
 #include "core/base/ascii.h"
@@ -91,15 +92,7 @@ Answer run_encrypted(AclRun& run, const AclCondition& condition, const std::stri
 // --- Modifiers -----------------------------------------------------------------------------------
 
 Answer run_add_header(AclRun& run, const AclCondition&, const std::string& value) {
-  auto& added = run.effects().headers_added;
-  for (HeaderAddition& header : parse_added_headers(value)) {
-    const bool known = std::any_of(added.begin(), added.end(), [&](const HeaderAddition& other) {
-      return other.text == header.text;
-    });
-    if (known) continue;
-    run.context().headers_added.push_back(header.text);
-    added.push_back(std::move(header));
-  }
+  add_headers(run, value);
   return Answer::yes;
 }
 
@@ -171,7 +164,9 @@ Answer run_set(AclRun& run, const AclCondition& condition, const std::string& va
   EvalContext& context = run.context();
   AclVariables* table =
       condition.variable[4] == 'c' ? context.connection_variables : context.message_variables;
-  if (table != nullptr) table->insert_or_assign(condition.variable, value);
+  if (table != nullptr) {
+    table->insert_or_assign(condition.variable, AclValue(value, run.is_value_tainted()));
+  }
   return Answer::yes;
 }
 
@@ -226,11 +221,11 @@ constexpr auto kRows = std::to_array<AclRow>({
     {"message", true, text, kNoList, kAnywhere, run_message, "text for the client"},
     {"mime_regex", false, expanded, kNoList, only({mime}), nullptr, "regular expressions over a MIME part"},
     {"queue", true, expanded, kNoList, all_but({not_smtp, prdr, data}), nullptr, "named queue"},
-    {"ratelimit", false, expanded, kNoList, kAnywhere, nullptr, "rate limits"},
+    {"ratelimit", false, expanded, kNoList, kAnywhere, run_ratelimit, "rate limits"},
     {"recipients", false, list, ListKind::address, only({rcpt}), run_recipients, "the recipient"},
     {"regex", false, expanded, kNoList, kWithBody | only({mime}), nullptr, "regular expressions over the message"},
     {"remove_header", true, expanded, kNoList, kMessageWheres, run_remove_header, "removes header lines"},
-    {"seen", false, expanded, kNoList, kAnywhere, nullptr, "seen before"},
+    {"seen", false, expanded, kNoList, kAnywhere, run_seen, "seen before"},
     {"sender_domains", false, list, ListKind::domain, kSenderKnown, run_sender_domains, "domain of the sender"},
     {"senders", false, list, ListKind::address, kSenderKnown, run_senders, "the sender"},
     {"set", true, ValueShape::set, kNoList, kAnywhere, run_set, "sets an ACL variable"},

@@ -4,6 +4,7 @@
 // to change.
 #pragma once
 
+#include "acl/expand/trace.h"
 #include "acl/policy/acl.h"
 #include "acl/policy/rows.h"
 #include "acl/policy/statement.h"
@@ -24,6 +25,8 @@ class AclRun {
   // For the functions of rows.
   AclWhere where() const noexcept { return where_; }
   EvalContext& context() noexcept { return context_; }
+  // Whether the value of the condition or modifier under way came from outside.
+  bool is_value_tainted() const noexcept { return value_tainted_; }
   AclEffects& effects() noexcept { return outcome_.effects; }
   AclOutcome& outcome() noexcept { return outcome_; }
   Answer call(const AclCall& call);
@@ -44,6 +47,10 @@ class AclRun {
   const CompiledAcl* resolve(const AclCall& call, std::vector<std::string>& args,
                              std::string& problem);
   void finish(Answer answer);
+  void tell(const TraceEvent& event) {
+    if (context_.trace != nullptr) context_.trace->event(event);
+  }
+  Answer run_traced(const CompiledAcl& acl);
 
   const Acls& acls_;
   AclWhere where_;
@@ -51,6 +58,7 @@ class AclRun {
   AclOutcome outcome_;
   std::string user_message_;  // of the statement under way, or of the ACL that it called
   std::string log_message_;
+  bool value_tainted_ = false;
   bool log_message_given_ = false;  // by log_message, not taken from the user message
   int depth_ = 0;
 };
@@ -62,6 +70,8 @@ void take_reply_code(AclVerdict verdict, std::string& message, int& code, std::s
 
 // Splits the lines of an add_header value into headers; text without a name gets X-ACL-Warn.
 std::vector<HeaderAddition> parse_added_headers(std::string_view value);
+// Adds the header lines of `value`, without those that are there already.
+void add_headers(AclRun& run, std::string_view value);
 // "main,reject" or "main:reject"; nothing where a word is wrong.
 std::optional<uint8_t> parse_log_targets(std::string_view text, char separator) noexcept;
 

@@ -18,6 +18,7 @@ struct AclCondition {
   const AclRow* row = nullptr;
   bool negated = false;
   config::Place place;
+  std::string shown;                        // the value as written, for traces
   Expansion text;                           // the value, where it is expanded
   std::shared_ptr<const ListPattern> list;  // the value, where it is a list
   std::string variable;                     // of `set`

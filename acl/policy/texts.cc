@@ -86,24 +86,32 @@ void take_reply_code(AclVerdict verdict, std::string& message, int& code, std::s
   message = std::string(rest);
 }
 
+namespace {
+
+// Takes ":at_start:" and its kin off `line`.
+HeaderAddition::Position take_position(std::string_view& line) {
+  for (const PositionName& row : kPositions) {
+    if (!line.starts_with(row.prefix)) continue;
+    line = trim_left(line.substr(row.prefix.size()));
+    return row.position;
+  }
+  return HeaderAddition::Position::at_end;
+}
+
+}  // namespace
+
 std::vector<HeaderAddition> parse_added_headers(std::string_view value) {
   std::vector<HeaderAddition> out;
-  HeaderAddition::Position position = HeaderAddition::Position::at_end;
   std::string_view rest = trim_left(value);
-  for (const PositionName& row : kPositions) {
-    if (!rest.starts_with(row.prefix)) continue;
-    position = row.position;
-    rest = trim_left(rest.substr(row.prefix.size()));
-    break;
-  }
   while (!rest.empty()) {
     // A line that begins with a blank continues the header before it.
     size_t end = rest.find('\n');
     while (end != std::string_view::npos && end + 1 < rest.size() && is_blank(rest[end + 1])) {
       end = rest.find('\n', end + 1);
     }
-    const std::string_view line = trim_right(rest.substr(0, end));
+    std::string_view line = trim_right(rest.substr(0, end));
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    const HeaderAddition::Position position = take_position(line);
     if (line.empty()) continue;
     std::string text = has_header_name(line) ? "" : "X-ACL-Warn: ";
     // A carriage return could end the header section in the eyes of another program.
@@ -112,6 +120,18 @@ std::vector<HeaderAddition> parse_added_headers(std::string_view value) {
     out.push_back({position, std::move(text)});
   }
   return out;
+}
+
+void add_headers(AclRun& run, std::string_view value) {
+  auto& added = run.effects().headers_added;
+  for (HeaderAddition& header : parse_added_headers(value)) {
+    const bool known = std::any_of(added.begin(), added.end(), [&](const HeaderAddition& other) {
+      return other.text == header.text;
+    });
+    if (known) continue;
+    run.context().headers_added.push_back(header.text);
+    added.push_back(std::move(header));
+  }
 }
 
 std::optional<uint8_t> parse_log_targets(std::string_view text, char separator) noexcept {

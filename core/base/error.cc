@@ -28,8 +28,10 @@ constexpr std::array kRows{
     ErrorRow{Errc::no_descriptors,     "no_descriptors",     ErrorClass::temporary,  451,  "4.3.2",  "out of file descriptors"},
     ErrorRow{Errc::no_memory,          "no_memory",          ErrorClass::temporary,  452,  "4.3.1",  "out of memory"},
     ErrorRow{Errc::disk_full,          "disk_full",          ErrorClass::temporary,  452,  "4.3.1",  "no space left on device"},
+    ErrorRow{Errc::lookup_deferred,    "lookup_deferred",    ErrorClass::temporary,  451,  "4.3.0",  "the lookup could not be done"},
     ErrorRow{Errc::disk_error,         "disk_error",         ErrorClass::temporary,  452,  "4.3.0",  "disk error"},
     ErrorRow{Errc::locked,             "locked",             ErrorClass::temporary,  451,  "4.3.0",  "locked by another process"},
+    ErrorRow{Errc::dns_failed,         "dns_failed",         ErrorClass::temporary,  451,  "4.4.3",  "DNS look-up did not complete"},
     ErrorRow{Errc::unknown_io,         "unknown_io",         ErrorClass::temporary,  451,  "4.3.0",  "system error"},
     ErrorRow{Errc::internal,           "internal",           ErrorClass::internal,   451,  "4.3.0",  "internal error"},
 };

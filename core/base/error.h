@@ -33,8 +33,10 @@ enum class Errc : uint8_t {
   no_descriptors,      // out of file descriptors
   no_memory,           // out of memory or of a configured memory bound
   disk_full,           // ENOSPC or EDQUOT
+  lookup_deferred,     // a file, database or server could not be asked; the detail says all
   disk_error,          // EIO and whatever else a disk answers; the data may not be there
   locked,              // somebody else holds the lock
+  dns_failed,          // the DNS gave no answer to rely on: SERVFAIL, refusal, garbage, silence
   unknown_io,          // any other error of the operating system; the detail has its text
   internal,            // a state that our own code must not reach; logged, answered with 451
 };

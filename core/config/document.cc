@@ -67,6 +67,7 @@ class DocumentReader {
 
   void run() {
     while (std::optional<LocatedText> line = lines_.next()) {
+      document_.lines.push_back(*line);
       if (!take_begin(*line)) take_line(*line);
     }
   }

@@ -69,7 +69,8 @@ struct ConfigDocument {
   std::vector<Instance> authenticators;
   std::vector<LocatedText> retry;
   std::vector<LocatedText> rewrite;
-  std::vector<Macro> macros;  // in order of definition; built-in macros are not listed
+  std::vector<LocatedText> lines;  // all logical lines after macros, for -bP config
+  std::vector<Macro> macros;       // in order of definition; built-in macros are not listed
   std::shared_ptr<const Sources> sources;
 };
 

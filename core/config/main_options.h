@@ -160,6 +160,8 @@ struct NetworkOptions {
   int64_t dns_dnssec_ok = 0;
   DomainListText dns_ipv4_lookup;
   Seconds dns_retrans;
+  std::string dns_servers;
+  std::string dns_trust_ad_from;
   int64_t dns_retry = 0;
   DomainListText dns_trust_aa;
   int64_t dns_use_edns0 = 0;

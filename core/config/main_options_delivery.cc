@@ -11,7 +11,7 @@ using M = MainOptions;
 
 // name, field, default, effect, documentation, choices
 constexpr auto kRows = std::to_array<OptionRow<M>>({
-    {"allow_mx_to_ip", &M::allow_mx_to_ip, "false", later,
+    {"allow_mx_to_ip", &M::allow_mx_to_ip, "false", now,
      "accept an MX record that names an IP address"},
     {"auto_thaw", &M::auto_thaw, "0s", later, "time after which a frozen message is tried again"},
     {"bounce_message_file", &M::bounce_message_file, "", later, "template of bounce messages"},

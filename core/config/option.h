@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -127,6 +128,23 @@ class OptionTarget final : public OptionBinding {
   std::span<const OptionRow<T>> rows_;
   T& object_;
 };
+
+// Rows with an object of their own: for whoever wants to see options without what uses them (-bP).
+template <class T>
+class OwnOptions final : public OptionBinding {
+ public:
+  explicit OwnOptions(std::span<const OptionRow<T>> rows) : target_(rows, object_) {}
+  size_t size() const override { return target_.size(); }
+  OptionInfo info(size_t index) const override { return target_.info(index); }
+  OptionValue value(size_t index) const override { return target_.value(index); }
+
+ private:
+  T object_{};
+  OptionTarget<T> target_;
+};
+
+// As -bP prints it: "name = value", "name", "no_name". EXIM.md 4.1.
+std::string print_option(const OptionInfo& info, const OptionValue& value);
 
 // An old spelling and the name that it stands for.
 struct OptionAlias {

@@ -1,7 +1,6 @@
 #include "delivery/queue/attempt.h"
 
 #include "core/base/ascii.h"
-#include "core/config/values.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 
@@ -105,105 +104,6 @@ Task<AttemptVerdict> DeliveryAttempt::fail_all(std::string why) {
   co_return co_await finish();
 }
 
-// --- Routing -------------------------------------------------------------------------------------
-
-Task<void> DeliveryAttempt::route_all() {
-  for (Recipient& recipient : recipients_) co_await route(recipient);
-}
-
-Task<void> DeliveryAttempt::route(Recipient& recipient) {
-  const WallTime now = queue_.services_.loop.clock().wall();
-  if (!message_.entry.forced) {
-    const std::optional<retry::RetryRecord> record = queue_.keeper_.find(retry_key(recipient), now);
-    if (record && record->next_try > now) {
-      recipient.state = State::deferred;
-      recipient.outcome.error_number = kErrorRetryNotReached;
-      recipient.outcome.text = "retry time not reached";
-      recipient.outcome.next_try = record->next_try;
-      if (queue_.config_->options().log_selector.has(config::LogSelector::retry_defer))
-        log_deferred(recipient);
-      co_return;
-    }
-  }
-  RouteQuery query;
-  query.local_part = recipient.local_part;
-  query.domain = recipient.domain;
-  query.sender = message_.sender();
-  query.server = &queue_.services_.server;
-  query.connection = &connection_facts_;
-  query.message = &facts_;
-  query.message_variables = &message_variables_;
-  query.connection_variables = &connection_variables_;
-  query.now = now;
-  std::string errors_to = std::move(recipient.route.errors_to);
-  recipient.route =
-      co_await queue_.config_->routers->route(std::move(query), queue_.services_.hosts);
-  if (recipient.route.errors_to.empty()) recipient.route.errors_to = std::move(errors_to);
-  switch (recipient.route.status) {
-    case RouteStatus::routed:
-      co_await transport_hosts(recipient);
-      break;
-    case RouteStatus::failed:
-      recipient.state = State::failed;
-      recipient.outcome.kind = OutcomeKind::failed;
-      recipient.outcome.text = recipient.route.message;
-      log_failed(recipient);
-      break;
-    case RouteStatus::frozen:
-      freeze_ = true;
-      [[fallthrough]];
-    case RouteStatus::deferred:
-      recipient.outcome.error_number = -1;
-      recipient.outcome.scope = FailureScope::recipient;
-      recipient.outcome.text = recipient.route.message;
-      settle_deferral(recipient);
-      break;
-  }
-}
-
-// Where the router gave no hosts, or the transport insists on its own.
-Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
-  const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
-  if (!transport->is_remote()) co_return;
-  const auto* smtp = static_cast<const SmtpTransport*>(transport);
-  const bool wanted = recipient.route.hosts == nullptr ||
-                      (smtp->smtp().hosts_override && smtp->smtp().hosts.is_set);
-  if (!wanted) co_return;
-  acl::AddressFacts address;
-  address.local_part = recipient.route.local_part;
-  address.domain = recipient.domain;
-  address.address_data = recipient.route.address_data;
-  acl::EvalContext evaluation;
-  evaluation.server = &queue_.services_.server;
-  evaluation.connection = &connection_facts_;
-  evaluation.message = &facts_;
-  evaluation.address = &address;
-  evaluation.now = started_;
-  const acl::EvalResult names = smtp->hosts().evaluate(evaluation);
-  auto list = std::make_shared<HostList>();
-  list->randomize = smtp->smtp().hosts_randomize;
-  if (names.ok()) {
-    int preference = 1;
-    for (const std::string& name : config::split_list(names.text)) {
-      RouteHost& host = list->hosts.emplace_back();
-      host.name = name;
-      host.preference = list->randomize ? 1 : preference++;
-      Result<std::vector<IpAddress>> found = co_await queue_.services_.hosts.find(name);
-      if (found) host.addresses = std::move(*found);
-    }
-  }
-  std::erase_if(list->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
-  if (!list->hosts.empty()) {
-    set_key(*list);
-    recipient.route.hosts = std::move(list);
-    co_return;
-  }
-  recipient.outcome.error_number = kErrorUnknownHost;
-  recipient.outcome.scope = FailureScope::recipient;
-  recipient.outcome.text = transport->name() + " transport called with no hosts set";
-  settle_deferral(recipient);
-}
-
 // --- Grouping ------------------------------------------------------------------------------------
 
 bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const {
@@ -296,10 +196,11 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   for (size_t member : batch.members) {
     const Recipient& recipient = recipients_[member];
     const bool unchanged = transport.options().rcpt_include_affixes ||
-                           equals_ignore_case(recipient.route.local_part, recipient.local_part);
+                           (recipient.route.domain == recipient.domain &&
+                            equals_ignore_case(recipient.route.local_part, recipient.local_part));
     smtp::ClientRecipient& to = delivery.recipients.emplace_back();
     to.address =
-        unchanged ? recipient.address : recipient.route.local_part + "@" + recipient.domain;
+        unchanged ? recipient.address : recipient.route.local_part + "@" + recipient.route.domain;
     to.orcpt = recipient.orcpt;
     to.notify = recipient.dsn_flags;
   }
@@ -314,13 +215,14 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch) {
   Recipient& recipient = recipients_[batch.members.front()];
   acl::AddressFacts address;
   address.local_part = recipient.route.local_part;
-  address.domain = recipient.domain;
+  address.domain = recipient.route.domain;
   address.original_local_part = recipient.local_part;
   address.original_domain = recipient.domain;
   address.address_data = recipient.route.address_data;
   address.router_name = recipient.route.router->name();
   address.transport_name = batch.transport->name();
   acl::EvalContext evaluation;
+  evaluation.services = queue_.services_.evaluators;
   evaluation.server = &queue_.services_.server;
   evaluation.connection = &connection_facts_;
   evaluation.message = &facts_;

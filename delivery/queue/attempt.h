@@ -48,7 +48,9 @@ class DeliveryAttempt {
   void gather();
   Task<void> route_all();
   Task<void> route(Recipient& recipient);
+  bool copy_route(Recipient& recipient) const;
   Task<void> transport_hosts(Recipient& recipient);
+  SharedHostList find_transport_hosts(const Recipient& recipient, const SmtpTransport& transport);
   std::vector<Batch> batches() const;
   bool fits(const Batch& batch, const Recipient& recipient) const;
   Task<void> deliver_all(std::vector<Batch> batches);

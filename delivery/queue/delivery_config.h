@@ -47,7 +47,8 @@ struct DeliveryServices {
   const acl::ServerFacts& server;
   tls::ContextCache& tls;
   tls::SessionCache& tls_sessions;
-  DaneFinder* dane = nullptr;  // null: nobody asks for TLSA records
+  DaneFinder* dane = nullptr;                 // null: nobody asks for TLSA records
+  const acl::Services* evaluators = nullptr;  // null: nothing can be asked
 };
 
 }  // namespace godwit::delivery

@@ -350,6 +350,7 @@ class Destination {
     address.host_address = candidate.endpoint.address.to_string();
     address.host_port = candidate.endpoint.port;
     acl::EvalContext evaluation;
+    evaluation.services = table_.services_.evaluators;
     evaluation.server = &table_.services_.server;
     evaluation.address = &address;
     evaluation.now = table_.services_.loop.clock().wall();
@@ -422,6 +423,7 @@ class Destination {
     DaneFinder* finder = table_.services_.dane;
     if (finder == nullptr) co_return DanePlan();
     acl::EvalContext evaluation;
+    evaluation.services = table_.services_.evaluators;
     evaluation.server = &table_.services_.server;
     const auto ask = [this, &candidate, &evaluation] {
       const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {
@@ -432,7 +434,9 @@ class Destination {
     };
     const auto [tries, requires_dane] = co_await on_fiber(ask);
     if (!tries && !requires_dane) co_return DanePlan();
-    DaneAnswer answer = co_await finder->find(candidate.host->name, candidate.endpoint);
+    DaneAnswer answer;
+    if (candidate.host->secure)
+      answer = co_await finder->find(candidate.host->name, candidate.endpoint.port);
     DanePlan plan = dane_policy(tries, requires_dane, candidate.host->name, std::move(answer));
     if (plan.use == DanePlan::Use::no && !plan.problem.empty())
       table_.services_.log.main(LogEvent::note, "", plan.problem);

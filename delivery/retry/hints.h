@@ -3,16 +3,14 @@
 // "R:address" and "R:address:<sender>" for a recipient. Losing them costs attempts, never mail.
 #pragma once
 
-#include "core/base/result.h"
 #include "core/base/time.h"
+#include "core/hints/database.h"
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-struct MDB_env;
+#include <utility>
 
 namespace godwit::retry {
 
@@ -29,46 +27,15 @@ struct RetryRecord {
 
 class HintStore {
  public:
-  virtual ~HintStore() = default;
+  explicit HintStore(std::unique_ptr<hints::Database> database) : database_(std::move(database)) {}
+
   // Nothing where there is none, or where it cannot be read: a hint is only a hint.
-  virtual std::optional<RetryRecord> find(std::string_view key) = 0;
-  virtual void put(std::string_view key, const RetryRecord& record) = 0;
-  virtual void remove(std::string_view key) = 0;
-};
-
-// In memory: for tests, and where the database cannot be opened.
-class MemoryHints final : public HintStore {
- public:
-  std::optional<RetryRecord> find(std::string_view key) override;
-  void put(std::string_view key, const RetryRecord& record) override;
-  void remove(std::string_view key) override;
-  size_t size() const noexcept { return records_.size(); }
+  std::optional<RetryRecord> find(std::string_view key);
+  void put(std::string_view key, const RetryRecord& record);
+  void remove(std::string_view key) { database_->remove(key); }
 
  private:
-  std::map<std::string, RetryRecord, std::less<>> records_;
-};
-
-// An LMDB file without syncs: a power cut may lose the newest hints, a crash of a worker does not.
-class LmdbHints final : public HintStore {
- public:
-  // `path` is the file; its directory must exist.
-  static Result<std::unique_ptr<LmdbHints>> open(const std::string& path);
-  ~LmdbHints() override;
-  LmdbHints(const LmdbHints&) = delete;
-  LmdbHints& operator=(const LmdbHints&) = delete;
-
-  std::optional<RetryRecord> find(std::string_view key) override;
-  void put(std::string_view key, const RetryRecord& record) override;
-  void remove(std::string_view key) override;
-
- private:
-  explicit LmdbHints(MDB_env* environment, unsigned database)
-      : environment_(environment), database_(database) {}
-  template <class F>
-  void write(F&& change);
-
-  MDB_env* environment_;
-  unsigned database_;
+  std::unique_ptr<hints::Database> database_;
 };
 
 std::string encode_record(const RetryRecord& record);

@@ -6,10 +6,10 @@ namespace {
 
 class AcceptRouter final : public RouterDriver {
  public:
-  Task<DriverResult> route(const Router&, RouteContext) const override {
+  DriverResult route(const Router&, RouteContext&) const override {
     DriverResult result;
     result.status = DriverStatus::routed;
-    co_return result;
+    return result;
   }
 };
 

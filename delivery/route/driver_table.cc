@@ -9,10 +9,10 @@ namespace {
 constexpr std::array kRows{
     //              name            make                       documentation
     RouterDriverRow{"accept",       &make_accept_router,       "takes every address that its preconditions let through"},
-    RouterDriverRow{"dnslookup",    nullptr,                   "finds hosts in the DNS"},
-    RouterDriverRow{"ipliteral",    nullptr,                   "routes domains that are address literals"},
+    RouterDriverRow{"dnslookup",    &make_dnslookup_router,    "finds hosts in the DNS"},
+    RouterDriverRow{"ipliteral",    &make_ipliteral_router,    "routes domains that are address literals"},
     RouterDriverRow{"iplookup",     nullptr,                   "asks a host how to route"},
-    RouterDriverRow{"manualroute",  &make_manualroute_router,  "hosts from a list in the configuration"},
+    RouterDriverRow{"manualroute",  &make_manualroute_router,  "hosts from a list in the configuration", &manualroute_options},
     RouterDriverRow{"queryprogram", nullptr,                   "asks a program how to route"},
     RouterDriverRow{"redirect",     nullptr,                   "aliases and forwarding"},
 };

@@ -8,8 +8,15 @@ namespace godwit::delivery {
 std::unique_ptr<RouterDriver> make_accept_router(const config::Instance& instance,
                                                  config::OptionBinding& generic,
                                                  const RouterCompileContext& context);
+std::unique_ptr<RouterDriver> make_dnslookup_router(const config::Instance& instance,
+                                                    config::OptionBinding& generic,
+                                                    const RouterCompileContext& context);
+std::unique_ptr<RouterDriver> make_ipliteral_router(const config::Instance& instance,
+                                                    config::OptionBinding& generic,
+                                                    const RouterCompileContext& context);
 std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& instance,
                                                       config::OptionBinding& generic,
                                                       const RouterCompileContext& context);
+std::unique_ptr<config::OptionBinding> manualroute_options();
 
 }  // namespace godwit::delivery

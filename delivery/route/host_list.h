@@ -14,11 +14,12 @@
 namespace godwit::delivery {
 
 struct RouteHost {
-  std::string name;    // as in the configuration or the MX record
+  std::string name;    // at the end of CNAMEs: what TLSA and certificates are about
   uint16_t port = 0;   // 0: the transport's
   int preference = 0;  // hosts of one preference may be tried in any order
   bool from_mx = false;
   std::vector<IpAddress> addresses;
+  bool secure = false;  // MX and addresses were validated, as DANE needs it
 };
 
 struct HostList {

@@ -2,8 +2,10 @@
 //   route_list = pattern  hosts  options ; ...     the first rule whose pattern matches the domain
 //   route_data = hosts options                     where there is only one, usually from a look-up
 // EXIM.md 2.7.
+#include "acl/expand/regex.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "delivery/route/driver_common.h"
 #include "delivery/route/driver_table.h"
 
 #include <algorithm>
@@ -20,6 +22,7 @@ struct ManualrouteOptions {
   bool hosts_randomize = false;
   config::ExpandText route_data;
   config::ExpandText route_list;
+  bool same_domain_copy_routing = false;
 };
 
 using config::Effect;
@@ -27,11 +30,12 @@ using Options = ManualrouteOptions;
 
 // clang-format off
 constexpr auto kRows = std::to_array<config::OptionRow<ManualrouteOptions>>({
-    {"host_all_ignored", &Options::host_all_ignored, "defer",  Effect::now, "what to do where every host is ignored: decline, defer, fail, freeze, pass"},
-    {"host_find_failed", &Options::host_find_failed, "freeze", Effect::now, "what to do where a host has no address: decline, defer, fail, freeze, ignore, pass"},
-    {"hosts_randomize",  &Options::hosts_randomize,  "false",  Effect::now, "try the hosts of a rule in random order"},
-    {"route_data",       &Options::route_data,       "",       Effect::now, "one rule without its pattern, expanded"},
-    {"route_list",       &Options::route_list,       "",       Effect::now, "rules: pattern, hosts, options"},
+    {"host_all_ignored",          &Options::host_all_ignored,          "defer",  Effect::now, "what to do where every host is ignored: decline, defer, fail, freeze, pass"},
+    {"host_find_failed",          &Options::host_find_failed,          "freeze", Effect::now, "what to do where a host has no address: decline, defer, fail, freeze, ignore, pass"},
+    {"hosts_randomize",           &Options::hosts_randomize,           "false",  Effect::now, "try the hosts of a rule in random order"},
+    {"route_data",                &Options::route_data,                "",       Effect::now, "one rule without its pattern, expanded"},
+    {"route_list",                &Options::route_list,                "",       Effect::now, "rules: pattern, hosts, options"},
+    {"same_domain_copy_routing",  &Options::same_domain_copy_routing,  "false",  Effect::now, "route a domain once for all recipients of a message"},
 });
 
 struct ActionRow {
@@ -49,6 +53,8 @@ constexpr std::array kActions{
 
 struct Rule {
   std::shared_ptr<const acl::ListPattern> pattern;  // null: every domain
+  std::string wildcard;                             // of a pattern "*ending": what follows the star
+  std::optional<acl::Regex> regex;                  // of a pattern "^..."
   acl::Expansion hosts;
   acl::Expansion options;
 };
@@ -56,6 +62,9 @@ struct Rule {
 // What the options of a rule say.
 struct RuleOptions {
   bool randomize = false;
+  FindMethod method = FindMethod::dns_then_name;
+  bool v4_only = false;
+  bool v4_first = false;
   int transport = -1;
   std::string problem;
 };
@@ -100,14 +109,10 @@ std::vector<config::LocatedText> split_rules(const config::LocatedText& list) {
   return rules;
 }
 
-// "name", "name::port", "[v6]::port", "name/MX".
+// "name", "name::port", "[v6]::port", "name/MX", "name/MX::port".
 RouteHost parse_host(std::string_view item, int preference) {
   RouteHost host;
   host.preference = preference;
-  if (ends_with_ignore_case(item, "/mx")) {
-    host.from_mx = true;
-    item.remove_suffix(3);
-  }
   // A printing separator was doubled in the list, so one colon is left where the list was split.
   const bool bracketed = item.starts_with('[');
   const size_t close = bracketed ? item.find(']') : std::string_view::npos;
@@ -121,6 +126,10 @@ RouteHost parse_host(std::string_view item, int preference) {
       item = item.substr(0, colon);
     }
   }
+  if (ends_with_ignore_case(item, "/mx")) {
+    host.from_mx = true;
+    item.remove_suffix(3);
+  }
   if (bracketed && item.size() > 2 && item.ends_with(']')) item = item.substr(1, item.size() - 2);
   host.name = item;
   return host;
@@ -133,25 +142,42 @@ class ManualrouteRouter final : public RouterDriver {
   bool has_data = false;  // rules[0] is route_data
   std::vector<std::pair<std::string, int>> transports;
 
-  Task<DriverResult> route(const Router& router, RouteContext context) const override {
+  bool copies_same_domain() const noexcept override { return options.same_domain_copy_routing; }
+
+  DriverResult route(const Router& router, RouteContext& context) const override {
     DriverResult result;
     for (const Rule& rule : rules) {
       if (rule.pattern != nullptr) {
-        const acl::ListMatch found =
+        acl::ListMatch found =
             rule.pattern->match({context.address.domain, std::nullopt, {}}, context.evaluation);
         if (found.match == acl::Match::defer) {
           result.status = DriverStatus::defer;
           result.message = found.message;
-          co_return result;
+          return result;
         }
         if (found.match == acl::Match::no) continue;
+        context.evaluation.value = std::move(found.data);
       }
-      co_return co_await apply(rule, router, context);
+      set_captures(rule, context);
+      return apply(rule, router, context);
     }
-    co_return result;  // declines
+    return result;  // declines
   }
 
  private:
+  // What the hosts of a rule may use: $0 is the domain, $1 ... what its pattern took out of it.
+  static void set_captures(const Rule& rule, RouteContext& context) {
+    const std::string& domain = context.address.domain;
+    std::vector<std::string>& captures = context.evaluation.captures;
+    captures.assign(1, domain);
+    if (rule.regex) {
+      const Result<bool> matched = rule.regex->search(domain, &captures);
+      if (!matched || !*matched) captures.assign(1, domain);
+    } else if (!rule.wildcard.empty() && ends_with_ignore_case(domain, rule.wildcard)) {
+      captures.push_back(domain.substr(0, domain.size() - rule.wildcard.size()));
+    }
+  }
+
   RuleOptions read_options(std::string_view text) const {
     RuleOptions out;
     out.randomize = options.hosts_randomize;
@@ -163,8 +189,15 @@ class ManualrouteRouter final : public RouterDriver {
         out.randomize = true;
       } else if (word == "no_randomize") {
         out.randomize = false;
-      } else if (word != "byname" && word != "bydns" && word != "ipv4_only" &&
-                 word != "ipv4_prefer") {
+      } else if (word == "byname") {
+        out.method = FindMethod::byname;
+      } else if (word == "bydns") {
+        out.method = FindMethod::bydns;
+      } else if (word == "ipv4_only") {
+        out.v4_only = true;
+      } else if (word == "ipv4_prefer") {
+        out.v4_first = true;
+      } else {
         const auto found = std::find_if(transports.begin(), transports.end(),
                                         [word](const auto& row) { return row.first == word; });
         if (found == transports.end()) {
@@ -177,33 +210,37 @@ class ManualrouteRouter final : public RouterDriver {
     return out;
   }
 
-  Task<DriverResult> apply(const Rule& rule, const Router& router, RouteContext context) const {
+  DriverResult apply(const Rule& rule, const Router& router, RouteContext& context) const {
     DriverResult result;
     const acl::EvalResult hosts_text = rule.hosts.evaluate(context.evaluation);
     const acl::EvalResult options_text = rule.options.evaluate(context.evaluation);
-    if (hosts_text.status == acl::EvalStatus::forced_fail) co_return result;
+    if (hosts_text.status == acl::EvalStatus::forced_fail) return result;
     if (!hosts_text.ok() || !options_text.ok()) {
       result.status = DriverStatus::defer;
       result.message = "failed to expand the hosts of router " + router.name() + ": " +
                        (hosts_text.ok() ? options_text.text : hosts_text.text);
-      co_return result;
+      return result;
     }
     const RuleOptions rule_options = read_options(options_text.text);
     if (!rule_options.problem.empty()) {
       result.status = DriverStatus::defer;
       result.message = rule_options.problem + " in router " + router.name();
-      co_return result;
+      return result;
     }
     result.transport = rule_options.transport;
     // Nothing but blanks: a local transport needs no hosts, and route_data then declines.
     if (trim(hosts_text.text).empty()) {
       result.status = has_data ? DriverStatus::decline : DriverStatus::routed;
-      co_return result;
+      return result;
     }
     auto list = std::make_shared<HostList>();
     list->randomize = rule_options.randomize;
     split_hosts(hosts_text.text, *list);
-    co_return co_await find_addresses(std::move(list), router, context, std::move(result));
+    FindOptions wanted = find_options(router, context);
+    wanted.v4_only = rule_options.v4_only;
+    wanted.v4_first = rule_options.v4_first;
+    return find_all(std::move(list), router, rule_options.method, wanted, context,
+                    std::move(result));
   }
 
   static void split_hosts(std::string_view text, HostList& list) {
@@ -226,72 +263,108 @@ class ManualrouteRouter final : public RouterDriver {
     return DriverStatus::defer;
   }
 
-  Task<DriverResult> find_addresses(std::shared_ptr<HostList> list, const Router& router,
-                                    RouteContext context, DriverResult result) const {
-    bool is_first = true;
-    for (RouteHost& host : list->hosts) {
-      Result<std::vector<IpAddress>> found = co_await context.hosts.find(host.name);
-      if (!found && found.error().is_temporary()) {
-        result.status = DriverStatus::defer;
-        result.message =
-            "host lookup for " + host.name + " did not complete: " + found.error().detail();
-        co_return result;
-      }
-      if (!found && options.host_find_failed != "ignore") {
+  // Finds the addresses of every host, and puts the exchangers of a name in its place where the
+  // item was name/MX.
+  DriverResult find_all(std::shared_ptr<HostList> list, const Router& router, FindMethod method,
+                        const FindOptions& wanted, RouteContext& context,
+                        DriverResult result) const {
+    std::vector<RouteHost> found_hosts;
+    for (RouteHost& item : list->hosts) {
+      FoundHosts found =
+          item.from_mx ? context.hosts.find_hosts(item.name, mx_only(wanted), context.evaluation)
+                       : find_one(item, method, wanted, context);
+      if (found.status == FindStatus::again || found.status == FindStatus::insecure)
+        return not_now(router, item, found, std::move(result));
+      // Ignored hosts are as if they were not in the list; only what does not exist is a failure.
+      const bool is_missing =
+          found.status == FindStatus::none && (item.from_mx || !found.message.empty());
+      if (is_missing && options.host_find_failed != "ignore") {
         result.status = action_of(options.host_find_failed);
         result.message =
-            "lookup of host \"" + host.name + "\" failed in " + router.name() + " router";
-        co_return result;
+            "lookup of host \"" + item.name + "\" failed in " + router.name() + " router";
+        return result;
       }
-      if (found) host.addresses = allowed(std::move(*found), router, context);
-      const bool is_self =
-          is_first && !host.addresses.empty() && context.hosts.is_local(host.addresses.front());
-      is_first = false;
-      if (is_self && router.self() != SelfAction::send)
-        co_return self_result(router, host, std::move(result));
+      if (found.status == FindStatus::found_local) {
+        if (!found_hosts.empty()) break;  // this host and what follows are left out
+        const int transport = result.transport;
+        result = self_result(router, item.from_mx);
+        result.transport = transport;
+        if (result.status != DriverStatus::routed) return result;
+      }
+      append(found_hosts, item, std::move(found.hosts));
     }
-    std::erase_if(list->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
+    list->hosts = std::move(found_hosts);
     if (list->hosts.empty()) {
       result.status = action_of(options.host_all_ignored);
       result.message =
-          "no hosts left for " + context.address.domain + " in " + router.name() + " router";
-      co_return result;
+          "lookup failed for all hosts in " + router.name() +
+          " router: host_find_failed=ignore host_all_ignored=" + options.host_all_ignored;
+      return result;
     }
     set_key(*list);
     result.status = DriverStatus::routed;
+    result.message.clear();
     result.hosts = std::move(list);
-    co_return result;
-  }
-
-  static std::vector<IpAddress> allowed(std::vector<IpAddress> found, const Router& router,
-                                        RouteContext& context) {
-    const acl::ListPattern* ignored = router.ignore_target_hosts();
-    if (ignored == nullptr) return found;
-    std::erase_if(found, [&](const IpAddress& address) {
-      return ignored->match({{}, address, {}}, context.evaluation).match == acl::Match::yes;
-    });
-    return found;
-  }
-
-  static DriverResult self_result(const Router& router, const RouteHost& host,
-                                  DriverResult result) {
-    result.message = "remote host address is the local host: " + host.name;
-    switch (router.self()) {
-      case SelfAction::freeze:
-        result.status = DriverStatus::freeze;
-        break;
-      case SelfAction::fail:
-        result.status = DriverStatus::fail;
-        break;
-      case SelfAction::pass:
-        result.status = DriverStatus::pass;
-        break;
-      case SelfAction::defer:
-      case SelfAction::send:
-        result.status = DriverStatus::defer;
-        break;
-    }
     return result;
+  }
+
+  static FindOptions mx_only(FindOptions wanted) {
+    wanted.addresses = false;
+    return wanted;
+  }
+
+  static DriverResult not_now(const Router& router, const RouteHost& item, const FoundHosts& found,
+                              DriverResult result) {
+    const bool is_insecure = found.status == FindStatus::insecure;
+    result.status =
+        router.options().pass_on_timeout && !is_insecure ? DriverStatus::pass : DriverStatus::defer;
+    result.message = "host lookup for " + item.name +
+                     (is_insecure ? " done insecurely" : " did not complete (DNS timeout?)");
+    return result;
+  }
+
+  // One name of the list. A `message` tells a host that does not exist from an ignored one.
+  static FoundHosts find_one(const RouteHost& item, FindMethod method, const FindOptions& wanted,
+                             RouteContext& context) {
+    FoundHosts out;
+    FindOptions unfiltered = wanted;
+    unfiltered.ignored = nullptr;
+    FoundAddresses found =
+        context.hosts.find_addresses(item.name, method, unfiltered, context.evaluation);
+    out.status = found.status;
+    if (found.status == FindStatus::none) out.message = "no such host";
+    if (found.status != FindStatus::found) return out;
+    RouteHost host = item;
+    host.name = std::move(found.name);
+    host.secure = found.secure;
+    for (const IpAddress& address : found.addresses) {
+      const bool is_ignored =
+          wanted.ignored != nullptr &&
+          wanted.ignored->match({{}, address, item.name}, context.evaluation).match ==
+              acl::Match::yes;
+      if (!is_ignored) host.addresses.push_back(address);
+    }
+    if (host.addresses.empty()) {
+      out.status = FindStatus::none;
+      return out;
+    }
+    if (context.hosts.is_local(host, context.evaluation)) out.status = FindStatus::found_local;
+    out.hosts.push_back(std::move(host));
+    return out;
+  }
+
+  // Exchangers keep their order among themselves and come where their item was.
+  static void append(std::vector<RouteHost>& out, const RouteHost& item,
+                     std::vector<RouteHost> found) {
+    const int last = out.empty() ? 0 : out.back().preference;
+    int preference = std::max(item.preference, last);
+    for (size_t i = 0; i < found.size(); ++i) {
+      const bool is_next = item.from_mx && i > 0 && found[i].preference != found[i - 1].preference;
+      if (is_next || (i == 0 && item.from_mx && !out.empty())) ++preference;
+      out.push_back(found[i]);
+      out.back().preference = preference;
+      if (item.port != 0) out.back().port = item.port;
+    }
   }
 };
 
@@ -304,6 +377,15 @@ void compile_rule(config::LocatedText text, bool has_pattern, ManualrouteRouter&
     if (pattern.view() != "*") {
       rule.pattern = context.lists.compile(config::ListKind::domain, pattern, acl::ListOptions{},
                                            context.diagnostics);
+      const acl::Expansion source =
+          acl::compile_expansion(pattern, options, context.diagnostics).value_or(acl::Expansion());
+      const std::string_view constant =
+          source.is_constant() ? source.constant() : std::string_view();
+      if (constant.starts_with('*')) rule.wildcard = constant.substr(1);
+      if (constant.starts_with('^')) {
+        Result<acl::Regex> regex = acl::Regex::compile(constant, true);
+        if (regex) rule.regex = std::move(*regex);
+      }
     }
   }
   const config::LocatedText hosts = next_word(text);
@@ -327,6 +409,10 @@ void check_action(const std::string& value, bool with_ignore, const config::Inst
 }
 
 }  // namespace
+
+std::unique_ptr<config::OptionBinding> manualroute_options() {
+  return std::make_unique<config::OwnOptions<ManualrouteOptions>>(kRows);
+}
 
 std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& instance,
                                                       config::OptionBinding& generic,

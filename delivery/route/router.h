@@ -6,7 +6,6 @@
 #include "acl/expand/expansion.h"
 #include "acl/lists/lists.h"
 #include "core/config/document.h"
-#include "core/io/task.h"
 #include "delivery/route/host_finder.h"
 #include "delivery/route/host_list.h"
 #include "delivery/route/router_options.h"
@@ -28,6 +27,7 @@ struct RouteQuery {
   std::string local_part;
   std::string domain;  // lower case
   std::string sender;
+  const acl::Services* services = nullptr;
   const acl::ServerFacts* server = nullptr;
   const acl::ConnectionFacts* connection = nullptr;
   const acl::MessageFacts* message = nullptr;
@@ -45,6 +45,7 @@ struct RouteResult {
   int transport = -1;              // index into the transports of the snapshot
   SharedHostList hosts;            // null for local transports
   std::string local_part;          // after prefix and suffix were taken off
+  std::string domain;              // after widening and rerouting
   std::string errors_to;           // empty: the sender
   std::string address_data;
   std::string message;  // why it failed or must wait; for the log and the report
@@ -58,21 +59,25 @@ struct RouteContext {
   HostFinder& hosts;
 };
 
-enum class DriverStatus : uint8_t { routed, decline, pass, fail, defer, freeze };
+enum class DriverStatus : uint8_t { routed, decline, pass, fail, defer, freeze, reroute };
 
 struct DriverResult {
   DriverStatus status = DriverStatus::decline;
   SharedHostList hosts;
   int transport = -1;  // a route rule may name one of its own
   std::string message;
+  std::string new_domain;  // reroute: the address starts again with it
 };
 
 class RouterDriver {
  public:
   virtual ~RouterDriver() = default;
-  virtual Task<DriverResult> route(const Router& router, RouteContext context) const = 0;
+  // May wait on the current fiber (core/io/fiber.h).
+  virtual DriverResult route(const Router& router, RouteContext& context) const = 0;
   // True where an address of this router needs a transport.
   virtual bool needs_transport() const noexcept { return true; }
+  // same_domain_copy_routing: one address of a domain answers for all of a message.
+  virtual bool copies_same_domain() const noexcept { return false; }
 };
 
 // How a chain names transports while it is compiled.
@@ -89,13 +94,18 @@ struct RouterCompileContext {
   config::Diagnostics& diagnostics;
 };
 
-enum class SelfAction : uint8_t { freeze, defer, fail, send, pass };
+enum class SelfAction : uint8_t { freeze, defer, fail, send, pass, reroute };
 
 class Router {
  public:
   const std::string& name() const noexcept { return name_; }
   const RouterOptions& options() const noexcept { return options_; }
   SelfAction self() const noexcept { return self_; }
+  const std::string& self_domain() const noexcept { return self_domain_; }  // of reroute
+  // What dnssec_request_domains and dnssec_require_domains say about `domain`.
+  bool requests_dnssec(std::string_view domain, acl::EvalContext& context) const;
+  bool requires_dnssec(std::string_view domain, acl::EvalContext& context) const;
+  bool copies_same_domain() const noexcept { return driver_->copies_same_domain(); }
   const acl::ListPattern* ignore_target_hosts() const noexcept {
     return ignore_target_hosts_.get();
   }
@@ -111,6 +121,8 @@ class Router {
   std::shared_ptr<const acl::ListPattern> local_parts_;
   std::shared_ptr<const acl::ListPattern> senders_;
   std::shared_ptr<const acl::ListPattern> ignore_target_hosts_;
+  std::shared_ptr<const acl::ListPattern> dnssec_request_;
+  std::shared_ptr<const acl::ListPattern> dnssec_require_;
   std::vector<acl::Expansion> conditions_;
   acl::Expansion more_;
   acl::Expansion address_data_;
@@ -120,6 +132,7 @@ class Router {
   int transport_index_ = -1;  // where `transport` is a constant
   int pass_router_ = -1;
   SelfAction self_ = SelfAction::freeze;
+  std::string self_domain_;
   std::unique_ptr<RouterDriver> driver_;
 };
 
@@ -127,7 +140,8 @@ class RouterChain {
  public:
   static std::shared_ptr<const RouterChain> compile(const config::ConfigDocument& document,
                                                     const RouterCompileContext& context);
-  Task<RouteResult> route(RouteQuery query, HostFinder& hosts) const;
+  // May wait on the current fiber; without one, what would have to wait defers the address.
+  RouteResult route(const RouteQuery& query, HostFinder& hosts) const;
   std::span<const std::unique_ptr<Router>> routers() const noexcept { return routers_; }
 
  private:
@@ -145,6 +159,8 @@ struct RouterDriverRow {
                                         config::OptionBinding& generic,
                                         const RouterCompileContext& context);
   std::string_view doc;
+  // The driver's own options with their defaults; a null function: it has none.
+  std::unique_ptr<config::OptionBinding> (*options)() = nullptr;
 };
 std::span<const RouterDriverRow> router_driver_rows() noexcept;
 

@@ -58,6 +58,8 @@ struct RouterCompiler {
     router.local_parts_ = list(config::ListKind::local_part, options.local_parts);
     router.senders_ = list(config::ListKind::address, options.senders);
     router.ignore_target_hosts_ = list(config::ListKind::host, options.ignore_target_hosts);
+    router.dnssec_request_ = list(config::ListKind::domain, options.dnssec_request_domains);
+    router.dnssec_require_ = list(config::ListKind::domain, options.dnssec_require_domains);
     for (const config::ExpandText& condition : options.condition)
       router.conditions_.push_back(expansion(condition));
     router.more_ = expansion(options.more);
@@ -95,6 +97,18 @@ struct RouterCompiler {
         config::did_you_mean(router.transport_.constant(), context.transports.all()));
   }
   void compile_self(const config::Instance& instance) {
+    constexpr std::string_view kReroute = "reroute:";
+    constexpr std::string_view kRewrite = "rewrite:";
+    if (router.options_.self.starts_with(kReroute)) {
+      std::string_view domain =
+          trim(std::string_view(router.options_.self).substr(kReroute.size()));
+      if (domain.starts_with(kRewrite)) domain = trim(domain.substr(kRewrite.size()));
+      if (!domain.empty()) {
+        router.self_ = SelfAction::reroute;
+        router.self_domain_ = to_lower(domain);
+        return;
+      }
+    }
     for (const SelfRow& row : kSelfRows) {
       if (row.name != router.options_.self) continue;
       router.self_ = row.action;
@@ -103,7 +117,7 @@ struct RouterCompiler {
     const config::Setting* setting = instance.find("self");
     context.diagnostics.error(setting == nullptr ? instance.place : setting->place,
                               "\"" + router.options_.self + "\" is no value of self",
-                              "freeze, defer, fail, send or pass");
+                              "freeze, defer, fail, send, pass or reroute: <domain>");
   }
 };
 
@@ -147,9 +161,20 @@ std::shared_ptr<const RouterChain> RouterChain::compile(const config::ConfigDocu
   return chain;
 }
 
+bool Router::requests_dnssec(std::string_view domain, acl::EvalContext& context) const {
+  return dnssec_request_ != nullptr &&
+         dnssec_request_->match({domain, std::nullopt, {}}, context).match == acl::Match::yes;
+}
+
+bool Router::requires_dnssec(std::string_view domain, acl::EvalContext& context) const {
+  return dnssec_require_ != nullptr &&
+         dnssec_require_->match({domain, std::nullopt, {}}, context).match == acl::Match::yes;
+}
+
 // One address on its way.
 struct RouteRun {
   const RouteQuery& query;
+  std::string domain;  // after widening and rerouting
   HostFinder& hosts;
   acl::AddressFacts address;
   acl::EvalContext evaluation;
@@ -220,7 +245,7 @@ struct RouteRun {
                      options.local_part_suffix_optional, false)) {
       return Precondition::skip;
     }
-    Precondition found = match(router.domains_.get(), query.domain, &evaluation.domain_data);
+    Precondition found = match(router.domains_.get(), domain, &evaluation.domain_data);
     if (found != Precondition::pass) return found;
     found = match(router.local_parts_.get(), address.local_part, &evaluation.local_part_data);
     if (found != Precondition::pass) return found;
@@ -265,6 +290,7 @@ struct RouteRun {
     result.router = &router;
     result.hosts = std::move(driven.hosts);
     result.local_part = address.local_part;
+    result.domain = domain;
     result.address_data = address.address_data;
     const acl::EvalResult errors_to = router.errors_to_.evaluate(evaluation);
     if (errors_to.ok()) result.errors_to = errors_to.text;
@@ -276,17 +302,27 @@ struct RouteRun {
     result.message = std::move(message);
   }
 
-  std::string unrouteable(const Router& router) {
+  // What the operator wants to be said, else why the driver declined.
+  std::string unrouteable(const Router& router, const std::string& why) {
     const acl::EvalResult text = router.cannot_route_message_.evaluate(evaluation);
-    return text.ok() && !text.text.empty() ? text.text : "Unrouteable address";
+    if (text.ok() && !text.text.empty()) return text.text;
+    return why.empty() ? "Unrouteable address" : why;
+  }
+
+  // The address starts again as another.
+  void change_domain(std::string new_domain) {
+    domain = to_lower(new_domain);
+    address.domain = domain;
+    address.address_data.clear();
   }
 };
 
-Task<RouteResult> RouterChain::route(RouteQuery query, HostFinder& hosts) const {
-  RouteRun run{query, hosts, {}, {}, {}};
+RouteResult RouterChain::route(const RouteQuery& query, HostFinder& hosts) const {
+  RouteRun run{query, query.domain, hosts, {}, {}, {}};
   run.address.domain = query.domain;
   run.address.original_domain = query.domain;
   run.address.original_local_part = query.local_part;
+  run.evaluation.services = query.services;
   run.evaluation.server = query.server;
   run.evaluation.connection = query.connection;
   run.evaluation.message = query.message;
@@ -309,29 +345,32 @@ Task<RouteResult> RouterChain::route(RouteQuery query, HostFinder& hosts) const 
     if (found == RouteRun::Precondition::pass) found = run.expand_address_data(router);
     if (found == RouteRun::Precondition::defer) {
       run.fail(&router, RouteStatus::deferred, std::move(run.result.message));
-      co_return std::move(run.result);
+      return std::move(run.result);
     }
     if (found == RouteRun::Precondition::pass) {
-      const RouteContext context{query, run.evaluation, run.address, hosts};
-      driven = co_await router.driver_->route(router, context);
+      RouteContext context{query, run.evaluation, run.address, hosts};
+      driven = router.driver_->route(router, context);
     }
     switch (driven.status) {
       case DriverStatus::routed:
         if (run.resolve_transport(transports_, router, driven))
           run.finish_routed(router, std::move(driven));
-        co_return std::move(run.result);
+        return std::move(run.result);
       case DriverStatus::fail:
-        run.fail(&router, RouteStatus::failed,
-                 driven.message.empty() ? run.unrouteable(router) : driven.message);
-        co_return std::move(run.result);
+        run.fail(&router, RouteStatus::failed, run.unrouteable(router, driven.message));
+        return std::move(run.result);
       case DriverStatus::defer:
         run.fail(&router, RouteStatus::deferred, std::move(driven.message));
-        co_return std::move(run.result);
+        return std::move(run.result);
       case DriverStatus::freeze:
         run.fail(&router, RouteStatus::frozen, std::move(driven.message));
-        co_return std::move(run.result);
+        return std::move(run.result);
       case DriverStatus::pass:
         at = router.pass_router_ >= 0 ? static_cast<size_t>(router.pass_router_) : at + 1;
+        continue;
+      case DriverStatus::reroute:
+        run.change_domain(std::move(driven.new_domain));
+        at = 0;
         continue;
       case DriverStatus::decline:
         break;
@@ -339,12 +378,12 @@ Task<RouteResult> RouterChain::route(RouteQuery query, HostFinder& hosts) const 
     const acl::EvalResult more = router.more_.evaluate(run.evaluation);
     const bool goes_on =
         more.status == acl::EvalStatus::forced_fail || acl::truth_of(more.text).value_or(true);
-    unrouteable = run.unrouteable(router);
+    unrouteable = run.unrouteable(router, driven.message);
     if (!goes_on) break;
     ++at;
   }
   run.fail(nullptr, RouteStatus::failed, std::move(unrouteable));
-  co_return std::move(run.result);
+  return std::move(run.result);
 }
 
 }  // namespace godwit::delivery

@@ -120,6 +120,10 @@ std::span<const config::OptionRow<AppendfileOptions>> appendfile_option_rows() n
   return kRows;
 }
 
+std::unique_ptr<config::OptionBinding> appendfile_options() {
+  return std::make_unique<config::OwnOptions<AppendfileOptions>>(kRows);
+}
+
 std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
                                                      const TransportCompileContext& context) {
   auto transport = std::make_unique<AppendfileTransport>();

@@ -2,7 +2,6 @@
 // DaneFinder's; the deciding is a function. EXIM.md 1.11, RFC 7672 2.
 #pragma once
 
-#include "core/base/ip_address.h"
 #include "core/io/task.h"
 #include "tls/dane.h"
 
@@ -26,11 +25,11 @@ struct DaneAnswer {
   std::string base_name;  // where they were found, after aliases; the name of the server
 };
 
-// Asks for the TLSA records of a host, where its address records came securely.
+// Asks for the TLSA records of a host whose own records came securely.
 class DaneFinder {
  public:
   virtual ~DaneFinder() = default;
-  virtual Task<DaneAnswer> find(const std::string& host_name, const Endpoint& to) = 0;
+  virtual Task<DaneAnswer> find(std::string host_name, uint16_t port) = 0;
 };
 
 struct DanePlan {

@@ -55,12 +55,12 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"hosts_request_ocsp",             &Options::hosts_request_ocsp,              "*",       Effect::now,   "ask for a certificate status"},
     {"hosts_require_alpn",             &Options::hosts_require_alpn,              "",        Effect::now,   "insist on an ALPN name"},
     {"hosts_require_auth",             &Options::hosts_require_auth,              "",        Effect::later, "do not deliver without authentication"},
-    {"hosts_require_dane",             &Options::hosts_require_dane,              "",        Effect::later, "do not deliver without DANE"},
+    {"hosts_require_dane",             &Options::hosts_require_dane,              "",        Effect::now,   "do not deliver without DANE"},
     {"hosts_require_ocsp",             &Options::hosts_require_ocsp,              "",        Effect::now,   "insist on a certificate status"},
     {"hosts_require_tls",              &Options::hosts_require_tls,               "",        Effect::now,   "do not deliver without TLS"},
     {"hosts_try_auth",                 &Options::hosts_try_auth,                  "",        Effect::later, "authenticate where possible"},
     {"hosts_try_chunking",             &Options::hosts_try_chunking,              "*",       Effect::now,   "use BDAT where it is offered"},
-    {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::later, "use DANE where it is possible"},
+    {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::now,   "use DANE where it is possible"},
     {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::later, "TCP Fast Open"},
     {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::later, "use PRDR where it is offered"},
     {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::later, "no STARTTLS in callouts"},
@@ -94,11 +94,15 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
 // clang-format on
 
 // Security that was asked for and would silently be missing.
-constexpr std::array<std::string_view, 8> kRefusedUntilTheyAct{
-    "authenticated_sender", "dkim_domain",     "fallback_hosts", "hosts_require_auth",
-    "hosts_require_dane",   "serialize_hosts", "socks_proxy",    "dnssec_require_domains"};
+constexpr std::array<std::string_view, 7> kRefusedUntilTheyAct{
+    "authenticated_sender", "dkim_domain", "fallback_hosts",        "hosts_require_auth",
+    "serialize_hosts",      "socks_proxy", "dnssec_require_domains"};
 
 }  // namespace
+
+std::unique_ptr<config::OptionBinding> smtp_options() {
+  return std::make_unique<config::OwnOptions<SmtpOptions>>(kRows);
+}
 
 std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context) {

@@ -111,6 +111,8 @@ struct TransportDriverRow {
   std::unique_ptr<Transport> (*make)(const config::Instance& instance,
                                      const TransportCompileContext& context);
   std::string_view doc;
+  // The driver's own options with their defaults.
+  std::unique_ptr<config::OptionBinding> (*options)() = nullptr;
 };
 std::span<const TransportDriverRow> transport_driver_rows() noexcept;
 
@@ -118,5 +120,7 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
                                                      const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> smtp_options();
+std::unique_ptr<config::OptionBinding> appendfile_options();
 
 }  // namespace godwit::delivery

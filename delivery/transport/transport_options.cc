@@ -40,12 +40,12 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
 });
 
 constexpr auto kDrivers = std::to_array<TransportDriverRow>({
-    {"appendfile", &make_appendfile_transport, "a mailbox file or a maildir"},
+    {"appendfile", &make_appendfile_transport, "a mailbox file or a maildir", &appendfile_options},
     {"autoreply",  nullptr,                    "answers by a message"},
     {"lmtp",       nullptr,                    "LMTP to a socket or a command"},
     {"pipe",       nullptr,                    "a command gets the message"},
     {"queuefile",  nullptr,                    "copies of the spool files"},
-    {"smtp",       &make_smtp_transport,       "SMTP or LMTP to a remote host"},
+    {"smtp",       &make_smtp_transport,       "SMTP or LMTP to a remote host", &smtp_options},
 });
 // clang-format on
 

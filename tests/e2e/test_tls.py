@@ -5,10 +5,11 @@ import pathlib
 import shutil
 import ssl
 import subprocess
+import tempfile
 import time
 
 from harness import Client, Godwit, Sink, free_port, wait_for
-from peers import Skipped, swaks
+from peers import Exim, Postfix, Skipped, swaks
 
 
 def openssl(*arguments, stdin="", check=True):
@@ -513,3 +514,60 @@ def test_godwit_to_godwit_with_a_client_certificate_a_proof_and_resumption():
                     godwit.wait_log(rf"{message_id} Completed")
                 last.wait_log(r'P=esmtps X=TLS1.3:\S+:256 CV=yes DN="/CN=client.test"')
                 last.wait_log(r'P=esmtps X=TLS1.3:\S+:256\* CV=yes DN="/CN=client.test"')
+
+
+# --- Other people's servers ----------------------------------------------------------------------
+
+
+def public_certificate(peer_dir, name="127.0.0.1"):
+    """A certificate that a server without rights may read."""
+    directory = pathlib.Path(peer_dir)
+    directory.chmod(0o755)
+    certificates = Certificates(directory / "certs")
+    path = certificates.make(name)
+    (directory / "certs").chmod(0o755)
+    path.chmod(0o644)
+    return certificates, path
+
+
+def test_into_exim_over_tls():
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        certificates, path = public_certificate(directory, "localhost")
+        options = (f"tls_verify_certificates = {certificates.root}\ntls_verify_hosts = *\ntls_verify_cert_hostnames =\n"
+                   "hosts_require_tls = *\ntls_resumption_hosts = *\ndestination_idle_timeout = 0s")
+        with Exim(tls=f"tls_advertise_hosts = *\ntls_certificate = {path}\ntls_resumption_hosts = *") as exim:
+            with relaying(exim.port, options) as godwit:
+                for _ in range(2):
+                    message_id = godwit.send(recipients=["one@exim.test"])
+                    godwit.wait_log(rf"{message_id} => one@exim.test .* X=TLS1.3:\S+ CV=yes .*C=")
+                    godwit.wait_log(rf"{message_id} Completed")
+                assert b"Subject: x" in exim.wait_mailbox("one")
+                assert "P=esmtps X=TLS1.3:" in exim.log(), exim.log()
+
+
+def test_exim_as_a_client_over_tls():
+    with Sink() as sink:
+        with Godwit(sink.port, tls="tls_on_connect_ports = 1") as godwit:
+            with Exim(relay=godwit.port, smtp="  hosts_require_tls = *\n  hosts_request_ocsp = *") as exim:
+                with Client(exim.port) as client:
+                    client.command("EHLO client.test", 250)
+                    client.message("a@test.example", ["b@example.com"], TEXT + "x" * 900 + "\r\n")
+                wait_for(lambda: "Completed" in exim.log(), 20, exim.log)
+                assert " X=TLS1.3:" in exim.log() and "C=\"250" in exim.log(), exim.log()
+                godwit.wait_log(r"P=esmtps X=TLS1.3:TLS_AES_256_GCM_SHA384:256 CV=no")
+        sink.wait(1)
+
+
+def test_through_postfix_over_tls_both_ways():
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        _, path = public_certificate(directory)
+        with Sink() as sink, Godwit(sink.port, tls="") as last:
+            more = (f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {path}\nsmtp_tls_security_level = encrypt\n"
+                    "smtpd_tls_received_header = yes\n")
+            with Postfix(last.port, more) as postfix, relaying(postfix.port, "hosts_require_tls = *") as godwit:
+                message_id = godwit.send()
+                godwit.wait_log(rf"{message_id} => b@example.com .* X=TLS1.3:\S+ CV=no .*C=")
+                last.wait_log(r"<= a@test.example .*P=esmtps X=TLS1.3:")
+                data = sink.wait(1)[0]["data"].decode()
+                assert "using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384" in data, data
+                assert "(TLS1.3) tls TLS_AES_256_GCM_SHA384" in data, data

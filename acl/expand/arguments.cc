@@ -1,0 +1,81 @@
+#include "acl/expand/arguments.h"
+
+#include "acl/expand/services.h"
+
+#include <utility>
+
+namespace godwit::acl {
+
+EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value) {
+  const bool before = std::exchange(context.tainted, false);
+  const EvalStatus status = run_sequence(sequence, context, value.text);
+  value.tainted = std::exchange(context.tainted, before);
+  return status;
+}
+
+EvalStatus read_values(const std::vector<Sequence>& sequences, EvalContext& context,
+                       std::vector<Value>& values) {
+  values.resize(sequences.size());
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const EvalStatus status = read_value(sequences[i], context, values[i]);
+    if (status != EvalStatus::ok) return status;
+  }
+  return EvalStatus::ok;
+}
+
+StateGuard::StateGuard(EvalContext& context)
+    : context_(context),
+      captures_(context.captures),
+      value_(context.value),
+      item_(context.item),
+      captures_tainted_(context.captures_tainted),
+      value_tainted_(context.value_tainted),
+      item_tainted_(context.item_tainted) {}
+
+StateGuard::~StateGuard() {
+  context_.captures = std::move(captures_);
+  context_.value = std::move(value_);
+  context_.item = std::move(item_);
+  context_.captures_tainted = captures_tainted_;
+  context_.value_tainted = value_tainted_;
+  context_.item_tainted = item_tainted_;
+}
+
+EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, Value value,
+                       std::string& out) {
+  const StateGuard guard(context);
+  if (yes && node.tail.empty()) {
+    out += value.text;
+    context.tainted |= value.tainted;
+    return EvalStatus::ok;
+  }
+  if (yes) {
+    set_value(context, std::move(value.text), value.tainted);
+    return run_sequence(node.tail[0], context, out);
+  }
+  if (node.tail.size() > 1) return run_sequence(node.tail[1], context, out);
+  if (!node.tail_fails) return EvalStatus::ok;
+  context.error = "\"" + node.text + "\" failed and \"fail\" requested";
+  return EvalStatus::forced_fail;
+}
+
+Result<Regex> regex_for(const ItemData* data, std::string_view pattern) {
+  if (data != nullptr) return static_cast<const RegexData*>(data)->regex;
+  Result<Regex> regex = Regex::compile(pattern, false);
+  if (regex) return regex;
+  return Error(Errc::config, "regular expression error in \"" + std::string(pattern) +
+                                 "\": " + regex.error().detail());
+}
+
+CompileOptions run_time_options(const EvalContext& context) {
+  CompileOptions options;
+  if (context.services != nullptr) options.lists = context.services->lists;
+  return options;
+}
+
+void set_value(EvalContext& context, std::string text, bool tainted) {
+  context.value = std::move(text);
+  context.value_tainted = tainted;
+}
+
+}  // namespace godwit::acl

@@ -1,0 +1,108 @@
+// Conditions that compare texts, numbers, truth values and addresses, and `match`.
+#include "acl/expand/arguments.h"
+#include "acl/expand/conditions.h"
+#include "acl/expand/number_text.h"
+#include "acl/expand/parser.h"
+#include "core/base/ascii.h"
+#include "core/base/ip_address.h"
+
+#include <array>
+
+namespace godwit::acl {
+namespace {
+
+template <class T>
+bool compare(uint8_t form, const T& a, const T& b) {
+  switch (form) {
+    case kLt:
+      return a < b;
+    case kLe:
+      return a <= b;
+    case kGt:
+      return a > b;
+    case kGe:
+      return a >= b;
+    default:
+      return a == b;
+  }
+}
+
+}  // namespace
+
+EvalStatus run_compare_text(const ConditionNode& node, EvalContext& context, bool& answer) {
+  std::vector<Value> args;
+  const EvalStatus status = read_values(node.args, context, args);
+  if (status != EvalStatus::ok) return status;
+  if ((node.form & kIgnoreCase) != 0) {
+    for (Value& value : args) value.text = to_lower(value.text);
+  }
+  answer = compare(node.form & 0x0f, args[0].text, args[1].text);
+  return EvalStatus::ok;
+}
+
+EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, bool& answer) {
+  std::vector<Value> args;
+  const EvalStatus status = read_values(node.args, context, args);
+  if (status != EvalStatus::ok) return status;
+  std::array<int64_t, 2> numbers{};
+  for (size_t i = 0; i < 2; ++i) {
+    const NumberText number = read_number_text(args[i].text);
+    if (!number.error.empty()) return fail(context, number.error);
+    numbers[i] = number.value;
+  }
+  answer = compare(node.form, numbers[0], numbers[1]);
+  return EvalStatus::ok;
+}
+
+EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answer) {
+  Value value;
+  const EvalStatus status = read_value(node.args[0], context, value);
+  if (status != EvalStatus::ok) return status;
+  const std::string_view text = trim(value.text);
+  const auto truth = truth_of(text);
+  const bool lax = node.form != 0;
+  if (!truth && !lax) {
+    return fail(context, "unrecognised boolean value \"" + std::string(text) + "\"");
+  }
+  answer = lax ? lax_truth_of(text) : *truth;
+  return EvalStatus::ok;
+}
+
+// form: 0 any, 4 or 6. An IPv6 address may have a zone.
+EvalStatus run_isip(const ConditionNode& node, EvalContext& context, bool& answer) {
+  Value value;
+  const EvalStatus status = read_value(node.args[0], context, value);
+  if (status != EvalStatus::ok) return status;
+  std::string_view text = value.text;
+  const size_t zone = text.find('%');
+  const bool has_zone = zone != std::string_view::npos && text.find(':') < zone;
+  if (has_zone) text = text.substr(0, zone);
+  const Result<IpAddress> address = IpAddress::parse(text);
+  answer = address.has_value() && (node.form == 0 || address->is_v6() == (node.form == 6));
+  return EvalStatus::ok;
+}
+
+// match{subject}{regex}: sets $0 $1 ...
+EvalStatus run_match(const ConditionNode& node, EvalContext& context, bool& answer) {
+  std::vector<Value> args;
+  const EvalStatus status = read_values(node.args, context, args);
+  if (status != EvalStatus::ok) return status;
+  const Result<Regex> regex = regex_for(node.data.get(), args[1].text);
+  if (!regex) return fail(context, regex.error().detail());
+  std::vector<std::string> captures;
+  const Result<bool> found = regex->search(args[0].text, &captures);
+  if (!found) return fail(context, found.error().to_string());
+  answer = *found;
+  if (!answer) return EvalStatus::ok;
+  context.captures = std::move(captures);
+  context.captures_tainted = args[0].tainted;
+  return EvalStatus::ok;
+}
+
+bool check_match(Parser& parser, ConditionNode& node, size_t begin) {
+  std::string pattern;
+  if (node.args.size() < 2 || !is_literal(node.args[1], &pattern)) return true;
+  return parser.constant_regex(pattern, begin, node.data);
+}
+
+}  // namespace godwit::acl

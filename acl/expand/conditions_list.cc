@@ -1,0 +1,109 @@
+// Conditions about lists: match_..., inlist, forany, forall.
+#include "acl/expand/arguments.h"
+#include "acl/expand/conditions.h"
+#include "acl/expand/json.h"
+#include "acl/expand/list_text.h"
+#include "core/base/ascii.h"
+#include "core/base/ip_address.h"
+
+namespace godwit::acl {
+namespace {
+
+// The items of a list or of a JSON array.
+class ItemReader {
+ public:
+  ItemReader(std::string_view text, uint8_t form) : form_(form), list_(text) {
+    if (form == kSeparated) return;
+    if (const auto inside = json_inside(text, '[', ']')) {
+      rest_ = *inside;
+    } else {
+      error_ = "missing '[' or ']' wrapping array for json list";
+    }
+  }
+
+  // False at the end and on an error.
+  bool next(std::string& item) {
+    if (form_ == kSeparated) return list_.next(item);
+    std::string_view element;
+    if (!error_.empty() || !next_json_element(rest_, element)) return false;
+    if (form_ == kJsonStrings) {
+      const auto text = json_string(element);
+      if (!text) {
+        error_ = "missing '\"' wrapping string result for extract jsons";
+        return false;
+      }
+      element = *text;
+    }
+    item = element;
+    return true;
+  }
+  const std::string& error() const noexcept { return error_; }
+
+ private:
+  uint8_t form_;
+  ListReader list_;
+  std::string_view rest_;
+  std::string error_;
+};
+
+}  // namespace
+
+EvalStatus run_match_list(const ConditionNode& node, EvalContext& context, bool& answer) {
+  Value value;
+  const EvalStatus status = read_value(node.args[0], context, value);
+  if (status != EvalStatus::ok) return status;
+  if (node.list == nullptr) return fail(context, "the list is not available");
+  const std::string& text = value.text;
+  ListSubject subject;
+  subject.text = text;
+  if (static_cast<ListKind>(node.form) == ListKind::host) {
+    const Result<IpAddress> address = IpAddress::parse(text);
+    if (!text.empty() && !address) return fail(context, "\"" + text + "\" is not an IP address");
+    if (address) subject.address = *address;
+  }
+  const ListMatch match = node.list->match(subject, context);
+  if (match.match == Match::defer) return defer(context, match.message);
+  answer = match.match == Match::yes;
+  // What the list gave comes from the configuration or a lookup.
+  if (answer) set_value(context, match.data, false);
+  return EvalStatus::ok;
+}
+
+// inlist{text}{list}: $value is the item.
+EvalStatus run_inlist(const ConditionNode& node, EvalContext& context, bool& answer) {
+  std::vector<Value> args;
+  const EvalStatus status = read_values(node.args, context, args);
+  if (status != EvalStatus::ok) return status;
+  ListReader reader(args[1].text);
+  std::string item;
+  answer = false;
+  while (!answer && reader.next(item)) {
+    answer = (node.form & kIgnoreCase) != 0 ? equals_ignore_case(item, args[0].text)
+                                            : item == args[0].text;
+  }
+  if (answer) set_value(context, std::move(item), args[1].tainted);
+  return EvalStatus::ok;
+}
+
+// A list without items gives false, for forall too.
+EvalStatus run_each(const ConditionNode& node, EvalContext& context, bool& answer) {
+  Value list;
+  EvalStatus status = read_value(node.args[0], context, list);
+  if (status != EvalStatus::ok) return status;
+  const bool all = (node.form & kAll) != 0;
+  std::string item_before = context.item;
+  const bool taint_before = context.item_tainted;
+  context.item_tainted = list.tainted;
+  ItemReader reader(list.text, node.form & 0x0f);
+  answer = false;
+  while (status == EvalStatus::ok && reader.next(context.item)) {
+    status = run_condition(node.children[0], context, answer);
+    if (answer != all) break;
+  }
+  context.item = std::move(item_before);
+  context.item_tainted = taint_before;
+  if (status == EvalStatus::ok && !reader.error().empty()) return fail(context, reader.error());
+  return status;
+}
+
+}  // namespace godwit::acl

@@ -1,0 +1,110 @@
+#include "acl/expand/digest.h"
+
+#include "core/base/ascii.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <array>
+#include <memory>
+
+namespace godwit::acl {
+namespace {
+
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+struct FreeDigest {
+  void operator()(EVP_MD* md) const noexcept { EVP_MD_free(md); }
+};
+using DigestPointer = std::unique_ptr<EVP_MD, FreeDigest>;
+
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+}  // namespace
+
+std::string digest(const char* algorithm, std::string_view input) {
+  const DigestPointer md(EVP_MD_fetch(nullptr, algorithm, nullptr));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned length = 0;
+  if (!md || EVP_Digest(input.data(), input.size(), out.data(), &length, md.get(), nullptr) != 1) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(out.data()), length};
+}
+
+std::string hmac(const char* algorithm, std::string_view secret, std::string_view input) {
+  const DigestPointer md(EVP_MD_fetch(nullptr, algorithm, nullptr));
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned length = 0;
+  // An empty secret must not be a null pointer.
+  const void* key = secret.empty() ? "" : secret.data();
+  if (!md || HMAC(md.get(), key, static_cast<int>(secret.size()), bytes_of(input), input.size(),
+                  out.data(), &length) == nullptr) {
+    return {};
+  }
+  return {reinterpret_cast<const char*>(out.data()), length};
+}
+
+void append_hex(std::string_view bytes, bool upper, std::string& out) {
+  const std::string_view digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+  for (char c : bytes) {
+    out += digits[static_cast<unsigned char>(c) >> 4];
+    out += digits[static_cast<unsigned char>(c) & 15];
+  }
+}
+
+std::optional<std::string> from_hex(std::string_view hex) {
+  if (hex.size() % 2 != 0) return std::nullopt;
+  std::string out;
+  for (size_t i = 0; i < hex.size(); i += 2) {
+    if (!is_hex(hex[i]) || !is_hex(hex[i + 1])) return std::nullopt;
+    out += static_cast<char>(hex_value(hex[i]) * 16 + hex_value(hex[i + 1]));
+  }
+  return out;
+}
+
+void append_base64(std::string_view bytes, std::string& out) {
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      out += k <= count ? kBase64[(group >> (18 - 6 * k)) & 63] : '=';
+    }
+  }
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  std::string out;
+  uint32_t group = 0;
+  size_t digits = 0;
+  size_t padding = 0;
+  for (char c : text) {
+    if (is_space(c)) continue;
+    if (c == '=') {
+      ++padding;
+      continue;
+    }
+    const size_t value = kBase64.find(c);
+    if (value == std::string_view::npos || padding > 0) return std::nullopt;
+    group = group << 6 | static_cast<uint32_t>(value);
+    if (++digits % 4 != 0) continue;
+    for (int shift = 16; shift >= 0; shift -= 8) out += static_cast<char>(group >> shift & 0xff);
+    group = 0;
+  }
+  const size_t rest = digits % 4;
+  if (rest == 1 || (digits + padding) % 4 != 0 || padding > 2) return std::nullopt;
+  if (rest == 2) out += static_cast<char>(group >> 4 & 0xff);
+  if (rest == 3) {
+    out += static_cast<char>(group >> 10 & 0xff);
+    out += static_cast<char>(group >> 2 & 0xff);
+  }
+  return out;
+}
+
+}  // namespace godwit::acl

@@ -1,0 +1,31 @@
+// What conditions of ACLs found out and variables show: rates, DNS lists, verification. Lives in
+// the context of a connection; the session forgets what belongs to a message or a command.
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace godwit::acl {
+
+struct Findings {
+  std::string sender_rate;  // "12.5"
+  std::string sender_rate_limit;
+  std::string sender_rate_period;
+
+  std::string dnslist_domain;
+  std::string dnslist_matched;
+  std::string dnslist_text;
+  std::string dnslist_value;
+
+  std::string sender_verify_failure;  // qualify, route, mail, recipient, postmaster
+  std::string recipient_verify_failure;
+
+  // Rates that were counted for this connection, message and command: another condition with the
+  // same key sees them and does not count again.
+  using Rates = std::map<std::string, double, std::less<>>;
+  Rates connection_rates;
+  Rates message_rates;
+  Rates command_rates;
+};
+
+}  // namespace godwit::acl

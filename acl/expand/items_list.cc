@@ -1,0 +1,125 @@
+// `if`, and items that walk lists.
+#include "acl/expand/arguments.h"
+#include "acl/expand/items.h"
+#include "acl/expand/list_text.h"
+#include "acl/expand/parser.h"
+#include "core/base/ascii.h"
+
+namespace godwit::acl {
+
+// ${if condition {yes}{no}}
+bool parse_if(Parser& parser, Node& node) {
+  return parser.condition(node.conditions.emplace_back()) && parser.tail(node);
+}
+
+// $value and $1 that the condition set hold inside the branches.
+EvalStatus run_if(const Node& node, EvalContext& context, std::string& out) {
+  const StateGuard guard(context);
+  bool answer = false;
+  const EvalStatus status = run_condition(node.conditions[0], context, answer);
+  if (status != EvalStatus::ok) return status;
+  if (node.tail.empty()) {
+    if (answer) out += "true";
+    return EvalStatus::ok;
+  }
+  if (answer) return run_sequence(node.tail[0], context, out);
+  if (node.tail.size() > 1) return run_sequence(node.tail[1], context, out);
+  if (!node.tail_fails) return EvalStatus::ok;
+  context.error = "\"if\" failed and \"fail\" requested";
+  return EvalStatus::forced_fail;
+}
+
+// {list}{condition}
+bool parse_filter(Parser& parser, Node& node) {
+  if (!parser.argument(node.parts.emplace_back(), "a list")) return false;
+  return parser.braced_condition(node.conditions.emplace_back());
+}
+
+EvalStatus run_filter(const Node& node, EvalContext& context, std::string& out) {
+  Value list;
+  EvalStatus status = read_value(node.parts[0], context, list);
+  if (status != EvalStatus::ok) return status;
+  const StateGuard guard(context);
+  context.item_tainted = list.tainted;
+  ListReader reader(list.text);
+  bool first = true;
+  while (reader.next(context.item)) {
+    bool answer = false;
+    status = run_condition(node.conditions[0], context, answer);
+    if (status != EvalStatus::ok) return status;
+    if (!answer) continue;
+    append_list_item(context.item, reader.separator(), first, out);
+    first = false;
+  }
+  if (!first) context.tainted |= list.tainted;
+  return EvalStatus::ok;
+}
+
+EvalStatus run_map(const Node& node, EvalContext& context, std::string& out) {
+  Value list;
+  EvalStatus status = read_value(node.parts[0], context, list);
+  if (status != EvalStatus::ok) return status;
+  const StateGuard guard(context);
+  context.item_tainted = list.tainted;
+  ListReader reader(list.text);
+  std::string made;
+  for (bool first = true; reader.next(context.item); first = false) {
+    made.clear();
+    status = run_sequence(node.parts[1], context, made);
+    if (status != EvalStatus::ok) return status;
+    append_list_item(made, reader.separator(), first, out);
+    if (out.size() > kExpansionBytesMax) return fail(context, "the expansion is too long");
+  }
+  return EvalStatus::ok;
+}
+
+// ${reduce{list}{start}{expression}}: $value is what came out so far.
+EvalStatus run_reduce(const Node& node, EvalContext& context, std::string& out) {
+  Value list;
+  EvalStatus status = read_value(node.parts[0], context, list);
+  if (status != EvalStatus::ok) return status;
+  Value result;
+  status = read_value(node.parts[1], context, result);
+  if (status != EvalStatus::ok) return status;
+  const StateGuard guard(context);
+  context.item_tainted = list.tainted;
+  ListReader reader(list.text);
+  while (reader.next(context.item)) {
+    set_value(context, std::move(result.text), result.tainted);
+    result.text.clear();
+    status = read_value(node.parts[2], context, result);
+    if (status != EvalStatus::ok) return status;
+  }
+  out += result.text;
+  context.tainted |= result.tainted;
+  return EvalStatus::ok;
+}
+
+// ${listextract{number}{list}{yes}{no}}: a negative number counts from the end.
+EvalStatus run_listextract(const Node& node, EvalContext& context, std::string& out) {
+  std::vector<Value> args;
+  const EvalStatus status = read_values(node.parts, context, args);
+  if (status != EvalStatus::ok) return status;
+  std::string_view digits = trim(args[0].text);
+  const bool negative = digits.starts_with('-');
+  if (negative) digits.remove_prefix(1);
+  const std::optional<uint64_t> number = parse_decimal(digits);
+  if (!number) return fail(context, "first argument of \"listextract\" must be numeric");
+  size_t wanted = static_cast<size_t>(*number);
+  Value found;
+  found.tainted = args[1].tainted;
+  if (negative) {
+    ListReader counter(args[1].text);
+    size_t count = 0;
+    while (counter.next(found.text)) ++count;
+    wanted = wanted > count ? 0 : count + 1 - wanted;
+  }
+  ListReader reader(args[1].text);
+  size_t at = 0;
+  while (at < wanted && reader.next(found.text)) ++at;
+  const bool yes = wanted > 0 && at == wanted;
+  if (!yes) found.text.clear();
+  return finish_tail(node, context, yes, std::move(found), out);
+}
+
+}  // namespace godwit::acl

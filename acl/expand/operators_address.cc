@@ -1,0 +1,273 @@
+// Operators on mail addresses and IP addresses.
+#include "acl/expand/list_text.h"
+#include "acl/expand/operator_checks.h"
+#include "acl/expand/operators.h"
+#include "core/base/ascii.h"
+#include "core/base/ip_address.h"
+#include "protocol/message/address_list.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+
+namespace godwit::acl {
+namespace {
+
+// RFC 5322 3.2.3.
+bool is_atext(char c) {
+  constexpr std::string_view kSpecials = "()<>[]:;@\\,.\"";
+  const auto byte = static_cast<unsigned char>(c);
+  return byte > 0x20 && byte != 0x7f && kSpecials.find(c) == std::string_view::npos;
+}
+
+bool is_dot_atom(std::string_view text) {
+  if (text.empty() || text.front() == '.' || text.back() == '.') return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '.' && text[i - 1] == '.') return false;
+    if (text[i] != '.' && !is_atext(text[i])) return false;
+  }
+  return true;
+}
+
+// Where the address that begins at `begin` ends: at a comma or semicolon outside of quotes,
+// comments and angle brackets.
+size_t address_end(std::string_view text, size_t begin) {
+  bool quoted = false;
+  int comments = 0;
+  bool in_angle = false;
+  for (size_t i = begin; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      ++i;
+    } else if (c == '"' && comments == 0) {
+      quoted = !quoted;
+    } else if (quoted) {
+      continue;
+    } else if (c == '(') {
+      ++comments;
+    } else if (c == ')') {
+      --comments;
+    } else if (comments > 0) {
+      continue;
+    } else if (c == '<' || c == '>') {
+      in_angle = c == '<';
+    } else if (!in_angle && (c == ',' || c == ';')) {
+      return i;
+    }
+  }
+  return text.size();
+}
+
+// "a@b" of "Name <a@b> (comment)"; empty where the text is no address.
+std::string one_address(std::string_view text) {
+  const Result<message::ListedAddress> parsed =
+      message::parse_address(text, message::Utf8::allowed, false);
+  return parsed ? parsed->address : std::string();
+}
+
+std::array<uint8_t, 16> as_v6(const IpAddress& address) {
+  std::array<uint8_t, 16> bytes{};
+  const std::string_view from = address.bytes();
+  if (address.is_v6()) {
+    std::copy(from.begin(), from.end(), bytes.begin());
+  } else {
+    bytes[10] = bytes[11] = 0xff;
+    std::copy(from.begin(), from.end(), bytes.begin() + 12);
+  }
+  return bytes;
+}
+
+void append_groups(const std::array<uint8_t, 16>& bytes, char between, std::string& out) {
+  for (size_t i = 0; i < 16; i += 2) {
+    char group[8];
+    std::snprintf(group, sizeof group, "%s%02x%02x", i == 0 ? "" : std::string(1, between).c_str(),
+                  bytes[i], bytes[i + 1]);
+    out += group;
+  }
+}
+
+// The longest run of two zero groups or more as "::", and nothing dotted.
+void append_short_groups(const std::array<uint8_t, 16>& bytes, std::string& out) {
+  std::array<unsigned, 8> groups{};
+  for (size_t i = 0; i < 8; ++i)
+    groups[i] = static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+  size_t best = 8;
+  size_t best_length = 1;
+  for (size_t i = 0; i < 8; ++i) {
+    size_t length = 0;
+    while (i + length < 8 && groups[i + length] == 0) ++length;
+    if (length > best_length) {
+      best = i;
+      best_length = length;
+    }
+  }
+  for (size_t i = 0; i < 8;) {
+    if (i == best) {
+      out += "::";
+      i += best_length;
+      continue;
+    }
+    char group[8];
+    std::snprintf(group, sizeof group, "%x", groups[i]);
+    out += group;
+    if (++i < 8 && i != best) out += ':';
+  }
+}
+
+// Only the first `bits` bits stay.
+IpAddress masked(const IpAddress& address, uint64_t bits) {
+  std::array<uint8_t, 16> bytes{};
+  const std::string_view from = address.bytes();
+  for (size_t i = 0; i < from.size(); ++i) {
+    const uint64_t kept = bits > i * 8 ? std::min<uint64_t>(bits - i * 8, 8) : 0;
+    bytes[i] = static_cast<uint8_t>(static_cast<uint8_t>(from[i]) & (0xff00u >> kept));
+  }
+  if (address.is_v6()) return IpAddress::v6(bytes);
+  uint32_t host_order = 0;
+  for (size_t i = 0; i < 4; ++i) host_order = host_order << 8 | bytes[i];
+  return IpAddress::v4(host_order);
+}
+
+EvalStatus no_address(std::string_view input, EvalContext& context) {
+  return fail(context, "\"" + std::string(input) + "\" is not an IP address");
+}
+
+}  // namespace
+
+EvalStatus op_address(const Node&, std::string_view input, EvalContext&, std::string& out) {
+  out += one_address(input);
+  return EvalStatus::ok;
+}
+
+// All addresses of a header's text. ">x" before them sets the separator of the list.
+EvalStatus op_addresses(const Node&, std::string_view input, EvalContext&, std::string& out) {
+  char separator = ':';
+  input = trim_left(input);
+  if (input.size() > 1 && input.front() == '>') {
+    separator = input[1];
+    input.remove_prefix(2);
+  }
+  bool first = true;
+  for (size_t at = 0; at < input.size();) {
+    const size_t end = address_end(input, at);
+    std::string_view item = trim(input.substr(at, end - at));
+    at = end + 1;
+    // A group's name is no part of its first address.
+    const size_t colon = item.find(':');
+    if (colon != std::string_view::npos && item.find_first_of("<@\"") > colon) {
+      item.remove_prefix(colon + 1);
+    }
+    const std::string address = one_address(trim(item));
+    if (address.empty()) continue;
+    append_list_item(address, separator, std::exchange(first, false), out);
+  }
+  return EvalStatus::ok;
+}
+
+EvalStatus op_local_part(const Node&, std::string_view input, EvalContext&, std::string& out) {
+  const std::string address = one_address(input);
+  out += message::split_address(address).local_part;
+  return EvalStatus::ok;
+}
+
+EvalStatus op_domain(const Node&, std::string_view input, EvalContext&, std::string& out) {
+  const std::string address = one_address(input);
+  out += message::split_address(address).domain;
+  return EvalStatus::ok;
+}
+
+EvalStatus op_quote_local_part(const Node&, std::string_view input, EvalContext&,
+                               std::string& out) {
+  append_quoted_local_part(input, out);
+  return EvalStatus::ok;
+}
+
+EvalStatus op_ipv6denorm(const Node&, std::string_view input, EvalContext& context,
+                         std::string& out) {
+  const Result<IpAddress> address = IpAddress::parse(input);
+  if (!address) return no_address(input, context);
+  append_groups(as_v6(*address), ':', out);
+  return EvalStatus::ok;
+}
+
+EvalStatus op_ipv6norm(const Node&, std::string_view input, EvalContext& context,
+                       std::string& out) {
+  const Result<IpAddress> address = IpAddress::parse(input);
+  if (!address) return no_address(input, context);
+  append_short_groups(as_v6(*address), out);
+  return EvalStatus::ok;
+}
+
+bool check_mask_word(Node& node, std::string& why) {
+  if (node.text == "n") return true;
+  why = "mask takes no suffix but _n";
+  return false;
+}
+
+// "10.1.2.3/8". IPv6 comes out with dots, as keys of lsearch files want it; with colons for mask_n.
+EvalStatus op_mask(const Node& node, std::string_view input, EvalContext& context,
+                   std::string& out) {
+  const size_t slash = input.find('/');
+  const Result<IpAddress> address = IpAddress::parse(input.substr(0, slash));
+  const auto bits = slash == std::string_view::npos ? std::optional<uint64_t>(0)
+                                                    : parse_decimal(input.substr(slash + 1));
+  if (!address || !bits) return no_address(input, context);
+  const std::string text(input);
+  if (slash == std::string_view::npos) {
+    return fail(context, "missing mask value in \"" + text + "\"");
+  }
+  if (*bits > (address->is_v6() ? 128u : 32u)) {
+    return fail(context, "mask value too big in \"" + text + "\"");
+  }
+  const IpAddress network = masked(*address, *bits);
+  if (!address->is_v6()) {
+    out += network.to_string();
+  } else if (node.text == "n") {
+    append_short_groups(as_v6(network), out);
+  } else {
+    append_groups(as_v6(network), '.', out);
+  }
+  out += "/" + std::to_string(*bits);
+  return EvalStatus::ok;
+}
+
+EvalStatus op_reverse_ip(const Node&, std::string_view input, EvalContext& context,
+                         std::string& out) {
+  const Result<IpAddress> address = IpAddress::parse(input);
+  if (!address) {
+    return fail(context, "reverse_ip() not given an IP address [" + std::string(input) + "]");
+  }
+  const std::string_view bytes = address->bytes();
+  for (size_t i = bytes.size(); i-- > 0;) {
+    const auto byte = static_cast<unsigned>(static_cast<unsigned char>(bytes[i]));
+    char part[8];
+    if (address->is_v6()) {
+      std::snprintf(part, sizeof part, "%x.%x", byte & 15, byte >> 4);
+    } else {
+      std::snprintf(part, sizeof part, "%u", byte);
+    }
+    out += part;
+    if (i > 0) out += '.';
+  }
+  return EvalStatus::ok;
+}
+
+void append_quoted_local_part(std::string_view text, std::string& out) {
+  if (is_dot_atom(text)) {
+    out += text;
+    return;
+  }
+  out += '"';
+  for (char c : text) {
+    if (c == '\n' || c == '\r') {
+      out += c == '\n' ? "\\n" : "\\r";
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  out += '"';
+}
+
+}  // namespace godwit::acl

@@ -1,0 +1,245 @@
+// -be and -bem: strings from the command line, or from standard input line by line, expanded and
+// printed. "Failed: ..." says why one could not be. EXIM.md 4.1.
+#include "acl/expand/expansion.h"
+#include "core/base/ascii.h"
+#include "core/config/macros.h"
+#include "core/io/fiber.h"
+#include "core/io/scope.h"
+#include "daemon/commands.h"
+#include "daemon/services.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+namespace godwit::daemon {
+namespace {
+
+constexpr size_t kLineBytesMax = 1u << 20;
+
+std::string login_name() {
+  const passwd* user = getpwuid(getuid());
+  return user == nullptr ? "uid" + std::to_string(getuid()) : user->pw_name;
+}
+
+// Blanks instead of line ends, unless message_body_newlines keeps them.
+std::string shown(std::string_view body, bool newlines) {
+  std::string text(body);
+  for (char& c : text) {
+    if (c == '\0' || (c == '\n' && !newlines)) c = ' ';
+  }
+  return text;
+}
+
+// The message of -bem: a file with headers, and perhaps a "From " line before them.
+bool read_message(const std::string& path, const config::MainOptions& options,
+                  acl::MessageFacts& facts) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return false;
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::erase(text, '\r');
+  std::string_view rest = text;
+  if (rest.starts_with("From ")) {
+    const std::string_view line = rest.substr(5, rest.find('\n') - 5);
+    facts.sender_address = line.substr(0, line.find(' '));
+    rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
+  }
+  facts.size = std::ssize(rest);
+  size_t end = rest.starts_with('\n') ? 0 : rest.find("\n\n");
+  if (end == std::string_view::npos) end = rest.size();
+  facts.headers = rest.substr(0, std::min(end + (end > 0 ? 1 : 0), rest.size()));
+  const std::string_view body = rest.substr(std::min(facts.headers.size() + 1, rest.size()));
+  const size_t visible = static_cast<size_t>(std::max<int64_t>(options.message_body_visible, 0));
+  const bool newlines = options.message_body_newlines;
+  facts.body_start = shown(body.substr(0, visible), newlines);
+  facts.body_end = shown(body.substr(body.size() - std::min(visible, body.size())), newlines);
+  facts.body_bytes = std::ssize(body);
+  for (char c : body) facts.body_lines += c == '\n' ? 1 : 0;
+  facts.lines = facts.body_lines;
+  for (char c : facts.headers) facts.lines += c == '\n' ? 1 : 0;
+  return true;
+}
+
+// One run of the command.
+class ExpansionShell {
+ public:
+  ExpansionShell(Loop& loop, const ConfigPointer& config, const CommandLine& line)
+      : config_(config), services_(loop, config), macros_(config::ReadOptions{}) {
+    for (const config::Macro& macro : config->document.macros) {
+      macros_.define(macro.name, macro.value, false, macro.place);
+    }
+    message_.sender_address =
+        line.sender_given ? line.sender : login_name() + "@" + config->facts.qualify_domain;
+    set_connection(line);
+    context_.services = &services_.get();
+    context_.server = &config->facts;
+    context_.connection = &connection_;
+    context_.message = &message_;
+    context_.address = &address_;
+    context_.connection_variables = &connection_variables_;
+    context_.message_variables = &message_variables_;
+    context_.utc = config->log_style.utc;
+  }
+
+  bool read_message_file(const std::string& path) {
+    message_.received_at = clock_now();
+    return read_message(path, config_->options(), message_);
+  }
+
+  // Prints what `text` gives.
+  Task<void> expand_line(std::string text) {
+    const std::string line = replace_macros(std::move(text));
+    if (!line.empty() && is_upper(line.front()) && define_macro(line)) co_return;
+    if (line.starts_with("set ") || line.starts_with("set,t ")) {
+      co_await set_variable(line);
+      co_return;
+    }
+    const acl::EvalResult result = co_await evaluate(line);
+    std::printf(result.ok() ? "%s\n" : "Failed: %s\n", result.text.c_str());
+  }
+
+ private:
+  static WallTime clock_now() { return SystemClock().wall(); }
+
+  void set_connection(const CommandLine& line) {
+    connection_.received_protocol = line.received_protocol;
+    connection_.sender_host_name = line.sender_host_name;
+    const std::string login = login_name();
+    connection_.sender_ident = line.sender_ident.empty() ? login : line.sender_ident;
+    if (line.sender_host.empty()) {
+      connection_.authenticated_id = login;
+      connection_.authenticated_sender = login + "@" + config_->facts.qualify_domain;
+      return;
+    }
+    // "address.port", as Exim has it, or the address alone.
+    Result<IpAddress> address = IpAddress::parse(line.sender_host);
+    uint16_t port = 0;
+    const size_t dot = line.sender_host.rfind('.');
+    if (!address && dot != std::string::npos) {
+      address = IpAddress::parse(line.sender_host.substr(0, dot));
+      port = static_cast<uint16_t>(parse_decimal(line.sender_host.substr(dot + 1)).value_or(0));
+    }
+    if (address) connection_.sender_host = Endpoint{*address, port};
+  }
+
+  std::string replace_macros(std::string text) const {
+    config::LocatedText line(std::move(text));
+    macros_.replace(line, 0, kLineBytesMax);
+    return line.text();
+  }
+
+  // NAME = value
+  bool define_macro(std::string_view line) {
+    const size_t length = config::macro_name_length(line);
+    const std::string_view after = trim_left(line.substr(length));
+    if (length == 0 || !after.starts_with('=')) return false;
+    const bool again = after.starts_with("==");
+    const std::string name(line.substr(0, length));
+    const std::string problem =
+        macros_.define(name, std::string(trim(after.substr(again ? 2 : 1))), again, {});
+    if (problem.empty()) {
+      std::printf("Defined macro '%s'\n", name.c_str());
+    } else {
+      std::printf("Failed: %s\n", problem.c_str());
+    }
+    return true;
+  }
+
+  // set acl_m_name = text; with ",t" the value counts as one from outside.
+  Task<void> set_variable(const std::string& line) {
+    const bool tainted = line.starts_with("set,t ");
+    const std::string_view rest = trim_left(std::string_view(line).substr(tainted ? 6 : 4));
+    const size_t equals = rest.find('=');
+    const std::string name(trim(rest.substr(0, equals)));
+    const bool known = (name.starts_with("acl_c") || name.starts_with("acl_m")) && name.size() > 5;
+    if (equals == std::string_view::npos || !known) {
+      std::printf("can't set: \"%s\" is no ACL variable and value\n", std::string(rest).c_str());
+      co_return;
+    }
+    const std::string text(trim(rest.substr(equals + 1)));
+    const acl::EvalResult value = co_await evaluate(text);
+    if (!value.ok()) {
+      std::printf("Failed: %s\n", value.text.c_str());
+      co_return;
+    }
+    acl::AclVariables& table = name[4] == 'c' ? connection_variables_ : message_variables_;
+    table.insert_or_assign(name, acl::AclValue(value.text, tainted || value.tainted));
+    std::printf("variable %s set\n", name.c_str());
+  }
+
+  Task<acl::EvalResult> evaluate(const std::string& text) {
+    acl::CompileOptions options;
+    options.lists = config_->policy->lists().get();
+    const Result<acl::Expansion> expansion = acl::compile_expansion(text, options);
+    if (!expansion) {
+      co_return acl::EvalResult{acl::EvalStatus::failed, expansion.error().detail(), false};
+    }
+    context_.now = clock_now();
+    auto call = [this, &expansion] { return expansion->evaluate(context_); };
+    co_return co_await on_fiber(call);
+  }
+
+  ConfigPointer config_;
+  EvaluatorServices services_;
+  config::MacroTable macros_;
+  acl::ConnectionFacts connection_;
+  acl::MessageFacts message_;
+  acl::AddressFacts address_;
+  acl::AclVariables connection_variables_;
+  acl::AclVariables message_variables_;
+  acl::EvalContext context_;
+};
+
+// A line without its blanks at the end; a backslash there joins the next one. False at the end.
+bool read_line(std::string& line) {
+  std::fputs("> ", stdout);
+  std::fflush(stdout);
+  line.clear();
+  for (bool first = true;; first = false) {
+    std::string piece;
+    int c = std::getchar();
+    if (c == EOF && first) return false;
+    for (; c != EOF && c != '\n' && piece.size() < kLineBytesMax; c = std::getchar()) {
+      piece += static_cast<char>(c);
+    }
+    std::string_view text = trim_right(piece);
+    if (!first) text = trim_left(text);
+    line += text;
+    if (text.empty() || !line.ends_with('\\') || c == EOF) return true;
+    line.pop_back();
+  }
+}
+
+Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, bool& done) {
+  for (const std::string& argument : line.arguments) co_await shell.expand_line(argument);
+  if (line.arguments.empty()) {
+    std::string text;
+    while (read_line(text)) co_await shell.expand_line(text);
+    std::fputs("\n", stdout);
+  }
+  done = true;
+}
+
+}  // namespace
+
+int expand_strings(const CommandLine& line, const ConfigPointer& config) {
+  Loop loop;
+  bool done = false;
+  {
+    ExpansionShell shell(loop, config, line);
+    if (!line.message_file.empty() && !shell.read_message_file(line.message_file)) {
+      std::fprintf(stderr, "godwit: failed to open %s\n", line.message_file.c_str());
+      return 1;
+    }
+    Scope scope;
+    scope.spawn(expand_all(shell, line, done));
+    while (!done) loop.run_once();
+  }
+  return 0;
+}
+
+}  // namespace godwit::daemon

@@ -1,0 +1,304 @@
+#include "daemon/print_config.h"
+
+#include "core/config/main_options.h"
+#include "daemon/features.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+extern char** environ;
+
+namespace godwit::daemon {
+namespace {
+
+constexpr const char* kHidden = "<value not displayable>";
+
+void print_line(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+}
+
+// Options sorted by name, with those that the configuration hides.
+struct PrintedOptions {
+  std::vector<std::pair<std::string, std::string>> lines;  // name, line
+
+  PrintedOptions(const config::OptionBinding& binding, const std::vector<config::Setting>& settings,
+                 bool admin) {
+    for (size_t i = 0; i < binding.size(); ++i) {
+      const config::OptionInfo info = binding.info(i);
+      const bool hidden = !admin && std::any_of(settings.begin(), settings.end(),
+                                                [&](const config::Setting& setting) {
+                                                  return setting.hide && setting.name == info.name;
+                                                });
+      std::string line = hidden ? std::string(info.name) + " = " + kHidden
+                                : config::print_option(info, binding.value(i));
+      lines.emplace_back(info.name, std::move(line));
+    }
+    std::sort(lines.begin(), lines.end());
+  }
+
+  bool print(std::string_view name) const {
+    for (const auto& [known, line] : lines) {
+      if (known != name) continue;
+      print_line(line);
+      return true;
+    }
+    return false;
+  }
+  void print_all() const {
+    for (const auto& [known, line] : lines) print_line(line);
+  }
+};
+
+struct InstanceKind {
+  std::string_view word;   // "router"
+  std::string_view all;    // "routers"
+  std::string_view names;  // "router_list"
+  const std::vector<config::Instance>& (*instances)(const config::ConfigDocument& document);
+  // The generic options, and those of a driver; null where there are none.
+  std::unique_ptr<config::OptionBinding> (*generic)();
+  std::unique_ptr<config::OptionBinding> (*own)(std::string_view driver);
+};
+
+template <class Rows>
+std::unique_ptr<config::OptionBinding> own_options(const Rows& rows, std::string_view driver) {
+  for (const auto& row : rows) {
+    if (row.name == driver && row.options != nullptr) return row.options();
+  }
+  return nullptr;
+}
+
+const std::array kKinds{
+    InstanceKind{"router", "routers", "router_list",
+                 [](const config::ConfigDocument& d) -> const auto& { return d.routers; },
+                 []() -> std::unique_ptr<config::OptionBinding> {
+                   return std::make_unique<config::OwnOptions<delivery::RouterOptions>>(
+                       delivery::router_option_rows());
+                 },
+                 [](std::string_view driver) {
+                   return own_options(delivery::router_driver_rows(), driver);
+                 }},
+    InstanceKind{"transport", "transports", "transport_list",
+                 [](const config::ConfigDocument& d) -> const auto& { return d.transports; },
+                 []() -> std::unique_ptr<config::OptionBinding> {
+                   return std::make_unique<config::OwnOptions<delivery::TransportOptions>>(
+                       delivery::transport_option_rows());
+                 },
+                 [](std::string_view driver) {
+                   return own_options(delivery::transport_driver_rows(), driver);
+                 }},
+    InstanceKind{
+        "authenticator", "authenticators", "authenticator_list",
+        [](const config::ConfigDocument& d) -> const auto& { return d.authenticators; },
+        []() -> std::unique_ptr<config::OptionBinding> { return nullptr; },
+        [](std::string_view) -> std::unique_ptr<config::OptionBinding> { return nullptr; }},
+};
+
+std::string driver_of(const config::Instance& instance) {
+  const config::Setting* setting = instance.find("driver");
+  return setting != nullptr && setting->value ? setting->value->trimmed().text() : std::string();
+}
+
+class ConfigPrinter {
+ public:
+  ConfigPrinter(const ServerConfig& config, bool admin) : config_(config), admin_(admin) {}
+
+  // What one word, or two, ask for. False: they mean nothing.
+  bool print(const std::vector<std::string>& words, size_t& at) {
+    const std::string& word = words[at++];
+    if (word.starts_with('+')) return print_list(word.substr(1));
+    if (word == "all" || word.starts_with('-')) return print_main();
+    if (word == "config") return print_text();
+    if (word == "configure_file" || word == "config_file")
+      return printed(config_.document.file_name);
+    if (word == "environment") return print_environment();
+    if (word == "macro_list" || word == "macros") return print_macros(word == "macro_list");
+    if (word == "macro" && at < words.size()) return print_macro(words[at++]);
+    if (word == "acl" && at < words.size()) return print_acl(words[at++]);
+    if (word == "acl_list") return print_acl_names();
+    if (word == "spool_directory") return printed("spool_directory = " + config_.spool_directory);
+    if (word == "pid_file_path") return printed("pid_file_path = " + config_.pid_file_path);
+    for (const InstanceKind& kind : kKinds) {
+      if (word == kind.names) return print_names(kind);
+      if (word == kind.all) return print_instances(kind);
+      if (word == kind.word && at < words.size()) return print_instance(kind, words[at++]);
+    }
+    if (print_option(word)) return true;
+    std::printf("%s is not a known option\n", word.c_str());
+    return false;
+  }
+
+  bool print_main() {
+    with_main([](const PrintedOptions& options) {
+      options.print_all();
+      return true;
+    });
+    return true;
+  }
+
+ private:
+  static bool printed(const std::string& line) {
+    print_line(line);
+    return true;
+  }
+
+  template <class Use>
+  bool with_main(Use use) {
+    config::MainOptions options;
+    config::Diagnostics diagnostics;
+    const std::vector<config::OptionRow<config::MainOptions>> rows = config::main_option_rows();
+    config::OptionTarget<config::MainOptions> target(rows, options);
+    config::apply_settings(config_.document.main, {&target}, diagnostics, "main",
+                           config::main_option_aliases());
+    options.primary_hostname = config_.facts.primary_hostname;
+    options.qualify_domain = config_.facts.qualify_domain;
+    options.qualify_recipient = config_.facts.qualify_recipient;
+    return use(PrintedOptions(target, config_.document.main, admin_));
+  }
+
+  bool print_option(const std::string& name) {
+    std::string_view wanted = name;
+    for (const config::OptionAlias& alias : config::main_option_aliases()) {
+      if (alias.old_name == name) wanted = alias.name;
+    }
+    return with_main([&](const PrintedOptions& options) { return options.print(wanted); });
+  }
+
+  bool print_list(const std::string& name) {
+    bool found = false;
+    for (const config::NamedList& list : config_.document.lists) {
+      if (list.name != name) continue;
+      found = true;
+      std::string kind(config::list_kind_name(list.kind));
+      std::erase(kind, ' ');
+      print_line(kind + "list " + name + " = " +
+                 (list.hide && !admin_ ? std::string(kHidden) : list.value.text()));
+    }
+    if (!found) {
+      std::printf("no address, domain, host, or local part list called \"%s\" exists\n",
+                  name.c_str());
+    }
+    return found;
+  }
+
+  // The lines that are in force, indented by section.
+  bool print_text() {
+    print_line("# Godwit configuration (" + std::string(kVersion) + ")");
+    uint32_t file = UINT32_MAX;
+    bool in_section = false;
+    for (const config::LocatedText& line : config_.document.lines) {
+      const config::Place place = line.begin_place();
+      if (place.file != file) {
+        file = place.file;
+        print_line("# " + std::to_string(place.line) + " \"" +
+                   std::string(config_.document.sources->name(file)) + "\"");
+      }
+      const std::string_view text = line.view();
+      const size_t name_end =
+          text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+      const bool is_label = in_section && name_end != std::string_view::npos && name_end > 0 &&
+                            text.substr(text.find_first_not_of(" \t", name_end)).starts_with(':') &&
+                            text.find_first_not_of(" \t", name_end) + 1 == text.size();
+      if (text.starts_with("begin")) {
+        in_section = true;
+        print_line("\n" + std::string(text));
+      } else if (is_label) {
+        print_line("\n  " + std::string(text));
+      } else {
+        print_line((in_section ? "    " : "") + std::string(text));
+      }
+    }
+    return true;
+  }
+
+  static bool print_environment() {
+    for (char** variable = environ; *variable != nullptr; ++variable) print_line(*variable);
+    return true;
+  }
+
+  bool print_macros(bool names_only) {
+    for (std::string_view name : builtin_macros())
+      print_line(std::string(name) + (names_only ? "" : "=y"));
+    for (const config::Macro& macro : config_.document.macros)
+      print_line(names_only ? macro.name : macro.name + "=" + macro.value);
+    return true;
+  }
+  bool print_macro(const std::string& name) {
+    for (const config::Macro& macro : config_.document.macros) {
+      if (macro.name == name) return printed(macro.name + "=" + macro.value);
+    }
+    std::printf("macro %s not found\n", name.c_str());
+    return false;
+  }
+
+  bool print_acl(const std::string& name) {
+    for (const config::AclSection& acl : config_.document.acls) {
+      if (acl.name != name) continue;
+      print_line(name + ":");
+      for (const config::LocatedText& line : acl.lines) print_line("  " + line.text());
+      return true;
+    }
+    std::printf("acl %s not found\n", name.c_str());
+    return false;
+  }
+  bool print_acl_names() {
+    for (const config::AclSection& acl : config_.document.acls) print_line(acl.name);
+    return true;
+  }
+
+  bool print_names(const InstanceKind& kind) {
+    for (const config::Instance& instance : kind.instances(config_.document))
+      print_line(instance.name);
+    return true;
+  }
+  bool print_instances(const InstanceKind& kind) {
+    for (const config::Instance& instance : kind.instances(config_.document)) {
+      print_line("\n" + instance.name + " " + std::string(kind.word) + ":");
+      print_options(kind, instance);
+    }
+    return true;
+  }
+  bool print_instance(const InstanceKind& kind, const std::string& name) {
+    for (const config::Instance& instance : kind.instances(config_.document)) {
+      if (instance.name != name) continue;
+      print_options(kind, instance);
+      return true;
+    }
+    std::printf("%s %s not found\n", std::string(kind.word).c_str(), name.c_str());
+    return false;
+  }
+
+  // Generic options with the driver among them, then the driver's own.
+  void print_options(const InstanceKind& kind, const config::Instance& instance) {
+    const std::unique_ptr<config::OptionBinding> generic = kind.generic();
+    if (generic == nullptr) return;
+    const std::string driver = driver_of(instance);
+    const std::unique_ptr<config::OptionBinding> own = kind.own(driver);
+    config::Diagnostics diagnostics;
+    if (own != nullptr) {
+      config::apply_settings(instance.settings, {generic.get(), own.get()}, diagnostics, kind.word);
+    } else {
+      config::apply_settings(instance.settings, {generic.get()}, diagnostics, kind.word);
+    }
+    PrintedOptions options(*generic, instance.settings, admin_);
+    options.lines.emplace_back("driver", "driver = " + driver);
+    std::sort(options.lines.begin(), options.lines.end());
+    options.print_all();
+    if (own != nullptr) PrintedOptions(*own, instance.settings, admin_).print_all();
+  }
+
+  const ServerConfig& config_;
+  bool admin_;
+};
+
+}  // namespace
+
+int print_config(const ServerConfig& config, const std::vector<std::string>& words, bool admin) {
+  ConfigPrinter printer(config, admin);
+  if (words.empty()) return printer.print_main() ? 0 : 1;
+  bool all_known = true;
+  for (size_t at = 0; at < words.size();) all_known = printer.print(words, at) && all_known;
+  return all_known ? 0 : 1;
+}
+
+}  // namespace godwit::daemon

@@ -1,0 +1,114 @@
+// -bh: an SMTP session on standard input as if from some host. ACLs run and are shown as they run;
+// what is accepted goes to a spool of its own that is thrown away.
+#include "core/base/ascii.h"
+#include "core/hints/database.h"
+#include "core/io/stdio_stream.h"
+#include "daemon/commands.h"
+#include "daemon/local_shard.h"
+#include "daemon/smtp_session.h"
+#include "daemon/trace_text.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+namespace godwit::daemon {
+namespace {
+
+constexpr uint16_t kClientPort = 12345;  // where -bh names none
+
+// A directory that goes away with the object.
+class ScratchDirectory {
+ public:
+  ScratchDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "godwit-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) != nullptr) path_ = std::move(name);
+  }
+  ~ScratchDirectory() {
+    std::error_code ignored;  // what cannot be removed is in the temporary directory
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// "192.0.2.1", "192.0.2.1.25", "[192.0.2.1]:25".
+std::optional<Endpoint> parse_host(std::string_view text) {
+  if (text.starts_with('[')) {
+    const size_t close = text.find(']');
+    if (close == std::string_view::npos) return std::nullopt;
+    const Result<IpAddress> address = IpAddress::parse(text.substr(1, close - 1));
+    const std::string_view rest = text.substr(close + 1);
+    const std::optional<uint64_t> port = rest.starts_with(':')
+                                             ? parse_decimal(rest.substr(1))
+                                             : std::optional<uint64_t>(kClientPort);
+    if (!address || !port || *port > 65535) return std::nullopt;
+    return Endpoint{*address, static_cast<uint16_t>(*port)};
+  }
+  if (const Result<IpAddress> whole = IpAddress::parse(text)) return Endpoint{*whole, kClientPort};
+  const size_t dot = text.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const Result<IpAddress> address = IpAddress::parse(text.substr(0, dot));
+  const std::optional<uint64_t> port = parse_decimal(text.substr(dot + 1));
+  if (!address || !port || *port > 65535) return std::nullopt;
+  return Endpoint{*address, static_cast<uint16_t>(*port)};
+}
+
+Task<bool> converse(Inbound& inbound, StdioStream& stream, SessionOrigin origin) {
+  SmtpSession session(inbound, stream, std::move(origin));
+  co_await session.run();
+  co_return true;
+}
+
+}  // namespace
+
+int test_session(const CommandLine& line, const ConfigPointer& config) {
+  const std::optional<Endpoint> peer = parse_host(line.test_host);
+  if (!peer) {
+    std::fprintf(stderr, "godwit: -bh needs an IP address, not \"%s\"\n", line.test_host.c_str());
+    return 1;
+  }
+  const ScratchDirectory scratch;
+  auto test_config = std::make_shared<ServerConfig>(*config);
+  test_config->spool_directory = scratch.path();
+  LocalShard shard(test_config);
+  const Result<void> opened = shard.open(own_shard_name());
+  if (!opened) {
+    std::fprintf(stderr, "godwit: no temporary spool: %s\n", opened.error().to_string().c_str());
+    return 1;
+  }
+  std::fprintf(stderr,
+               "\n**** SMTP testing session as if from host %s\n"
+               "**** but without any ident (RFC 1413) callback.\n"
+               "**** This is not for real!\n\n",
+               peer->address.to_string().c_str());
+  TextTrace trace(*test_config->document.sources);
+  TestLog log;
+  const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
+  hints::MemoryDatabase rates;  // a test counts for itself
+  hints::MemoryDatabase seen;
+  acl::Services asks;
+  asks.loop = &shard.loop();
+  asks.rates = &rates;
+  asks.seen = &seen;
+  const InboundServices services{shard.loop(), shard.store(), shard.queue(), log,
+                                 shard.ids(),  *counts,       asks,          shard.tls_contexts()};
+  Inbound inbound(test_config, services);
+  SessionOrigin origin;
+  origin.peer = peer;
+  origin.local = Endpoint{*IpAddress::parse("127.0.0.1"), 25};
+  origin.is_test = true;
+  origin.trace = &trace;
+  StdioStream stream(false);
+  shard.wait(converse(inbound, stream, std::move(origin)));
+  return 0;
+}
+
+}  // namespace godwit::daemon

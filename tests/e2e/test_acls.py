@@ -1,0 +1,77 @@
+"""What ACLs do to messages: header lines, hooks outside SMTP, rates."""
+
+from harness import Godwit, Sink
+
+
+def policy(acls, rcpt="check", extra=""):
+    """Main options and an ACL section; braces are doubled for the harness."""
+    return (extra + "\nbegin acl\n" + acls).replace("{", "{{").replace("}", "}}")
+
+
+class Policy(Godwit):
+    """A Godwit whose acl_smtp_rcpt is `rcpt`."""
+
+    def __init__(self, sink, main, rcpt="accept", **more):
+        super().__init__(sink, main=main, start=False, **more)
+        self.config.write_text(self.config.read_text().replace("acl_smtp_rcpt = accept", f"acl_smtp_rcpt = {rcpt}"))
+        self.start()
+
+
+def test_header_lines_are_added_and_removed():
+    acls = """\
+data:
+  warn add_header = X-End: 1\\nX-Folded: a\\n b
+       add_header = :at_start:X-Top: 1
+       add_header = :at_start:X-Topmost: 1
+       add_header = :after_received:X-Below: 1
+       remove_header = Subject : ^X-Secret-
+  warn message = X-Old: style
+  accept
+"""
+    with Sink() as sink, Policy(sink.port, policy(acls, extra="acl_smtp_data = data")) as godwit:
+        godwit.send(text="Received: from x by y; Mon, 1 Jan 2024 00:00:00 +0000\r\nSubject: gone\r\nFrom: a@b.test\r\n"
+                         "X-Secret-1: gone\r\nX-Kept: 1\r\n\r\nbody\r\n")
+        head = sink.wait(1)[0]["data"].decode().partition("\r\n\r\n")[0].split("\r\n")
+        names = [line.partition(":")[0] for line in head if line[:1] not in " \t"]
+        assert names == ["X-Topmost", "X-Top", "Received", "Received", "X-Below", "From", "X-Kept", "X-End",
+                         "X-Folded", "X-Old"], head
+
+
+def test_messages_that_do_not_come_by_smtp_have_their_acl():
+    acls = """\
+local:
+  deny message = no mail for nobody
+       condition = ${if eq{$recipients}{nobody@example.com}}
+  warn add_header = X-Local: $sender_address
+  accept
+"""
+    with Sink() as sink, Policy(sink.port, policy(acls, extra="acl_not_smtp = local")) as godwit:
+        done = godwit.cli("-f", "me@test.example", "nobody@example.com", stdin="Subject: x\n\nbody\n", check=False)
+        assert done.returncode == 1 and "no mail for nobody" in done.stderr, done
+        godwit.wait_log("rejected by non-SMTP ACL: no mail for nobody")
+        godwit.cli("-odi", "-f", "me@test.example", "b@example.com", stdin="Subject: x\n\nbody\n")
+        assert b"\r\nX-Local: me@test.example\r\n" in sink.wait(1)[0]["data"]
+
+
+def test_the_end_without_quit_has_its_acl():
+    acls = "gone:\n  warn logwrite = left: $smtp_notquit_reason\n"
+    with Policy(1, policy(acls, extra="acl_smtp_notquit = gone")) as godwit:
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+        godwit.wait_log("left: connection-lost")
+        with godwit.client() as client:
+            client.command("QUIT", 221)
+        assert godwit.log().count("left:") == 1
+
+
+def test_rates_are_shared_by_workers():
+    acls = "slow:\n  deny ratelimit = 3 / 1h / per_cmd / strict / all\n       message = $sender_rate/$sender_rate_period\n  accept\n"
+    with Policy(1, policy(acls), rcpt="slow", workers=2) as godwit:
+        codes = []
+        for _ in range(6):
+            with godwit.client() as client:
+                client.command("EHLO client.test", 250)
+                client.command("MAIL FROM:<a@test.example>", 250)
+                client.raw("RCPT TO:<b@example.com>\r\n")
+                codes.append(client.reply()[0])
+        assert codes == [250, 250, 250, 550, 550, 550] or codes == [250, 250, 550, 550, 550, 550], codes
