@@ -317,8 +317,8 @@ class Sink:
             self._sockets.discard(connection)
         connection.close()
 
-    def _dialogue(self, connection, file):
-        if self._answer(connection, "connect") != b"2":
+    def _dialogue(self, connection, file, greet=True):
+        if greet and self._answer(connection, "connect") != b"2":
             return
         message = None
         while True:

@@ -1,6 +1,7 @@
 """TLS with clients and with remote hosts, with real programs at the other end."""
 
 import datetime
+import hashlib
 import pathlib
 import shutil
 import ssl
@@ -8,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+from dns_lab import DnsLab
 from harness import Client, Godwit, Sink, free_port, wait_for
 from peers import Exim, Postfix, Skipped, swaks
 
@@ -380,39 +382,22 @@ class TlsSink(Sink):
             self.tls_sessions.append(made)
         return made
 
-    def _dialogue(self, connection, file):
+    def _dialogue(self, connection, file, greet=True):
         if self.at_once:
             connection = self._wrap(connection)
-            return super()._dialogue(connection, connection.makefile("rb"))
+            super()._dialogue(connection, connection.makefile("rb"))
+            return
         if self._answer(connection, "connect") != b"2":
-            return None
-        while True:
-            verb = file.readline().decode().split(" ")[0].strip().upper()
-            if not verb:
-                return None
-            if verb != "STARTTLS":
-                if verb == "EHLO":
-                    self._answer(connection, "EHLO")
-                    continue
-                # In clear.
-                return self._rest(connection, file, verb)
-            if self._answer(connection, "STARTTLS") != b"2":
-                continue
-            connection = self._wrap(connection)
-            inner = connection.makefile("rb")
-            return self._after(connection, inner)
-
-    def _after(self, connection, file):
-        usual = self.script.get("connect")
-        self.script["connect"] = b"2"
-        quiet = type("Quiet", (), {"sendall": lambda _, data: None if data == b"2" else connection.sendall(data)})()
-        try:
-            return super()._dialogue(quiet, file)
-        finally:
-            self.script["connect"] = usual
-
-    def _rest(self, connection, file, verb):
-        raise ConnectionError(verb)
+            return
+        while verb := file.readline().decode().split(" ")[0].strip().upper():
+            if verb == "EHLO":
+                self._answer(connection, "EHLO")
+            elif verb == "STARTTLS" and self._answer(connection, "STARTTLS") == b"2":
+                connection = self._wrap(connection)
+                super()._dialogue(connection, connection.makefile("rb"), greet=False)
+                return
+            else:
+                return  # nobody is served in clear here
 
 
 def test_delivery_over_starttls_reuses_the_connection():
@@ -516,6 +501,47 @@ def test_godwit_to_godwit_with_a_client_certificate_a_proof_and_resumption():
                     godwit.wait_log(rf"{message_id} Completed")
                 last.wait_log(r'P=esmtps X=TLS1.3:\S+:256 CV=yes DN="/CN=client.test"')
                 last.wait_log(r'P=esmtps X=TLS1.3:\S+:256\* CV=yes DN="/CN=client.test"')
+
+
+# --- DANE ----------------------------------------------------------------------------------------
+
+
+def key_digest(certificate):
+    public = openssl("x509", "-in", certificate, "-noout", "-pubkey").stdout
+    der = ssl.PEM_cert_to_DER_cert(public.replace("PUBLIC KEY", "CERTIFICATE"))
+    return hashlib.sha256(der).hexdigest()
+
+
+ROUTERS = """\
+dns:
+  driver = dnslookup
+  transport = remote
+  self = send
+"""
+
+
+def test_dane_vouches_for_hosts_and_never_falls_back():
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("any.name.test")
+        with TlsSink(certificate) as sink:
+            digest = key_digest(certificate)
+            records = (f"_{sink.port}._tcp.mx1 TLSA 3 1 1 {digest}\n_{sink.port}._tcp.plain TLSA 3 1 1 {'0' * 64}\n"
+                       f"pkix A 127.0.0.1\n_{sink.port}._tcp.pkix TLSA 1 1 1 {digest}\n")
+            with DnsLab(records) as lab:
+                main = f"dns_servers = 127.0.0.1:{lab.port}\n"
+                with relaying(sink.port, main=main, routers=ROUTERS) as godwit:
+                    godwit.send(recipients=["good@signed.test", "bad@plain.signed.test", "open@insecure.test",
+                                            "pkix@pkix.signed.test", "bogus@bogus.test"])
+                    godwit.wait_log(r"=> good@signed.test .*H=mx1.signed.test \[127.0.0.1\] X=TLS1.3:\S+ CV=dane ")
+                    godwit.wait_log(r"=> open@insecure.test .*H=mx1.insecure.test \[127.0.0.1\] X=TLS1.3:\S+ CV=no ")
+                    godwit.wait_log(r"=> pkix@pkix.signed.test .* X=TLS1.3:\S+ CV=no ")
+                    godwit.wait_log(r"== bad@plain.signed.test .* defer \(-37\): DANE attempt failed; TLS connection "
+                                    r"to plain.signed.test \[127.0.0.1\]: \(SSL_connect\): .*")
+                    godwit.wait_log(r"== bogus@bogus.test ")
+                with relaying(sink.port, "hosts_require_dane = *", main=main, routers=ROUTERS) as godwit:
+                    godwit.send(recipients=["good@signed.test", "open@insecure.test"])
+                    godwit.wait_log(r"=> good@signed.test .* CV=dane ")
+                    godwit.wait_log(r"== open@insecure.test .*DANE error: mx\d.insecure.test lookup not DNSSEC")
 
 
 # --- Other people's servers ----------------------------------------------------------------------
