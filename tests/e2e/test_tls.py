@@ -239,7 +239,7 @@ def test_client_certificates_are_verified_as_configured():
                 client.command("EHLO client.test", 250)
                 client.raw("MAIL FROM:<a@test.example>\r\n")
                 return client.reply()[1]
-        assert "verified 1 /CN=client.test" in send(mine)
+        assert "verified 1 /CN=client.test CN=client.test" in send(mine)
         assert "verified 0 /CN=stranger.test" in send(stranger)
         assert "verified 0" in send(None)
         godwit.wait_log(r'X=TLS\S+ CV=yes DN="/CN=client.test"', name="reject")
@@ -247,7 +247,7 @@ def test_client_certificates_are_verified_as_configured():
         godwit.write_config(tls=base + acl + "tls_verify_hosts = *")
         (godwit.dir / "log" / "mainlog").unlink()
         godwit.start()
-        assert "verified 1 /CN=client.test" in send(mine)
+        assert "verified 1 /CN=client.test CN=client.test" in send(mine)
         for bad in (stranger, None):
             try:
                 send(bad)
@@ -260,7 +260,7 @@ def test_client_certificates_are_verified_as_configured():
 ACL_RETRY = """* * F,2h,1s
 begin acl
 check_mail:
-  deny message = verified $tls_in_certificate_verified $tls_in_peerdn
+  deny message = verified $tls_in_certificate_verified $tls_in_peerdn ${certextract{subject}{$tls_in_peercert}}
 """
 
 
