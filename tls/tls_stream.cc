@@ -52,12 +52,16 @@ Task<Result<Handshake>> TlsStream::handshake() {
     const Handshake state = engine_->handshake();
     if (engine_->has_output()) {
       const std::string output = engine_->take_output();
+      handshaking_ = true;
       const Result<void> sent = co_await inner_.write(output);
+      handshaking_ = false;
       if (!sent && state != Handshake::failed) co_return sent.error();
     }
     if (state == Handshake::failed) co_return tls_error(*engine_);
     if (state != Handshake::wants_input) co_return state;
+    handshaking_ = true;
     const Result<std::string_view> got = co_await inner_.read();
+    handshaking_ = false;
     if (!got) co_return got.error();
     if (got->empty()) {
       engine_->peer_gone();
@@ -70,6 +74,11 @@ Task<Result<Handshake>> TlsStream::handshake() {
 void TlsStream::close() noexcept {
   if (closed_) return;
   closed_ = true;
+  if (handshaking_) {
+    set_read_error(Error(Errc::cancelled, "the connection was closed here"));
+    set_write_error(Error(Errc::cancelled, "the connection was closed here"));
+    return inner_.close();  // whoever shakes hands goes on, and may destroy this
+  }
   // What ends here resumes nobody before everything has ended: whoever goes on may destroy this.
   quiet_ = true;
   engine_->close_notify();
@@ -88,6 +97,7 @@ void TlsStream::close() noexcept {
 }
 
 void TlsStream::on_reads_interrupted() noexcept {
+  if (handshaking_) return inner_.interrupt_reads();  // may destroy this
   quiet_ = true;
   inner_.interrupt_reads();
   quiet_ = false;

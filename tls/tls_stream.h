@@ -52,6 +52,7 @@ class TlsStream final : public ByteStream {
   std::unique_ptr<char[]> plaintext_;  // what the last view points into; none while idle
   bool reading_ = false;               // the inner stream is being read
   bool writing_ = false;
+  bool handshaking_ = false;  // handshake() waits for the inner stream
   bool quiet_ =
       false;  // whoever waits is resumed by the caller, not by what the inner stream tells
   bool ended_ = false;

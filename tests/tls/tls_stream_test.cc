@@ -236,5 +236,32 @@ TEST(TlsStream, AHandshakeEndsWithItsConnection) {
       << plain.shaken->error().detail();
 }
 
+// A session that ends when its handshake does, and takes the streams with it.
+struct Owner {
+  World world;
+  Pair pair{world, {}, any_server()};
+  std::unique_ptr<MemoryStream> inner = std::make_unique<MemoryStream>();
+  std::unique_ptr<TlsStream> stream = std::make_unique<TlsStream>(*inner, std::move(pair.server));
+  Scope scope;
+
+  Task<void> run() {
+    const Result<Handshake> shaken = co_await stream->handshake();
+    EXPECT_FALSE(shaken);
+    stream.reset();
+    inner.reset();
+  }
+};
+
+TEST(TlsStream, ASessionMayDestroyTheStreamWhoseHandshakeWasEnded) {
+  Owner closed;
+  closed.scope.spawn(closed.run());
+  closed.stream->close();
+  EXPECT_EQ(closed.stream, nullptr);
+  Owner interrupted;
+  interrupted.scope.spawn(interrupted.run());
+  interrupted.stream->interrupt_reads();
+  EXPECT_EQ(interrupted.stream, nullptr);
+}
+
 }  // namespace
 }  // namespace godwit::test
