@@ -67,7 +67,10 @@ std::string SmtpSession::protocol_name() const {
   std::string out = smtputf8_ ? "utf8" : "";
   if (!origin_.peer) out += origin_.is_batch ? "local-b" : "local-";
   if (origin_.is_batch && !origin_.peer) return out + "smtp";
-  return out + (engine_.is_esmtp() ? "esmtp" : "smtp");
+  if (tls_ == nullptr) return out + (engine_.is_esmtp() ? "esmtp" : "smtp");
+  if (tls_on_connect_ && selects(config::LogSelector::tls_on_connect))
+    return out + (engine_.is_esmtp() ? "essmtp" : "ssmtp");
+  return out + (engine_.is_esmtp() ? "esmtps" : "smtps");
 }
 
 void SmtpSession::log(LogEvent event, std::string_view text, LogFiles files) {
@@ -181,7 +184,7 @@ void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
                                 std::string_view subject) {
   std::string text;
   if (!incoming_.id.empty()) text += incoming_.id.to_string() + " ";
-  text += host_text();
+  text += host_text() + tls_text();
   if (engine_.in_transaction() || where == AclWhere::mail) text += " F=<" + sender_ + ">";
   text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
   text += rejected_what(where, subject);

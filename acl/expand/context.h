@@ -58,7 +58,12 @@ struct TlsFacts {
   std::string sni;
   int64_t bits = 0;
   int64_t ocsp = 0;
+  int64_t resumption = 0;
+  int64_t tlsa_usage = 0;        // outgoing: bit n where a TLSA record of usage n was found
+  std::string peer_certificate;  // PEM
+  std::string our_certificate;   // PEM
   bool certificate_verified = false;
+  bool dane = false;  // outgoing: verified by TLSA records
 };
 
 struct ConnectionFacts {
@@ -143,6 +148,7 @@ struct EvalContext {
   const ConnectionFacts* connection = nullptr;
   const MessageFacts* message = nullptr;
   const AddressFacts* address = nullptr;
+  const TlsFacts* tls_out = nullptr;  // of the connection that a delivery uses
   AclVariables* connection_variables = nullptr;
   AclVariables* message_variables = nullptr;
   WallTime now;

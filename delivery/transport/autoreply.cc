@@ -157,13 +157,17 @@ AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& deliv
     std::string& value;
     const char* name;
   };
-  const Value values[] = {
-      {bcc_, out.bcc, "bcc"},          {cc_, out.cc, "cc"},
-      {file_, out.file, "file"},       {from_, out.from, "from"},
-      {headers_, out.headers, "headers"}, {once_, out.once, "once"},
-      {once_repeat_, out.once_repeat, "once_repeat"}, {reply_to_, out.reply_to, "reply_to"},
-      {subject_, out.subject, "subject"}, {text_, out.text, "text"},
-      {to_, out.to, "to"}};
+  const Value values[] = {{bcc_, out.bcc, "bcc"},
+                          {cc_, out.cc, "cc"},
+                          {file_, out.file, "file"},
+                          {from_, out.from, "from"},
+                          {headers_, out.headers, "headers"},
+                          {once_, out.once, "once"},
+                          {once_repeat_, out.once_repeat, "once_repeat"},
+                          {reply_to_, out.reply_to, "reply_to"},
+                          {subject_, out.subject, "subject"},
+                          {text_, out.text, "text"},
+                          {to_, out.to, "to"}};
   for (const Value& row : values) {
     acl::EvalResult result = row.expansion.evaluate(delivery.evaluation);
     if (!result.ok()) {
@@ -193,8 +197,8 @@ std::vector<std::string> AutoreplyTransport::recipients_of(const Answer& answer,
     for (const message::ListedAddress& item : parsed->addresses) {
       acl::ListSubject subject;
       subject.text = item.address;
-      const bool never = never_mail_ != nullptr &&
-                         never_mail_->match(subject, context).match == acl::Match::yes;
+      const bool never =
+          never_mail_ != nullptr && never_mail_->match(subject, context).match == acl::Match::yes;
       if (!never && !item.address.empty()) out.push_back(std::string(item.address));
     }
   }
@@ -243,8 +247,7 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
   auto choosing = [&] { return recipients_of(what, delivery.evaluation); };
   std::vector<std::string> recipients = co_await on_fiber(choosing);
   if (recipients.empty()) co_return outcome_of(OutcomeKind::delivered, {});
-  if (!may_answer(what, recipients, delivery.now))
-    co_return outcome_of(OutcomeKind::delivered, {});
+  if (!may_answer(what, recipients, delivery.now)) co_return outcome_of(OutcomeKind::delivered, {});
   std::string body;
   if (!what.text.empty()) add_with_crlf(what.text, body);
   if (!what.file.empty()) {
@@ -267,8 +270,7 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
     co_return outcome_of(OutcomeKind::deferred, "answers cannot be sent from here");
   std::string headers = header_section(what, delivery);
   const Result<void> sent = co_await delivery.injector->inject_message(
-      {}, std::move(recipients), std::move(headers), std::move(body),
-      delivery.envelope.message_id);
+      {}, std::move(recipients), std::move(headers), std::move(body), delivery.envelope.message_id);
   if (!sent) co_return outcome_of(OutcomeKind::deferred, sent.error().to_string());
   co_return outcome_of(OutcomeKind::delivered, {});
 }

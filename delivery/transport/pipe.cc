@@ -75,8 +75,8 @@ Task<DeliveryOutcome> PipeTransport::deliver(Loop& loop, LocalDelivery delivery)
                         "Too much output from the command " + command + " - killed");
     case Errc::not_found:
     case Errc::permission_denied:
-      co_return refusal(OutcomeKind::failed, "cannot run " + command + ": " +
-                                                 ended.error().to_string());
+      co_return refusal(OutcomeKind::failed,
+                        "cannot run " + command + ": " + ended.error().to_string());
     default:
       co_return refusal(OutcomeKind::deferred,
                         "running " + command + ": " + ended.error().to_string());
@@ -90,10 +90,10 @@ DeliveryOutcome PipeTransport::judge(const Plan& what, int exit_status, int sign
   const std::string line = first_line(output);
   DeliveryOutcome out;
   if (signal != 0 && !own_.ignore_status) {
-    out = refusal(OutcomeKind::failed,
-                  "Child process of " + name_ + " transport (running command \"" + command +
-                      "\") was terminated by signal " + std::to_string(signal) + " (" +
-                      strsignal(signal) + ")");
+    out = refusal(OutcomeKind::failed, "Child process of " + name_ +
+                                           " transport (running command \"" + command +
+                                           "\") was terminated by signal " +
+                                           std::to_string(signal) + " (" + strsignal(signal) + ")");
   } else if (exit_status != 0 && !own_.ignore_status) {
     const bool later = is_temporary(exit_status);
     out = refusal(later ? OutcomeKind::deferred : OutcomeKind::failed,
@@ -108,8 +108,8 @@ DeliveryOutcome PipeTransport::judge(const Plan& what, int exit_status, int sign
     if (own_.log_output && !line.empty()) out.confirmation = line;
     return out;
   }
-  const bool returns = own_.return_output ||
-                       (own_.return_fail_output && out.kind == OutcomeKind::failed);
+  const bool returns =
+      own_.return_output || (own_.return_fail_output && out.kind == OutcomeKind::failed);
   if (returns && !output.empty()) out.text += "\n" + output;
   return out;
 }
@@ -125,8 +125,8 @@ PipeTransport::Plan PipeTransport::plan(const LocalDelivery& delivery) const {
   const auto value = [&](const acl::Expansion& expansion, const char* what) {
     acl::EvalResult result = expansion.evaluate(delivery.evaluation);
     if (!result.ok())
-      out.problem = "failed to expand " + std::string(what) + " for " + name_ + " transport: " +
-                    result.text;
+      out.problem =
+          "failed to expand " + std::string(what) + " for " + name_ + " transport: " + result.text;
     return std::move(result.text);
   };
   out.user = value(user_, "user");
@@ -146,8 +146,8 @@ bool PipeTransport::plan_command(const LocalDelivery& delivery, Plan& out) const
       return false;
     }
     if (result.tainted && (out.arguments.empty() || own_.use_shell)) {
-      out.problem = "Tainted \"" + escape_control(result.text) +
-                    "\" (command for " + name_ + " transport) not permitted";
+      out.problem = "Tainted \"" + escape_control(result.text) + "\" (command for " + name_ +
+                    " transport) not permitted";
       return false;
     }
     out.arguments.push_back(std::move(result.text));

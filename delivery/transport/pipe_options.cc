@@ -136,8 +136,7 @@ std::unique_ptr<Transport> make_pipe_transport(const config::Instance& instance,
     } else if (status && *status < 256) {
       transport->temporary_.push_back(static_cast<int>(*status));
     } else {
-      context.diagnostics.error(instance.place,
-                                "\"" + item + "\" in temp_errors is no exit status",
+      context.diagnostics.error(instance.place, "\"" + item + "\" in temp_errors is no exit status",
                                 "numbers below 256, or *");
     }
   }

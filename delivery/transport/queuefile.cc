@@ -53,9 +53,9 @@ class FilePair {
 
   // No value: both are there, and on disk.
   std::optional<FileFault> write(std::string_view header_file, std::string_view data_file) {
-    folder_ = UniqueFd(
-        ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!folder_.is_open()) return fault_of(errno, transport_, "accessing directory: " + directory_);
+    folder_ = UniqueFd(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder_.is_open())
+      return fault_of(errno, transport_, "accessing directory: " + directory_);
     // The header file is the last to appear: who sees it finds the whole message.
     if (is_there("-H", header_file.size()) && is_there("-D", data_file.size())) return {};
     std::optional<FileFault> fault = write_one("-D", data_file);
@@ -152,8 +152,8 @@ Task<DeliveryOutcome> QueuefileTransport::deliver(Loop& loop, LocalDelivery deli
                                name_ + " transport) not permitted");
   }
   if (!directory.text.starts_with('/')) {
-    co_return deferral(-1, name_ + " transport directory: " + escape_control(directory.text) +
-                               " is not absolute");
+    co_return deferral(
+        -1, name_ + " transport directory: " + escape_control(directory.text) + " is not absolute");
   }
   const std::string header_file =
       envelope_to_text(delivery.envelope, {}, delivery.content.header_section());
