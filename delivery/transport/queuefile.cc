@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -73,8 +74,10 @@ class FilePair {
   }
   std::optional<FileFault> write_one(const char* suffix, std::string_view bytes) {
     const std::string name = id_ + suffix;
-    const std::string draft = "hdr." + name;
-    ::unlinkat(folder_.get(), draft.c_str(), 0);  // left by a crash
+    // Recipients of one message may be written at the same time, by several threads.
+    static std::atomic<uint64_t> drafts{0};
+    const std::string draft =
+        "hdr." + name + "." + std::to_string(getpid()) + "." + std::to_string(++drafts);
     const UniqueFd file(::openat(folder_.get(), draft.c_str(),
                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
     if (!file.is_open()) return fault_of(errno, transport_, "creating file: " + name);

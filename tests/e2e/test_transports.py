@@ -55,7 +55,7 @@ def test_a_command_gets_the_message():
         godwit.send(recipients=['"some;one"@local.test'])
         godwit.wait_log("=> .*some;one.* R=local T=local")
         got = (godwit.dir / "got").read_text()
-        assert "|local.test|a@test.example|" in got and got.count("some;one") == 2 and "\nFrom a@test.example " in got, got
+        assert "|local.test|a@test.example|" in got and got.count("some;one") == 3 and "\nFrom a@test.example " in got, got
         assert "\nReturn-path: <a@test.example>\n" in got and got.endswith("\nbody\n\n"), got
 
 
