@@ -14,6 +14,7 @@
 #include "protocol/spool_format/envelope.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +61,8 @@ struct LocalDelivery {
   std::string_view return_path;  // envelope sender, or the router's errors_to
   acl::EvalContext& evaluation;  // with the address in it
   WallTime now;
+  std::optional<uint32_t> user;  // to deliver as; the transport's own come first
+  std::optional<uint32_t> group;
 };
 
 struct TransportCompileContext {
@@ -76,6 +79,9 @@ class Transport {
   virtual ~Transport() = default;
   const std::string& name() const noexcept { return name_; }
   const TransportOptions& options() const noexcept { return options_; }
+  const std::vector<acl::Expansion>& headers_add() const noexcept { return headers_add_; }
+  const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
+  const acl::Expansion& return_path() const noexcept { return return_path_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
   virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
@@ -84,6 +90,9 @@ class Transport {
   friend class TransportSet;
   std::string name_;
   TransportOptions options_;
+  std::vector<acl::Expansion> headers_add_;
+  std::vector<acl::Expansion> headers_remove_;
+  acl::Expansion return_path_;
 };
 
 class TransportSet final : public TransportNames {
