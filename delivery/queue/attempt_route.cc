@@ -119,6 +119,7 @@ void DeliveryAttempt::take_route(size_t at) {
 void DeliveryAttempt::settle_unroutable(Recipient& recipient) {
   recipient.route.properties = recipient.inherited;
   recipient.outcome.text = recipient.route.message;
+  if (recipient.outcome.text.empty()) recipient.outcome.text = "forced rejection";
   if (recipient.route.status == RouteStatus::failed) {
     recipient.state = State::failed;
     recipient.outcome.kind = OutcomeKind::failed;

@@ -74,10 +74,11 @@ void DeliveryAttempt::expand(size_t at) {
   std::vector<size_t> finished;
   for (const GeneratedAddress& generated : children) {
     if (recipients_.size() >= kGeneratedAddressesMax) break;
-    std::string key = generated.text;
+    std::string key;
     if (generated.kind != GeneratedKind::address) {
-      key += ":" + recipients_[at].key;
+      key = generated.text + ":" + recipients_[at].key;
     } else {
+      key = generated.local_part + "@" + generated.domain;
       // The same address again, further down: another one, for other routers.
       const auto is_same = [&](const std::string& local_part, const std::string& domain) {
         return local_part == generated.local_part && domain == generated.domain;
@@ -119,6 +120,16 @@ void DeliveryAttempt::place_local_child(size_t at, const GeneratedAddress& gener
   child.route.status = RouteStatus::routed;
   child.route.transport = generated.transport;
   if (is_duplicate(at)) return;
+  if (generated.text == "/dev/null") {
+    child.state = State::discarded;
+    const std::string line = "=> /dev/null <" + recipients_[child.parent].address +
+                             "> R=" + above.router->name() + " T=**bypassed**";
+    queue_.services_.log.main(LogEvent::delivery, facts_.id, line);
+    Done done;
+    mark_done(at, done);
+    record(done);
+    return;
+  }
   if (generated.allowed && generated.transport >= 0) return;
   child.outcome.text = generated.allowed                       ? generated.problem
                        : generated.kind == GeneratedKind::pipe ? "delivery to pipe forbidden"

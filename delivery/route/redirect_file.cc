@@ -44,10 +44,10 @@ ReadFile failure(const std::string& path, const char* what) {
   return out;
 }
 
-ReadFile read_whole(const std::string& path) {
+ReadFile read_whole(const std::string& path, bool is_included) {
   // A pipe that nobody writes to must not stop the pool.
   const OpenFile open{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (open.descriptor < 0) return failure(path, "open");
+  if (open.descriptor < 0) return failure(path, is_included ? "open included file" : "open");
   ReadFile out;
   if (::fstat(open.descriptor, &out.entry) != 0) return failure(path, "stat");
   if (!S_ISREG(out.entry.st_mode)) {
@@ -92,7 +92,7 @@ bool is_group(uint32_t gid, const RedirectFileRules& rules, const acl::Services*
 
 RedirectFile read_redirect_file(const std::string& path, const RedirectFileRules& rules,
                                 const acl::Services* services) {
-  auto answer = call_on_pool(services, [&] { return read_whole(path); });
+  auto answer = call_on_pool(services, [&] { return read_whole(path, rules.is_included); });
   if (!answer) return {{}, 0, "cannot read " + path + ": " + kCannotWait};
   RedirectFile& out = answer->file;
   if (!out.message.empty()) return out;

@@ -11,6 +11,7 @@
 namespace godwit::delivery {
 
 struct RedirectFileRules {
+  bool is_included = false;  // by :include:
   bool check_owner = false;
   bool check_group = false;
   config::PlainList owners;  // names or numbers

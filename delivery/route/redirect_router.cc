@@ -14,8 +14,6 @@
 namespace godwit::delivery {
 namespace {
 
-constexpr std::string_view kNullDevice = "/dev/null";
-
 bool is_filter(std::string_view text) {
   text = trim_left(text);
   if (!text.starts_with('#')) return false;
@@ -44,13 +42,13 @@ class RedirectRouter final : public RouterDriver {
       return deferred("filters are not available: the data of router " + router.name() +
                       " begin with #Exim filter or #Sieve filter");
     }
-    Making making{router, context, result, {}};
+    Making making{router, context, result};
     if (!add_list(text, making, 0)) return result;
-    if (result.children.empty() && !making.is_bypassed) {
+    if (result.children.empty()) {
       result.status = DriverStatus::decline;
       return result;
     }
-    result.status = result.children.empty() ? DriverStatus::discard : DriverStatus::redirected;
+    result.status = DriverStatus::redirected;
     result.one_time = options.one_time;
     return result;
   }
@@ -60,7 +58,6 @@ class RedirectRouter final : public RouterDriver {
     const Router& router;
     RouteContext& context;
     DriverResult& result;
-    bool is_bypassed = false;  // /dev/null was an item
   };
 
   static DriverResult deferred(std::string message) {
@@ -96,6 +93,7 @@ class RedirectRouter final : public RouterDriver {
   bool take_file(const std::string& path, bool is_main, RouteContext& context, std::string& text,
                  DriverResult& result) const {
     RedirectFileRules rules;
+    rules.is_included = !is_main;
     rules.check_owner =
         is_main && (options.check_owner || context.address.user_id >= 0 || !options.owners.empty());
     rules.check_group = is_main && (options.check_group || !options.owngroups.empty());
@@ -113,7 +111,7 @@ class RedirectRouter final : public RouterDriver {
                            (read.problem == ENOTDIR && options.ignore_enotdir) ||
                            (read.problem == EACCES && options.ignore_eacces);
     if (is_absent && is_main) return false;  // declines
-    result = deferred(read.message);
+    result = deferred(is_main ? read.message : error_text(read.message));
     return false;
   }
 
@@ -142,18 +140,16 @@ class RedirectRouter final : public RouterDriver {
       return;
     }
     result.message = std::move(list.message);
-    result.message_is_for_user = !result.message.empty();
+    result.message_is_for_user = true;
     switch (list.special) {
       case RedirectSpecial::blackhole:
         result.status = DriverStatus::discard;
         return;
       case RedirectSpecial::fail:
         result.status = DriverStatus::fail;
-        if (result.message.empty()) result.message = "forced rejection";
         return;
       case RedirectSpecial::defer:
         result.status = DriverStatus::defer;
-        if (result.message.empty()) result.message = "forced defer";
         return;
       case RedirectSpecial::unknown:
       case RedirectSpecial::none:
@@ -185,10 +181,6 @@ class RedirectRouter final : public RouterDriver {
                   !options.forbid_pipe, making);
         return true;
       case RedirectItemKind::file:
-        if (item.text == kNullDevice) {
-          making.is_bypassed = true;
-          return true;
-        }
         add_local(GeneratedKind::file, item.text, "file_transport", file_transport,
                   !options.forbid_file, making);
         return true;
@@ -236,15 +228,18 @@ class RedirectRouter final : public RouterDriver {
       const message::AddressParts parts = message::split_address(item.text);
       child.local_part = parts.local_part;
       child.domain = to_lower(parts.domain);
+      child.text = item.text;
     } else {
+      const std::string domain = qualify(item, making.context);
       child.local_part = item.text;
-      child.domain = to_lower(qualify(item, making.context));
+      child.domain = to_lower(domain);
+      child.text = item.text + "@" + domain;
     }
     if (options.check_ancestor && is_ancestor(child, query)) {
       child.local_part = query.local_part;
       child.domain = query.domain;
+      child.text = child.local_part + "@" + child.domain;
     }
-    child.text = child.local_part + "@" + child.domain;
     making.result.children.push_back(std::move(child));
   }
 

@@ -46,8 +46,12 @@ DeliveryOutcome outcome_of(const MailboxFault& fault) {
 
 // A step on the thread pool.
 template <class Call>
-Task<MailboxStep> on_pool(Loop& loop, Call call) {
-  auto job = blocking(loop, std::move(call));
+Task<MailboxStep> on_pool(Loop& loop, const DeliveryIdentity& identity, Call call) {
+  auto as_user = [&identity, call = std::move(call)]() mutable {
+    const ActAs act(identity);
+    return call();
+  };
+  auto job = blocking(loop, std::move(as_user));
   MailboxStep fault = co_await job;
   co_return fault;
 }
@@ -97,20 +101,20 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
   const std::string path = prepared.plan.path;
   const std::unique_ptr<Mailbox> mailbox =
       prepared.plan.is_maildir ? make_maildir(prepared.plan) : make_mbox(prepared.plan);
-  MailboxStep fault = co_await open_mailbox(loop, *mailbox);
+  MailboxStep fault = co_await open_mailbox(loop, prepared.plan.identity, *mailbox);
   if (!fault) fault = co_await write_message(loop, *mailbox, prepared, delivery);
   std::string tag;
   if (!fault) fault = expand_tag(delivery, mailbox->bytes_written(), tag);
   if (!fault) {
     auto commit = [&mailbox, &tag] { return mailbox->commit(tag); };
-    fault = co_await on_pool(loop, commit);
+    fault = co_await on_pool(loop, prepared.plan.identity, commit);
   }
   if (fault) {
     auto abandon = [&mailbox] {
       mailbox->abandon();
       return MailboxStep();
     };
-    co_await on_pool(loop, abandon);
+    co_await on_pool(loop, prepared.plan.identity, abandon);
     co_return outcome_of(*fault);
   }
   out.kind = OutcomeKind::delivered;
@@ -143,6 +147,9 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   plan.maildir_retries = own_.maildir_retries;
   plan.quota_is_inclusive = own_.quota_is_inclusive;
   plan.message_bytes = delivery.content.message_bytes();
+  plan.identity = {delivery.user, delivery.group};
+  if (std::string problem = identity_problem(plan.identity); !problem.empty())
+    return Refusal{OutcomeKind::deferred, std::move(problem)};
   std::optional<Refusal> refusal = prepare_path(delivery, prepared);
   if (!refusal) refusal = prepare_quota(delivery, prepared);
   if (!refusal) refusal = prepare_text(delivery, prepared);
@@ -152,6 +159,7 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
 // What a stranger chose must stay one component of a path, whatever the pattern does with it.
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
     const LocalDelivery& delivery, Prepared& prepared) const {
+  if (!own_.file.is_set && !own_.directory.is_set) return prepare_named_path(delivery, prepared);
   const bool is_safe = path_.is_constant() || (is_safe_component(delivery.local_part) &&
                                                is_safe_component(delivery.domain));
   if (!is_safe) {
@@ -170,6 +178,25 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
   if (is_safe_path(result.text)) return {};
   return Refusal{OutcomeKind::deferred, "mailbox name \"" + escape_control(result.text) +
                                             "\" is not absolute or not safe"};
+}
+
+// The path that a redirection named.
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_named_path(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  const acl::AddressFacts* address = delivery.evaluation.address;
+  std::string path = address == nullptr ? std::string() : address->file;
+  const bool is_directory = path.ends_with('/');
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path.empty())
+    return Refusal{OutcomeKind::deferred, "mandatory file or directory option not set"};
+  if (is_directory != own_.maildir_format)
+    return Refusal{OutcomeKind::deferred, is_directory
+                                              ? "directories other than maildirs are not available"
+                                              : "a maildir cannot be the file " + path};
+  prepared.plan.path = path;
+  if (is_safe_path(path)) return {};
+  return Refusal{OutcomeKind::deferred,
+                 "mailbox name \"" + escape_control(path) + "\" is not absolute or not safe"};
 }
 
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
@@ -236,13 +263,14 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
 // --- The delivery --------------------------------------------------------------------------------
 
 // Waits for a lock on the loop, so that a busy mailbox does not hold a thread of the pool.
-Task<MailboxStep> AppendfileTransport::open_mailbox(Loop& loop, Mailbox& mailbox) const {
+Task<MailboxStep> AppendfileTransport::open_mailbox(Loop& loop, const DeliveryIdentity& identity,
+                                                    Mailbox& mailbox) const {
   const bool is_polled = own_.lock_fcntl_timeout.count > 0 || own_.lock_flock_timeout.count > 0;
   const Millis interval = is_polled ? kLockPoll : Millis(own_.lock_interval);
   const int64_t patience_ms = own_.lock_retries * Millis(own_.lock_interval).count;
   for (int64_t waited_ms = 0;; waited_ms += std::max<int64_t>(1, interval.count)) {
     auto open = [&mailbox] { return mailbox.open(); };
-    MailboxStep fault = co_await on_pool(loop, open);
+    MailboxStep fault = co_await on_pool(loop, identity, open);
     if (!fault || !fault->is_busy || waited_ms >= patience_ms) co_return fault;
     co_await Sleep(loop.timers(), interval);
   }
@@ -270,7 +298,7 @@ Task<MailboxStep> AppendfileTransport::write_message(Loop& loop, Mailbox& mailbo
       out += prepared.suffix;
       return mailbox.append(out);
     };
-    MailboxStep fault = co_await on_pool(loop, write);
+    MailboxStep fault = co_await on_pool(loop, prepared.plan.identity, write);
     co_return fault;
   }
 
@@ -288,12 +316,12 @@ Task<MailboxStep> AppendfileTransport::write_message(Loop& loop, Mailbox& mailbo
     }
     offset += piece->size();
     text.add_body(*piece, out);
-    MailboxStep fault = co_await on_pool(loop, write_page);
+    MailboxStep fault = co_await on_pool(loop, prepared.plan.identity, write_page);
     if (fault) co_return fault;
   }
   text.finish(out);
   out += prepared.suffix;
-  MailboxStep fault = co_await on_pool(loop, write_page);
+  MailboxStep fault = co_await on_pool(loop, prepared.plan.identity, write_page);
   co_return fault;
 }
 

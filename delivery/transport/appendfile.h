@@ -91,9 +91,12 @@ class AppendfileTransport final : public Transport {
 
   std::optional<Refusal> prepare(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_path(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_named_path(const LocalDelivery& delivery,
+                                            Prepared& prepared) const;
   std::optional<Refusal> prepare_quota(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_text(const LocalDelivery& delivery, Prepared& prepared) const;
-  Task<MailboxStep> open_mailbox(Loop& loop, Mailbox& mailbox) const;
+  Task<MailboxStep> open_mailbox(Loop& loop, const DeliveryIdentity& identity,
+                                 Mailbox& mailbox) const;
   Task<MailboxStep> write_message(Loop& loop, Mailbox& mailbox, const Prepared& prepared,
                                   const LocalDelivery& delivery) const;
   MailboxStep expand_tag(const LocalDelivery& delivery, uint64_t bytes, std::string& tag) const;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/base/time.h"
+#include "delivery/transport/identity.h"
 #include "delivery/transport/outcome.h"
 #include "delivery/transport/unique_fd.h"
 
@@ -29,7 +30,8 @@ enum MailboxErrorNumber : int {
 
 // One delivery with all its options as values.
 struct MailboxPlan {
-  std::string path;  // absolute: the file, or the directory of the maildir
+  std::string path;           // absolute: the file, or the directory of the maildir
+  DeliveryIdentity identity;  // whose files are made
   bool is_maildir = false;
   std::string host;  // for unique names
   WallTime now;

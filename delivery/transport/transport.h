@@ -81,6 +81,8 @@ class Transport {
   const TransportOptions& options() const noexcept { return options_; }
   const std::vector<acl::Expansion>& headers_add() const noexcept { return headers_add_; }
   const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
+  const acl::Expansion& user() const noexcept { return user_; }
+  const acl::Expansion& group() const noexcept { return group_; }
   const acl::Expansion& return_path() const noexcept { return return_path_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
@@ -93,6 +95,8 @@ class Transport {
   std::vector<acl::Expansion> headers_add_;
   std::vector<acl::Expansion> headers_remove_;
   acl::Expansion return_path_;
+  acl::Expansion user_;
+  acl::Expansion group_;
 };
 
 class TransportSet final : public TransportNames {

@@ -19,7 +19,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
     {"disable_logging",          &Options::disable_logging,          "false", Effect::now,   "write no delivery lines"},
     {"envelope_to_add",          &Options::envelope_to_add,          "false", Effect::now,   "add an Envelope-to: line"},
     {"event_action",             &Options::event_action,             "",      Effect::later, "expanded for each event of a delivery"},
-    {"group",                    &Options::group,                    "",      Effect::later, "group of a local delivery"},
+    {"group",                    &Options::group,                    "",      Effect::now,   "group of a local delivery"},
     {"headers_add",              &Options::headers_add,              "",      Effect::now,   "header lines to add"},
     {"headers_only",             &Options::headers_only,             "false", Effect::later, "deliver the header section without the body"},
     {"headers_remove",           &Options::headers_remove,           "",      Effect::now,   "header lines to remove"},
@@ -36,7 +36,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
     {"shadow_transport",         &Options::shadow_transport,         "",      Effect::later, "delivers a second copy"},
     {"transport_filter",         &Options::transport_filter,         "",      Effect::later, "a program that filters the message"},
     {"transport_filter_timeout", &Options::transport_filter_timeout, "5m",    Effect::later, "how long the filter may take"},
-    {"user",                     &Options::user,                     "",      Effect::later, "user of a local delivery"},
+    {"user",                     &Options::user,                     "",      Effect::now,   "user of a local delivery"},
 });
 
 constexpr auto kDrivers = std::to_array<TransportDriverRow>({
@@ -50,10 +50,9 @@ constexpr auto kDrivers = std::to_array<TransportDriverRow>({
 // clang-format on
 
 // Options whose silent neglect would deliver something else than the operator asked for.
-constexpr std::array<std::string_view, 9> kRefusedUntilTheyAct{
-    "body_only",        "group",        "headers_only",
-    "headers_rewrite",  "max_parallel", "shadow_transport",
-    "transport_filter", "user",         "event_action"};
+constexpr std::array<std::string_view, 7> kRefusedUntilTheyAct{
+    "body_only",        "headers_only",     "headers_rewrite", "max_parallel",
+    "shadow_transport", "transport_filter", "event_action"};
 
 }  // namespace
 
@@ -103,6 +102,8 @@ std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDo
       transport->headers_add_.push_back(context.expansion(header));
     for (const config::ExpandText& header : options.headers_remove)
       transport->headers_remove_.push_back(context.expansion(header));
+    transport->user_ = context.expansion(options.user);
+    transport->group_ = context.expansion(options.group);
     transport->return_path_ = context.expansion(options.return_path);
     set->transports_.back() = std::move(transport);
   }
