@@ -1,5 +1,6 @@
 #include "daemon/commands.h"
 
+#include "acl/lookup/catalogue.h"
 #include "core/config/values.h"
 #include "daemon/features.h"
 #include "daemon/print_config.h"
@@ -67,8 +68,8 @@ int print_version(const LoadOptions& load) {
       names_of(delivery::transport_driver_rows(), [](const delivery::TransportDriverRow& row) {
         return row.make != nullptr ? row.name : std::string_view();
       });
-  std::printf("Lookups (built-in):\nAuthenticators:\nRouters:%s\nTransports:%s\n", routers.c_str(),
-              transports.c_str());
+  std::printf("%s\nAuthenticators:\nRouters:%s\nTransports:%s\n", acl::lookup_types_line().c_str(),
+              routers.c_str(), transports.c_str());
   std::printf("Configuration file is %s\n", load.path.c_str());
   return 0;
 }

@@ -68,14 +68,17 @@ bool read_message(const std::string& path, const config::MainOptions& options,
 class ExpansionShell {
  public:
   ExpansionShell(Loop& loop, const ConfigPointer& config, const CommandLine& line)
-      : config_(config), services_(loop, config), macros_(config::ReadOptions{}) {
+      : config_(config),
+        services_(loop, config),
+        asks_(services_.get()),
+        macros_(config::ReadOptions{}) {
     for (const config::Macro& macro : config->document.macros) {
       macros_.define(macro.name, macro.value, false, macro.place);
     }
     message_.sender_address =
         line.sender_given ? line.sender : login_name() + "@" + config->facts.qualify_domain;
     set_connection(line);
-    context_.services = &services_.get();
+    context_.services = &asks_.get();
     context_.server = &config->facts;
     context_.connection = &connection_;
     context_.message = &message_;
@@ -89,6 +92,8 @@ class ExpansionShell {
     message_.received_at = clock_now();
     return read_message(path, config_->options(), message_);
   }
+
+  Task<void> close() { return services_.close(); }
 
   // Prints what `text` gives.
   Task<void> expand_line(std::string text) {
@@ -185,6 +190,7 @@ class ExpansionShell {
 
   ConfigPointer config_;
   EvaluatorServices services_;
+  MessageServices asks_;
   config::MacroTable macros_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
@@ -221,6 +227,7 @@ Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, bool& done
     while (read_line(text)) co_await shell.expand_line(text);
     std::fputs("\n", stdout);
   }
+  co_await shell.close();
   done = true;
 }
 

@@ -17,8 +17,8 @@ Task<bool> close_store(spool::Store& store) {
   co_return true;
 }
 
-Task<bool> close_names(Names& names) {
-  co_await names.close();
+Task<bool> close_services(EvaluatorServices& services) {
+  co_await services.close();
   co_return true;
 }
 
@@ -35,24 +35,23 @@ LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config)
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall(),
            config_->id_form()),
-      names_(loop_, *config_) {
-  evaluators_.loop = &loop_;
-  names_.provide(evaluators_);
-}
+      evaluators_(loop_, config_) {}
 
 LocalShard::~LocalShard() {
   close();
-  wait(close_names(names_));
+  wait(close_services(evaluators_));
 }
 
 Result<void> LocalShard::open(const std::string& name) {
   const Result<void> made = make_spool_directories(*config_);
   if (!made) return made;
+  evaluators_.open_hints(log_);
   hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   dir_ = config_->spool_directory + "/shards/" + name;
   is_commands_own_ = !name.starts_with('w');
   const delivery::DeliveryServices services{
-      loop_, nullptr, log_, names_.hosts(), *hints_, random_, ids_, config_->facts, &evaluators_};
+      loop_,   nullptr, log_,           evaluators_.names().hosts(), *hints_,
+      random_, ids_,    config_->facts, &evaluators_.get()};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "core/io/log_writer.h"
-#include "daemon/resolver_setup.h"
 #include "daemon/server_config.h"
+#include "daemon/services.h"
 #include "delivery/queue/queue.h"
 #include "delivery/retry/hints.h"
 
@@ -33,6 +33,7 @@ class LocalShard {
   spool::Store& store() noexcept { return *store_; }
   delivery::Queue& queue() noexcept { return *queue_; }
   message::MessageIdGenerator& ids() noexcept { return ids_; }
+  EvaluatorServices& evaluators() noexcept { return evaluators_; }
 
  private:
   std::shared_ptr<const ServerConfig> config_;
@@ -41,8 +42,7 @@ class LocalShard {
   SystemFiles files_;
   Random random_;
   message::MessageIdGenerator ids_;
-  Names names_;
-  acl::Services evaluators_;
+  EvaluatorServices evaluators_;
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;

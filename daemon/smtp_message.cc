@@ -29,6 +29,7 @@ void SmtpSession::forget_transaction() {
   message_ = acl::MessageFacts();
   message_variables_.clear();
   evaluation_.findings.message_rates.clear();
+  asks_.forget();
   header_edits_.clear();
   const bool no_pipelining = controls_.no_pipelining;
   controls_ = acl::AclControls();

@@ -24,10 +24,11 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
       stream_(stream),
       origin_(std::move(origin)),
       engine_(smtp::ServerLimits{}),
+      asks_(inbound.services().asks),
       connected_(inbound.services().loop.clock().wall()) {
   connection_.sender_host = origin_.peer;
   connection_.interface = origin_.local;
-  evaluation_.services = &inbound_.services().asks;
+  evaluation_.services = &asks_.get();
   evaluation_.trace = origin_.trace;
   evaluation_.server = &inbound_.config().facts;
   evaluation_.connection = &connection_;

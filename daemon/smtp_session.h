@@ -6,6 +6,7 @@
 #include "acl/policy/acl.h"
 #include "daemon/header_edits.h"
 #include "daemon/inbound.h"
+#include "daemon/services.h"
 #include "protocol/smtp/server_engine.h"
 #include "protocol/spool_format/envelope.h"
 
@@ -124,6 +125,7 @@ class SmtpSession {
   SessionOrigin origin_;
   smtp::ServerEngine engine_;
   std::string input_;  // what the engine works on; stays while something is awaited
+  MessageServices asks_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
   acl::AddressFacts address_;

@@ -10,7 +10,6 @@
 #include "daemon/header_edits.h"
 #include "daemon/local_shard.h"
 #include "daemon/smtp_session.h"
-#include "daemon/worker.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
@@ -93,14 +92,9 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
     origin.gid = getgid();
     origin.is_batch = line.mode == Mode::batch_smtp;
     StdioStream stream(origin.is_batch);
-    const auto rates = open_hints(config->spool_directory, "ratelimit", shard.log());
-    const auto seen = open_hints(config->spool_directory, "seen", shard.log());
-    acl::Services asks;
-    asks.loop = &shard.loop();
-    asks.rates = rates.get();
-    asks.seen = seen.get();
-    const InboundServices services{shard.loop(), shard.store(), shard.queue(), shard.log(),
-                                   shard.ids(),  *counts,       asks};
+    const InboundServices services{
+        shard.loop(), shard.store(), shard.queue(),           shard.log(),
+        shard.ids(),  *counts,       shard.evaluators().get()};
     Inbound inbound(config, services);
     accepted = shard.wait(converse(inbound, stream, std::move(origin), clean));
   }
@@ -238,10 +232,9 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
   facts.received_at = envelope.received;
   acl::AclVariables connection_variables;
   acl::AclVariables message_variables;
-  acl::Services asks;
-  asks.loop = &shard.loop();
+  MessageServices asks(shard.evaluators().get());
   acl::EvalContext context;
-  context.services = &asks;
+  context.services = &asks.get();
   context.server = &config.facts;
   context.connection = &connection;
   context.message = &facts;

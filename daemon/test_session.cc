@@ -1,7 +1,6 @@
 // -bh: an SMTP session on standard input as if from some host. ACLs run and are shown as they run;
 // what is accepted goes to a spool of its own that is thrown away.
 #include "core/base/ascii.h"
-#include "core/hints/database.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
 #include "daemon/local_shard.h"
@@ -92,14 +91,8 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
   TextTrace trace(*test_config->document.sources);
   TestLog log;
   const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
-  hints::MemoryDatabase rates;  // a test counts for itself
-  hints::MemoryDatabase seen;
-  acl::Services asks;
-  asks.loop = &shard.loop();
-  asks.rates = &rates;
-  asks.seen = &seen;
-  const InboundServices services{shard.loop(), shard.store(), shard.queue(), log,
-                                 shard.ids(),  *counts,       asks};
+  const InboundServices services{shard.loop(), shard.store(), shard.queue(),           log,
+                                 shard.ids(),  *counts,       shard.evaluators().get()};
   Inbound inbound(test_config, services);
   SessionOrigin origin;
   origin.peer = peer;

@@ -62,15 +62,6 @@ Result<void> make_spool_directories(const ServerConfig& config) {
   return {};
 }
 
-std::unique_ptr<hints::Database> open_hints(const std::string& spool_directory,
-                                            std::string_view name, Log& log) {
-  const std::string path = spool_directory + "/db/" + std::string(name) + ".mdb";
-  Result<std::unique_ptr<hints::LmdbDatabase>> opened = hints::LmdbDatabase::open(path);
-  if (opened) return std::move(*opened);
-  log.main(LogEvent::spool, "", opened.error().to_string() + "; these hints are kept in memory");
-  return std::make_unique<hints::MemoryDatabase>();
-}
-
 Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
     : config_(std::move(config)),
       setup_(std::move(setup)),
@@ -78,7 +69,7 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index),
            loop_.clock().wall(), config_->id_form()),
-      names_(loop_, *config_),
+      evaluators_(loop_, config_),
       queue_run_timer_(
           [](void* self) noexcept {
             auto* worker = static_cast<Worker*>(self);
@@ -92,10 +83,7 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
             worker->inbound_->abort();
             worker->queue_->abort();
           },
-          this) {
-  evaluators_.loop = &loop_;
-  names_.provide(evaluators_);
-}
+          this) {}
 
 Worker::~Worker() = default;
 
@@ -141,12 +129,14 @@ Task<void> Worker::live() {
 }
 
 Task<bool> Worker::open_store() {
+  evaluators_.open_hints(log_);
   hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
     const std::string dir =
         config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
     const delivery::DeliveryServices services{
-        loop_, nullptr, log_, names_.hosts(), *hints_, random_, ids_, config_->facts, &evaluators_};
+        loop_,   nullptr, log_,           evaluators_.names().hosts(), *hints_,
+        random_, ids_,    config_->facts, &evaluators_.get()};
     queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
     Result<std::unique_ptr<spool::Store>> store =
         co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *queue_);
@@ -181,12 +171,7 @@ bool Worker::open_listeners() {
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
-  rates_ = open_hints(config_->spool_directory, "ratelimit", log_);
-  seen_ = open_hints(config_->spool_directory, "seen", log_);
-  asks_.loop = &loop_;
-  asks_.rates = rates_.get();
-  asks_.seen = seen_.get();
-  const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_, asks_};
+  const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_, evaluators_.get()};
   inbound_ = std::make_unique<Inbound>(config_, services);
   const int backlog =
       static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
@@ -215,7 +200,7 @@ Task<void> Worker::shut_down() {
   co_await queue_->join();
   if (control_ != nullptr) co_await control_->join();
   grace_timer_.disarm();
-  co_await names_.close();
+  co_await evaluators_.close();
   co_await store_->close();
 }
 

@@ -9,7 +9,7 @@
 #include "core/io/signals.h"
 #include "daemon/control.h"
 #include "daemon/inbound.h"
-#include "daemon/resolver_setup.h"
+#include "daemon/services.h"
 #include "delivery/retry/hints.h"
 
 #include <memory>
@@ -58,15 +58,11 @@ class Worker final : ControlHandler {
   SystemFiles files_;
   Random random_;
   message::MessageIdGenerator ids_;
-  Names names_;
-  acl::Services evaluators_;
+  EvaluatorServices evaluators_;
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;
-  std::unique_ptr<hints::Database> rates_;
-  std::unique_ptr<hints::Database> seen_;
-  acl::Services asks_;
   std::unique_ptr<Inbound> inbound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ControlServer> control_;
@@ -81,10 +77,6 @@ class Worker final : ControlHandler {
   int exit_status_ = 0;
 };
 
-// Opens the hints database `name` under the spool directory; hints in memory where that fails,
-// which is logged.
-std::unique_ptr<hints::Database> open_hints(const std::string& spool_directory,
-                                            std::string_view name, Log& log);
 // Makes the directories that a spool needs; the error names the one that could not be made.
 Result<void> make_spool_directories(const ServerConfig& config);
 

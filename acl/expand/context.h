@@ -145,10 +145,12 @@ using AclVariables = std::map<std::string, AclValue, std::less<>>;
 
 struct Services;  // services.h
 class Trace;      // trace.h
+class AclRun;     // acl/policy/run.h
 
 struct EvalContext {
   const Services* services = nullptr;  // null: nothing can be asked
   Trace* trace = nullptr;              // null: nobody wants to see the steps
+  AclRun* acl_run = nullptr;           // the ACL under way, for ${acl
   const ServerFacts* server = nullptr;
   const ConnectionFacts* connection = nullptr;
   const MessageFacts* message = nullptr;

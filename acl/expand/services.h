@@ -39,8 +39,8 @@ struct Services {
   Lookups* lookups = nullptr;
   dns::Resolver* resolver = nullptr;
   const AclCaller* acls = nullptr;
-  hints::Database* rates = nullptr;  // of ratelimit
-  hints::Database* seen = nullptr;   // of seen
+  hints::Database* rates = nullptr;     // of ratelimit
+  hints::Database* seen = nullptr;      // of seen
   const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
 };
 

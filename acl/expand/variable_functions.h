@@ -18,6 +18,7 @@ const Facts* facts_of(const EvalContext& context) {
   if constexpr (std::same_as<Facts, MessageFacts>) return context.message;
   if constexpr (std::same_as<Facts, AddressFacts>) return context.address;
   if constexpr (std::same_as<Facts, EvalContext>) return &context;
+  if constexpr (std::same_as<Facts, Findings>) return &context.findings;
 }
 
 inline void append_value(const std::string& value, std::string& out) {

@@ -170,7 +170,7 @@ Result<std::optional<LookupAnswer>> MessageLookups::find(const LookupQuestion& q
     const auto place = answers_.find(key);
     if (place != answers_.end()) return place->second;
   }
-  Result<LookupFound> result = set_.find(question);
+  Result<LookupFound> result = lookups_->find(question);
   const bool keeps = result && !options.is("cache", "no_wr") &&
                      (!result->has_value() || result->value().cacheable);
   if (!keeps) return result;

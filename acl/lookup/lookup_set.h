@@ -59,13 +59,14 @@ class LookupSet final : public Lookups {
 // Errors are. Write one into the Services of each connection (or -be run).
 class MessageLookups final : public Lookups {
  public:
-  explicit MessageLookups(LookupSet& set) : set_(set) {}
+  // `lookups` is asked; null where nobody will ask this object.
+  explicit MessageLookups(Lookups* lookups) : lookups_(lookups) {}
 
   Result<std::optional<LookupAnswer>> find(const LookupQuestion& question) override;
   void forget() override { answers_.clear(); }
 
  private:
-  LookupSet& set_;
+  Lookups* lookups_;
   std::unordered_map<std::string, std::optional<LookupAnswer>> answers_;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "acl/expand/expansion.h"
+#include "acl/expand/services.h"
 #include "acl/lists/lists.h"
 #include "core/base/time.h"
 #include "core/config/diagnostics.h"
@@ -132,7 +133,7 @@ class AclCall {
   std::shared_ptr<const CompiledAcl> inline_;  // the ACL itself, where the text is one
 };
 
-class Acls {
+class Acls final : public AclCaller {
  public:
   // Compiles all of `document.acls`.
   static std::shared_ptr<const Acls> compile(const config::ConfigDocument& document,
@@ -146,6 +147,11 @@ class Acls {
   // Pure: facts in, verdict and effects out. Sets ACL variables of the context. Called only for a
   // call that is set; what an unset one means is the caller's affair (EXIM.md 2.3).
   AclOutcome evaluate(const AclCall& call, AclWhere where, EvalContext& context) const;
+
+  // For ${acl and the condition acl: runs where the ACL under way runs, whose effects it adds to;
+  // outside of one, as for a recipient where there is an address, else as for local mail.
+  Verdict call_acl(std::string_view name, std::vector<std::string> args, EvalContext& context,
+                   std::string& message) const override;
 
  private:
   friend class AclCompiler;

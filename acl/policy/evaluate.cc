@@ -2,6 +2,8 @@
 #include "acl/policy/run.h"
 #include "core/base/ascii.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace godwit::acl {
@@ -82,6 +84,55 @@ std::string_view answer_name(Answer answer) noexcept {
 
 AclOutcome Acls::evaluate(const AclCall& call, AclWhere where, EvalContext& context) const {
   return AclRun(*this, where, context).run(call);
+}
+
+AclCaller::Verdict Acls::call_acl(std::string_view name, std::vector<std::string> args,
+                                  EvalContext& context, std::string& message) const {
+  const AclWhere where = context.acl_run != nullptr   ? context.acl_run->where()
+                         : context.address != nullptr ? AclWhere::rcpt
+                                                      : AclWhere::not_smtp;
+  AclRun run(*this, where, context);
+  switch (run.run_named(name, std::move(args), message)) {
+    case Answer::yes:
+    case Answer::discard:
+      return Verdict::accept;
+    case Answer::no:
+    case Answer::drop:
+      return Verdict::deny;
+    case Answer::defer:
+      return Verdict::defer;
+    case Answer::error:
+      break;
+  }
+  return Verdict::error;
+}
+
+Answer AclRun::run_named(std::string_view name, std::vector<std::string> args,
+                         std::string& message) {
+  const auto found = acls_.by_name_.find(name);
+  if (found == acls_.by_name_.end()) {
+    message = "there is no ACL " + quoted(name);
+    return Answer::error;
+  }
+  const DepthGuard guard(context_);
+  if (guard.too_deep() || args.size() > kAclArgsMax) {
+    message = "ACLs call each other too deeply, or with too many arguments";
+    return Answer::error;
+  }
+  std::swap(context_.acl_args, args);
+  const Answer answer = run_traced(*found->second);
+  std::swap(context_.acl_args, args);
+  message = answer == Answer::error || answer == Answer::defer ? log_message_ : user_message_;
+  if (outer_ == nullptr) return answer;
+  AclEffects& around = outer_->outcome_.effects;
+  AclEffects& mine = outcome_.effects;
+  std::move(mine.headers_added.begin(), mine.headers_added.end(),
+            std::back_inserter(around.headers_added));
+  std::move(mine.headers_removed.begin(), mine.headers_removed.end(),
+            std::back_inserter(around.headers_removed));
+  std::move(mine.log_writes.begin(), mine.log_writes.end(), std::back_inserter(around.log_writes));
+  around.delay.count += mine.delay.count;
+  return answer;
 }
 
 AclOutcome AclRun::run(const AclCall& acl_call) {

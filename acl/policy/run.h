@@ -17,10 +17,18 @@ namespace godwit::acl {
 class AclRun {
  public:
   AclRun(const Acls& acls, AclWhere where, EvalContext& context)
-      : acls_(acls), where_(where), context_(context) {}
+      : acls_(acls), where_(where), context_(context), outer_(context.acl_run) {
+    context.acl_run = this;
+  }
+  ~AclRun() { context_.acl_run = outer_; }
+  AclRun(const AclRun&) = delete;
+  AclRun& operator=(const AclRun&) = delete;
 
   // Runs `call` and fills the outcome.
   AclOutcome run(const AclCall& call);
+  // The same for an ACL by its name, for ${acl: what it does to the message counts for the run
+  // around it.
+  Answer run_named(std::string_view name, std::vector<std::string> args, std::string& message);
 
   // For the functions of rows.
   AclWhere where() const noexcept { return where_; }
@@ -55,6 +63,7 @@ class AclRun {
   const Acls& acls_;
   AclWhere where_;
   EvalContext& context_;
+  AclRun* outer_;
   AclOutcome outcome_;
   std::string user_message_;  // of the statement under way, or of the ACL that it called
   std::string log_message_;

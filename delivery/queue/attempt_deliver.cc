@@ -2,42 +2,12 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
-#include "delivery/route/local_user.h"
 #include "delivery/transport/header_changes.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace godwit::delivery {
-namespace {
-
-// The transport's user and group take the place of the router's. Why they cannot be had, or
-// nothing.
-std::string find_identity(const Transport& transport, acl::EvalContext& evaluation,
-                          std::optional<uint32_t>& user, std::optional<uint32_t>& group) {
-  if (transport.options().user.is_set) {
-    const acl::EvalResult name = transport.user().evaluate(evaluation);
-    const Result<std::optional<LocalUser>> found =
-        find_local_user(name.ok() ? name.text : "", true, evaluation.services);
-    if (!found) return found.error().detail();
-    if (!*found)
-      return "user \"" + name.text + "\" of transport " + transport.name() + " was not found";
-    user = (*found)->uid;
-    group = (*found)->gid;
-  }
-  if (!transport.options().group.is_set) return {};
-  const acl::EvalResult name = transport.group().evaluate(evaluation);
-  const Result<std::optional<uint32_t>> found =
-      find_local_group(name.ok() ? name.text : "", evaluation.services);
-  if (!found) return found.error().detail();
-  if (!*found)
-    return "group \"" + name.text + "\" of transport " + transport.name() + " was not found";
-  group = **found;
-  return {};
-}
-
-}  // namespace
-
 // --- Grouping ------------------------------------------------------------------------------------
 
 bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const {
@@ -246,21 +216,16 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageConte
                                           const acl::AddressFacts& address) {
   Recipient& recipient = recipients_[batch.members.front()];
   acl::EvalContext evaluation = evaluation_of(address);
-  const Transport& transport = *batch.transport;
-  RouteResult& route = recipient.route;
-  auto finding = [&] { return find_identity(transport, evaluation, route.user, route.group); };
-  std::string problem = co_await on_fiber(finding);
-  if (!problem.empty()) {
-    DeliveryOutcome outcome;
-    outcome.scope = FailureScope::recipient;
-    outcome.text = std::move(problem);
-    bool is_first = true;
-    settle(recipient, std::move(outcome), is_first);
-    co_return;
-  }
-  LocalDelivery delivery{message_.envelope,    content,           recipient.route.local_part,
-                         recipient.domain,     recipient.address, batch.return_path,
-                         evaluation,           evaluation.now,    recipient.route.user,
+  LocalDelivery delivery{message_.envelope,
+                         content,
+                         recipient.route.local_part,
+                         recipient.domain,
+                         recipient.address,
+                         batch.return_path,
+                         evaluation,
+                         evaluation.now,
+                         &queue_,
+                         recipient.route.user,
                          recipient.route.group};
   DeliveryOutcome outcome = co_await batch.transport->deliver(queue_.services_.loop, delivery);
   bool is_first = true;

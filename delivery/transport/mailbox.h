@@ -5,7 +5,6 @@
 #pragma once
 
 #include "core/base/time.h"
-#include "delivery/transport/identity.h"
 #include "delivery/transport/outcome.h"
 #include "delivery/transport/unique_fd.h"
 
@@ -29,9 +28,26 @@ enum MailboxErrorNumber : int {
 };
 
 // One delivery with all its options as values.
+struct FileOwner {
+  uint32_t user = 0;
+  uint32_t group = 0;
+};
+
+// Between construction and destruction this thread touches files with the rights of `owner`, and
+// what it creates belongs to it. Needs root; without an owner it does nothing.
+class ActAs {
+ public:
+  explicit ActAs(const std::optional<FileOwner>& owner) noexcept;
+  ~ActAs();
+  ActAs(const ActAs&) = delete;
+  ActAs& operator=(const ActAs&) = delete;
+
+ private:
+  bool acts_;
+};
+
 struct MailboxPlan {
-  std::string path;           // absolute: the file, or the directory of the maildir
-  DeliveryIdentity identity;  // whose files are made
+  std::string path;  // absolute: the file, or the directory of the maildir
   bool is_maildir = false;
   std::string host;  // for unique names
   WallTime now;
@@ -41,6 +57,8 @@ struct MailboxPlan {
   bool file_must_exist = false;
   bool check_owner = true;
   bool check_group = false;
+  // Who the files belong to and whose rights are used; nothing: this process's.
+  std::optional<FileOwner> owner;
   bool mode_fail_narrower = true;
 
   bool use_lockfile = true;

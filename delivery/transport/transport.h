@@ -51,6 +51,16 @@ struct TransportOptions {
 };
 std::span<const config::OptionRow<TransportOptions>> transport_option_rows() noexcept;
 
+// Puts messages that transports make into the queue; the queue implements it.
+class MessageInjector {
+ public:
+  virtual ~MessageInjector() = default;
+  // Durable when it completes without error. `reference`: the message that it is about.
+  virtual Task<Result<void>> inject_message(std::string sender, std::vector<std::string> recipients,
+                                            std::string headers, std::string body,
+                                            std::string reference) = 0;
+};
+
 // One recipient of a local delivery. Everything outlives the task.
 struct LocalDelivery {
   const Envelope& envelope;
@@ -61,8 +71,10 @@ struct LocalDelivery {
   std::string_view return_path;  // envelope sender, or the router's errors_to
   acl::EvalContext& evaluation;  // with the address in it
   WallTime now;
-  std::optional<uint32_t> user;  // to deliver as; the transport's own come first
-  std::optional<uint32_t> group;
+  MessageInjector* injector = nullptr;  // null: messages cannot be sent from here
+  // Who the router says that the delivery runs as; the transport's own user and group come first.
+  std::optional<uint32_t> user = std::nullopt;
+  std::optional<uint32_t> group = std::nullopt;
 };
 
 struct TransportCompileContext {
@@ -81,8 +93,6 @@ class Transport {
   const TransportOptions& options() const noexcept { return options_; }
   const std::vector<acl::Expansion>& headers_add() const noexcept { return headers_add_; }
   const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
-  const acl::Expansion& user() const noexcept { return user_; }
-  const acl::Expansion& group() const noexcept { return group_; }
   const acl::Expansion& return_path() const noexcept { return return_path_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
@@ -95,8 +105,6 @@ class Transport {
   std::vector<acl::Expansion> headers_add_;
   std::vector<acl::Expansion> headers_remove_;
   acl::Expansion return_path_;
-  acl::Expansion user_;
-  acl::Expansion group_;
 };
 
 class TransportSet final : public TransportNames {
@@ -133,6 +141,15 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
                                                      const TransportCompileContext& context);
+std::unique_ptr<Transport> make_pipe_transport(const config::Instance& instance,
+                                               const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> pipe_options();
+std::unique_ptr<Transport> make_autoreply_transport(const config::Instance& instance,
+                                                    const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> autoreply_options();
+std::unique_ptr<Transport> make_queuefile_transport(const config::Instance& instance,
+                                                    const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> queuefile_options();
 std::unique_ptr<config::OptionBinding> smtp_options();
 std::unique_ptr<config::OptionBinding> appendfile_options();
 

@@ -41,10 +41,10 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
 
 constexpr auto kDrivers = std::to_array<TransportDriverRow>({
     {"appendfile", &make_appendfile_transport, "a mailbox file or a maildir", &appendfile_options},
-    {"autoreply",  nullptr,                    "answers by a message"},
+    {"autoreply",  &make_autoreply_transport,  "answers by a message", &autoreply_options},
     {"lmtp",       nullptr,                    "LMTP to a socket or a command"},
-    {"pipe",       nullptr,                    "a command gets the message"},
-    {"queuefile",  nullptr,                    "copies of the spool files"},
+    {"pipe",       &make_pipe_transport,       "a command gets the message", &pipe_options},
+    {"queuefile",  &make_queuefile_transport,  "copies of the spool files", &queuefile_options},
     {"smtp",       &make_smtp_transport,       "SMTP or LMTP to a remote host", &smtp_options},
 });
 // clang-format on
@@ -102,8 +102,6 @@ std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDo
       transport->headers_add_.push_back(context.expansion(header));
     for (const config::ExpandText& header : options.headers_remove)
       transport->headers_remove_.push_back(context.expansion(header));
-    transport->user_ = context.expansion(options.user);
-    transport->group_ = context.expansion(options.group);
     transport->return_path_ = context.expansion(options.return_path);
     set->transports_.back() = std::move(transport);
   }

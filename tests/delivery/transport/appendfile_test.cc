@@ -92,8 +92,7 @@ class AppendfileTest : public testing::Test {
     evaluation.utc = true;
     const Envelope envelope;
     const LocalDelivery delivery{envelope, content, local_part, "example.com",
-                                 address,  sender,  evaluation, evaluation.now,
-                                 {},       {}};
+                                 address,  sender,  evaluation, evaluation.now};
     DeliveryOutcome outcome = run_task(loop_, transports_->at(0)->deliver(loop_, delivery));
     EXPECT_TRUE(run_task(loop_, close(store)));
     return outcome;
