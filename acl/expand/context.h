@@ -105,6 +105,19 @@ struct MessageFacts {
   bool prdr_requested = false;
 };
 
+// The value of a variable that an ACL set, and whether it came from outside (see EvalContext).
+struct AclValue {
+  std::string text;
+  bool tainted = false;
+
+  AclValue() = default;
+  AclValue(std::string value, bool is_tainted = false)
+      : text(std::move(value)), tainted(is_tainted) {}
+  AclValue(const char* value) : text(value) {}
+  operator const std::string&() const noexcept { return text; }
+  friend bool operator==(const AclValue& a, std::string_view b) { return a.text == b; }
+};
+
 // The address that is verified, routed or delivered, or the recipient of RCPT.
 struct AddressFacts {
   std::string local_part;  // as it came; lower case where lists want it
@@ -118,19 +131,18 @@ struct AddressFacts {
   std::string host;
   std::string host_address;
   int64_t host_port = 0;
-};
-
-// The value of a variable that an ACL set, and whether it came from outside (see EvalContext).
-struct AclValue {
-  std::string text;
-  bool tainted = false;
-
-  AclValue() = default;
-  AclValue(std::string value, bool is_tainted = false)
-      : text(std::move(value)), tainted(is_tainted) {}
-  AclValue(const char* value) : text(value) {}
-  operator const std::string&() const noexcept { return text; }
-  friend bool operator==(const AclValue& a, std::string_view b) { return a.text == b; }
+  std::string local_part_prefix;    // what was taken off
+  std::string local_part_prefix_v;  // the part that matched a wildcard
+  std::string local_part_suffix;
+  std::string local_part_suffix_v;
+  std::string parent_local_part;  // of the address that this one was generated from
+  std::string parent_domain;
+  std::string self_hostname;  // the host of self = pass
+  std::string file;           // $address_file: the path of a redirection to a file
+  std::string pipe;           // $address_pipe: the command of a redirection to a pipe
+  int64_t user_id = -1;       // of check_local_user
+  int64_t group_id = -1;
+  std::map<std::string, AclValue, std::less<>> variables;  // $r_...
 };
 
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").

@@ -150,6 +150,10 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   }
   prepared.user = user.text;
   prepared.group = group.text;
+  if (prepared.user.empty() && delivery.user) {
+    prepared.user = std::to_string(*delivery.user);
+    if (prepared.group.empty() && delivery.group) prepared.group = std::to_string(*delivery.group);
+  }
   std::optional<Refusal> refusal = prepare_path(delivery, prepared);
   if (!refusal) refusal = prepare_quota(delivery, prepared);
   if (!refusal) refusal = prepare_text(delivery, prepared);
@@ -159,6 +163,7 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
 // What a stranger chose must stay one component of a path, whatever the pattern does with it.
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
     const LocalDelivery& delivery, Prepared& prepared) const {
+  if (!own_.file.is_set && !own_.directory.is_set) return prepare_named_path(delivery, prepared);
   const bool is_safe = path_.is_constant() || (is_safe_component(delivery.local_part) &&
                                                is_safe_component(delivery.domain));
   if (!is_safe) {
@@ -177,6 +182,25 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
   if (is_safe_path(result.text)) return {};
   return Refusal{OutcomeKind::deferred, "mailbox name \"" + escape_control(result.text) +
                                             "\" is not absolute or not safe"};
+}
+
+// The path that a redirection named.
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_named_path(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  const acl::AddressFacts* address = delivery.evaluation.address;
+  std::string path = address == nullptr ? std::string() : address->file;
+  const bool is_directory = path.ends_with('/');
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path.empty())
+    return Refusal{OutcomeKind::deferred, "mandatory file or directory option not set"};
+  if (is_directory != own_.maildir_format)
+    return Refusal{OutcomeKind::deferred, is_directory
+                                              ? "directories other than maildirs are not available"
+                                              : "a maildir cannot be the file " + path};
+  prepared.plan.path = path;
+  if (is_safe_path(path)) return {};
+  return Refusal{OutcomeKind::deferred,
+                 "mailbox name \"" + escape_control(path) + "\" is not absolute or not safe"};
 }
 
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(

@@ -93,6 +93,8 @@ class AppendfileTransport final : public Transport {
 
   std::optional<Refusal> prepare(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_path(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_named_path(const LocalDelivery& delivery,
+                                            Prepared& prepared) const;
   std::optional<Refusal> prepare_quota(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_text(const LocalDelivery& delivery, Prepared& prepared) const;
   Task<MailboxStep> open_mailbox(Loop& loop, const MailboxPlan& plan, Mailbox& mailbox) const;

@@ -93,9 +93,6 @@ void check_combination(const config::Instance& instance, const Options& options,
   const bool has_directory = options.directory.is_set;
   if (has_file && has_directory) {
     diagnostics.error(instance.place, "\"file\" and \"directory\" cannot both be set");
-  } else if (!has_file && !has_directory) {
-    diagnostics.error(instance.place, "\"file\" or \"directory\" must be set",
-                      "files that a redirect router names are not available yet");
   } else if (has_directory && !options.maildir_format) {
     diagnostics.error(options.directory.text.begin_place(),
                       "\"directory\" needs \"maildir_format\"",

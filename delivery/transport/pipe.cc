@@ -35,6 +35,23 @@ DeliveryOutcome refusal(OutcomeKind kind, std::string text) {
   return out;
 }
 
+// The words of a command: quotes hold blanks; in double ones a backslash takes the next character.
+std::vector<std::string> split_pipe_words(std::string_view text) {
+  std::vector<std::string> words;
+  while (!(text = trim_left(text)).empty()) {
+    std::string& word = words.emplace_back();
+    const char quote = text.front() == '"' || text.front() == '\'' ? text.front() : '\0';
+    size_t at = quote == '\0' ? 0 : 1;
+    for (; at < text.size(); ++at) {
+      if (quote == '\0' ? is_space(text[at]) : text[at] == quote) break;
+      if (quote == '"' && text[at] == '\\' && at + 1 < text.size()) ++at;
+      word += text[at];
+    }
+    text.remove_prefix(std::min(at + (quote == '\0' ? 0U : 1U), text.size()));
+  }
+  return words;
+}
+
 }  // namespace
 
 Task<DeliveryOutcome> PipeTransport::deliver(Loop& loop, LocalDelivery delivery) const {
@@ -131,6 +148,10 @@ PipeTransport::Plan PipeTransport::plan(const LocalDelivery& delivery) const {
   };
   out.user = value(user_, "user");
   out.group = value(group_, "group");
+  if (out.user.empty() && delivery.user) {
+    out.user = std::to_string(*delivery.user);
+    if (out.group.empty() && delivery.group) out.group = std::to_string(*delivery.group);
+  }
   out.directory = value(current_directory_, "current_directory");
   if (out.directory.empty()) out.directory = value(home_directory_, "home_directory");
   plan_environment(delivery, out);
@@ -138,6 +159,11 @@ PipeTransport::Plan PipeTransport::plan(const LocalDelivery& delivery) const {
 }
 
 bool PipeTransport::plan_command(const LocalDelivery& delivery, Plan& out) const {
+  const acl::AddressFacts* address = delivery.evaluation.address;
+  if (!own_.command.is_set && address != nullptr && !address->pipe.empty()) {
+    // A redirection named it: the text is split, and not expanded.
+    out.arguments = own_.use_shell ? std::vector{address->pipe} : split_pipe_words(address->pipe);
+  }
   for (const acl::Expansion& word : words_) {
     acl::EvalResult result = word.evaluate(delivery.evaluation);
     if (!result.ok()) {

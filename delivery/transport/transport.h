@@ -14,6 +14,7 @@
 #include "protocol/spool_format/envelope.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,6 +72,9 @@ struct LocalDelivery {
   acl::EvalContext& evaluation;  // with the address in it
   WallTime now;
   MessageInjector* injector = nullptr;  // null: messages cannot be sent from here
+  // Who the router says that the delivery runs as; the transport's own user and group come first.
+  std::optional<uint32_t> user = std::nullopt;
+  std::optional<uint32_t> group = std::nullopt;
 };
 
 struct TransportCompileContext {
@@ -87,6 +91,9 @@ class Transport {
   virtual ~Transport() = default;
   const std::string& name() const noexcept { return name_; }
   const TransportOptions& options() const noexcept { return options_; }
+  const std::vector<acl::Expansion>& headers_add() const noexcept { return headers_add_; }
+  const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
+  const acl::Expansion& return_path() const noexcept { return return_path_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
   virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
@@ -95,6 +102,9 @@ class Transport {
   friend class TransportSet;
   std::string name_;
   TransportOptions options_;
+  std::vector<acl::Expansion> headers_add_;
+  std::vector<acl::Expansion> headers_remove_;
+  acl::Expansion return_path_;
 };
 
 class TransportSet final : public TransportNames {
