@@ -104,6 +104,7 @@ int run_worker(const CommandLine& line, const ConfigPointer& config) {
   setup.listen_descriptors = argument->listen_descriptors;
   setup.counts_descriptor = argument->counts_descriptor;
   setup.ready_descriptor = argument->ready_descriptor;
+  setup.tickets_descriptor = argument->tickets_descriptor;
   setup.announcement = line.announcement;
   if (!line.queue_interval.empty()) {
     const Result<Seconds> interval = config::parse_time(line.queue_interval);

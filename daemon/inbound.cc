@@ -47,7 +47,10 @@ smtp::ServerLimits limits_of(const config::MainOptions& options) {
 }  // namespace
 
 Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServices& services)
-    : config_(std::move(config)), services_(services), limits_(limits_of(config_->options())) {
+    : config_(std::move(config)),
+      services_(services),
+      tls_rules_(*config_->policy),
+      limits_(limits_of(config_->options())) {
   const acl::CompiledPolicy& policy = *config_->policy;
   expressions_.banner = &policy.expansion("smtp_banner");
   const bool has_received_text = options().received_header_text.text.at(0).line != 0;
@@ -95,6 +98,7 @@ Task<void> Inbound::serve(std::unique_ptr<ByteStream> stream, Endpoint peer, End
   SessionOrigin origin;
   origin.peer = peer;
   origin.local = local;
+  origin.tls_on_connect = config_->is_tls_port(local.port);
   SmtpSession session(*this, *stream, std::move(origin));
   sessions_.insert(&session);
   co_await session.run();

@@ -8,8 +8,10 @@
 #include "core/io/scope.h"
 #include "daemon/connection_counts.h"
 #include "daemon/server_config.h"
+#include "daemon/tls_rules.h"
 #include "delivery/queue/queue.h"
 #include "protocol/smtp/server_engine.h"
+#include "tls/context_cache.h"
 
 #include <memory>
 #include <set>
@@ -27,6 +29,7 @@ struct InboundServices {
   message::MessageIdGenerator& ids;
   ConnectionCounts& counts;
   const acl::Services& asks;  // what ACLs and lists may ask
+  tls::ContextCache& tls;
 };
 
 class Inbound final : public ConnectionHandler {
@@ -75,6 +78,7 @@ class Inbound final : public ConnectionHandler {
     const acl::ListPattern* unqualified_recipient_hosts;
   };
   const Expressions& expressions() const noexcept { return expressions_; }
+  const TlsRules& tls_rules() const noexcept { return tls_rules_; }
   // What holds for all clients.
   const smtp::ServerLimits& limits() const noexcept { return limits_; }
   Seconds receive_timeout() const noexcept { return receive_timeout_; }
@@ -86,6 +90,7 @@ class Inbound final : public ConnectionHandler {
   std::shared_ptr<const ServerConfig> config_;
   InboundServices services_;
   Expressions expressions_;
+  TlsRules tls_rules_;
   smtp::ServerLimits limits_;
   Seconds receive_timeout_{300};
   Scope scope_;

@@ -49,9 +49,18 @@ Result<void> LocalShard::open(const std::string& name) {
   hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   dir_ = config_->spool_directory + "/shards/" + name;
   is_commands_own_ = !name.starts_with('w');
-  const delivery::DeliveryServices services{
-      loop_,   nullptr, log_,           evaluators_.names().hosts(), *hints_,
-      random_, ids_,    config_->facts, &evaluators_.get()};
+  const delivery::DeliveryServices services{loop_,
+                                            nullptr,
+                                            log_,
+                                            evaluators_.names().hosts(),
+                                            *hints_,
+                                            random_,
+                                            ids_,
+                                            config_->facts,
+                                            tls_contexts_,
+                                            tls_sessions_,
+                                            &evaluators_.names().dane(),
+                                            &evaluators_.get()};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

@@ -7,6 +7,8 @@
 #include "daemon/services.h"
 #include "delivery/queue/queue.h"
 #include "delivery/retry/hints.h"
+#include "tls/context_cache.h"
+#include "tls/session_cache.h"
 
 #include <memory>
 #include <string>
@@ -34,6 +36,7 @@ class LocalShard {
   delivery::Queue& queue() noexcept { return *queue_; }
   message::MessageIdGenerator& ids() noexcept { return ids_; }
   EvaluatorServices& evaluators() noexcept { return evaluators_; }
+  tls::ContextCache& tls_contexts() noexcept { return tls_contexts_; }
 
  private:
   std::shared_ptr<const ServerConfig> config_;
@@ -43,6 +46,8 @@ class LocalShard {
   Random random_;
   message::MessageIdGenerator ids_;
   EvaluatorServices evaluators_;
+  tls::ContextCache tls_contexts_{loop_, log_, nullptr};
+  tls::SessionCache tls_sessions_;
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;

@@ -6,6 +6,7 @@
 #include "acl/expand/services.h"
 #include "daemon/server_config.h"
 #include "delivery/route/host_finder.h"
+#include "delivery/transport/dane_finder.h"
 #include "dns/stub_resolver.h"
 
 #include <memory>
@@ -37,6 +38,7 @@ class Names {
 
   dns::StubResolver& resolver() noexcept { return resolver_; }
   delivery::HostFinder& hosts() noexcept { return hosts_; }
+  delivery::DaneFinder& dane() noexcept { return dane_; }
   // Gives the resolver to evaluators.
   void provide(acl::Services& services) noexcept { services.resolver = &resolver_; }
   Task<void> close() { return resolver_.close(); }
@@ -45,6 +47,7 @@ class Names {
   ConfiguredNames names_;
   dns::StubResolver resolver_;
   delivery::HostFinder hosts_;
+  delivery::ResolverDaneFinder dane_{resolver_};
 };
 
 // Words of dns_servers: addresses with or without port ("192.0.2.53", "127.0.0.1:5301",

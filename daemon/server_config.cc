@@ -109,7 +109,6 @@ struct ListenReader {
   ServerConfig& config;
   config::Diagnostics& diagnostics;
   std::vector<uint16_t> ports;
-  std::vector<uint16_t> tls_ports;
 
   void read_ports(std::string_view list, std::string_view option, std::vector<uint16_t>& out) {
     for (const std::string& item : config::split_list(list)) {
@@ -122,14 +121,9 @@ struct ListenReader {
     }
   }
   void add(const Endpoint& at) {
-    const bool tls = std::find(tls_ports.begin(), tls_ports.end(), at.port) != tls_ports.end();
-    if (tls) {
-      diagnostics.error({}, "port " + std::to_string(at.port) +
-                                " is in tls_on_connect_ports, which is not available yet");
-    }
     const bool known = std::any_of(config.listen.begin(), config.listen.end(),
-                                   [&](const ListenAddress& listen) { return listen.at == at; });
-    if (!known) config.listen.push_back({at, tls});
+                                   [&](const Endpoint& listen) { return listen == at; });
+    if (!known) config.listen.push_back(at);
   }
   void read_interfaces(std::string_view list) {
     for (const std::string& item : config::split_list(list)) {
@@ -152,7 +146,7 @@ struct ListenReader {
 // -oX: items that are ports replace daemon_smtp_ports, items that are addresses local_interfaces.
 void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnostics& diagnostics) {
   const config::MainOptions& options = config.options();
-  ListenReader reader{config, diagnostics, {}, {}};
+  ListenReader reader{config, diagnostics, {}};
   std::string interfaces = options.local_interfaces;
   std::string ports = options.daemon_smtp_ports;
   if (!load.interfaces_override.empty()) {
@@ -170,7 +164,7 @@ void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnosti
   }
   reader.read_ports(ports, "daemon_smtp_ports", reader.ports);
   reader.read_ports(at_start(*config.policy, "tls_on_connect_ports", config.facts, diagnostics),
-                    "tls_on_connect_ports", reader.tls_ports);
+                    "tls_on_connect_ports", config.tls_ports);
   reader.read_interfaces(interfaces);
 }
 

@@ -8,16 +8,12 @@
 #include "delivery/queue/delivery_config.h"
 #include "protocol/message/message_id.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace godwit::daemon {
-
-struct ListenAddress {
-  Endpoint at;
-  bool tls_on_connect = false;
-};
 
 struct ServerConfig {
   std::shared_ptr<const acl::CompiledPolicy> policy;
@@ -29,9 +25,13 @@ struct ServerConfig {
   bool log_to_syslog = false;
   std::string spool_directory;
   std::string pid_file_path;
-  std::vector<ListenAddress> listen;
+  std::vector<uint16_t> tls_ports;  // tls_on_connect_ports
+  std::vector<Endpoint> listen;
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
+  bool is_tls_port(uint16_t port) const noexcept {
+    return std::find(tls_ports.begin(), tls_ports.end(), port) != tls_ports.end();
+  }
   // What message_id_form asks for.
   message::IdForm id_form() const noexcept {
     return options().id_form() == config::MessageIdForm::short_form ? message::IdForm::short_form

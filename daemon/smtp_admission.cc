@@ -21,8 +21,8 @@ Task<void> SmtpSession::refuse_connection(smtp::ReplyView reply, std::string_vie
     log(LogEvent::connection, why);
   std::string text;
   smtp::append_reply(text, reply, false);
-  stream_.set_deadline(inbound_.services().loop.clock().now() + kRefusalTimeout);
-  const Result<void> sent = co_await stream_.write(text);
+  stream().set_deadline(inbound_.services().loop.clock().now() + kRefusalTimeout);
+  const Result<void> sent = co_await stream().write(text);
   (void)sent;  // a client that went away has its answer
 }
 
@@ -141,8 +141,8 @@ Task<bool> SmtpSession::greet() {
   }
   if (!judgement.message.empty()) banner.text = judgement.message;
   // What a client has sent by now it sent without waiting for the greeting.
-  if (stream_.has_input()) {
-    const Result<std::string_view> early = co_await stream_.read();
+  if (stream().has_input()) {
+    const Result<std::string_view> early = co_await stream().read();
     if (early) input_.assign(*early);
     engine_.receive(input_);
   }
@@ -159,6 +159,9 @@ smtp::Offer SmtpSession::offer() {
   if (inbound_.options().accept_8bitmime) offer.extensions.set(Extension::eight_bit_mime);
   if (!controls_.no_pipelining && matches(expressions.pipelining_hosts))
     offer.extensions.set(Extension::pipelining);
+  if (origin_.peer && !origin_.is_test && tls_ == nullptr &&
+      inbound_.tls_rules().advertises(client_subject(), context()))
+    offer.extensions.set(Extension::starttls);
   if (matches(expressions.chunking_hosts)) offer.extensions.set(Extension::chunking);
   if (matches(expressions.dsn_hosts)) offer.extensions.set(Extension::dsn);
   if (matches(expressions.smtputf8_hosts)) offer.extensions.set(Extension::smtputf8);

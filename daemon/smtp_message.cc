@@ -34,8 +34,10 @@ void SmtpSession::forget_transaction() {
   asks_.forget();
   header_edits_.clear();
   const bool no_pipelining = controls_.no_pipelining;
+  const bool no_multiline = controls_.no_multiline_responses;
   controls_ = acl::AclControls();
   controls_.no_pipelining = no_pipelining;
+  controls_.no_multiline_responses = no_multiline;
   dsn_envid_.clear();
   dsn_ret_ = smtp::DsnReturn::unspecified;
   auth_sender_.clear();
@@ -163,6 +165,8 @@ std::string SmtpSession::native_received_line() const {
   const acl::ServerFacts& server = inbound_.config().facts;
   facts.host = server.primary_hostname;
   facts.protocol = connection_.received_protocol;
+  facts.tls_version = connection_.tls_in.version;
+  facts.tls_cipher = connection_.tls_in.cipher_std;
   facts.program = kProgramName;
   facts.version = kVersion;
   facts.sender = sender_;
@@ -190,6 +194,10 @@ Envelope SmtpSession::make_envelope() const {
   envelope.active_hostname = inbound_.config().facts.smtp_active_hostname;
   envelope.protocol = connection_.received_protocol;
   envelope.auth_sender = auth_sender_;
+  envelope.tls_cipher = connection_.tls_in.cipher;
+  envelope.tls_version = connection_.tls_in.version;
+  envelope.tls_peer_dn = connection_.tls_in.peer_dn;
+  envelope.tls_sni = connection_.tls_in.sni;
   envelope.body_lines = scanner.body_lines();
   envelope.body_zeros = scanner.zero_bytes();
   envelope.line_bytes_max = scanner.line_bytes_longest();
@@ -237,6 +245,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     line += " U=" + origin_.login;
   }
   line += " P=" + envelope.protocol;
+  line += tls_text();
   if (engine_.body().chunked) line += " K";
   line += " S=" + std::to_string(envelope.message_bytes);
   if (selects(LogSelector::bit_8bitmime)) line += eight_bit_ ? " M8S=8" : " M8S=0";

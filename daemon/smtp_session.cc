@@ -21,7 +21,7 @@ using smtp::ReplyId;
 
 SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin origin)
     : inbound_(inbound),
-      stream_(stream),
+      plain_(stream),
       origin_(std::move(origin)),
       engine_(smtp::ServerLimits{}),
       asks_(inbound.services().asks),
@@ -49,17 +49,12 @@ acl::EvalContext& SmtpSession::context() {
 
 bool SmtpSession::matches(const acl::ListPattern* list) {
   if (list == nullptr) return false;
-  acl::ListSubject subject;
-  if (origin_.peer) {
-    subject.address = origin_.peer->address;
-    subject.is_client = true;
-  }
-  return list->match(subject, context()).match == acl::Match::yes;
+  return list->match(client_subject(), context()).match == acl::Match::yes;
 }
 
 void SmtpSession::stop() noexcept {
   stop_requested_ = true;
-  if (waiting_for_command_) stream_.interrupt_reads();
+  if (waiting_for_command_) stream().interrupt_reads();
 }
 
 // --- Bytes ---------------------------------------------------------------------------------------
@@ -67,19 +62,19 @@ void SmtpSession::stop() noexcept {
 Task<bool> SmtpSession::flush() {
   if (!engine_.has_output()) co_return true;
   const std::string output = engine_.take_output();
-  const Result<void> sent = co_await stream_.write(output);
+  const Result<void> sent = co_await stream().write(output);
   co_return sent.has_value();
 }
 
 // Gets more input for the engine; false where there will be none.
 Task<bool> SmtpSession::fill() {
   if (input_.capacity() > kIdleInputBytesMax) std::string().swap(input_);
-  stream_.set_deadline(receive_timeout_.count == 0
-                           ? Instant::never()
-                           : inbound_.services().loop.clock().now() + receive_timeout_);
+  stream().set_deadline(receive_timeout_.count == 0
+                            ? Instant::never()
+                            : inbound_.services().loop.clock().now() + receive_timeout_);
   waiting_for_command_ = !incoming_.writer;
-  if (stop_requested_ && waiting_for_command_) stream_.interrupt_reads();
-  const Result<std::string_view> got = co_await stream_.read();
+  if (stop_requested_ && waiting_for_command_) stream().interrupt_reads();
+  const Result<std::string_view> got = co_await stream().read();
   waiting_for_command_ = false;
   if (got && !got->empty()) {
     input_.assign(*got);
@@ -94,13 +89,13 @@ Task<bool> SmtpSession::fill() {
                                host_text().substr(2) + " F=<" + sender_ + ">"
                          : "SMTP command timeout on connection from " + host_text().substr(2));
     const std::string text = "421 " + host + ": SMTP command timeout - closing connection\r\n";
-    const Result<void> sent = co_await stream_.write(text);
+    const Result<void> sent = co_await stream().write(text);
     (void)sent;  // whoever fell silent may be gone
     co_return false;
   }
   if (stop_requested_) {
     const std::string text = "421 " + host + " Service not available, closing connection\r\n";
-    const Result<void> sent = co_await stream_.write(text);
+    const Result<void> sent = co_await stream().write(text);
     (void)sent;
     co_return false;
   }
@@ -119,15 +114,16 @@ Task<bool> SmtpSession::fill() {
 Task<void> SmtpSession::run() {
   const bool admitted = co_await admit();
   if (admitted) {
-    const bool greeted = co_await greet();
+    const bool is_ready = !origin_.tls_on_connect || co_await begin_tls_on_connect();
+    const bool greeted = is_ready && co_await greet();
     if (greeted) co_await converse();
     if (selects(config::LogSelector::smtp_no_mail) && mails_seen_ == 0) {
       log(LogEvent::connection,
-          "no MAIL in SMTP connection from " + host_text() + " C=" + commands_);
+          "no MAIL in SMTP connection from " + host_text() + tls_text() + " C=" + commands_);
     }
   }
   if (counted_) inbound_.services().counts.closed(origin_.peer->address);
-  stream_.close();
+  stream().close();
 }
 
 Task<void> SmtpSession::converse() {
@@ -199,9 +195,11 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
     case EventKind::auth:
       engine_.reply(ReplyId::auth_not_advertised);
       break;
-    case EventKind::starttls:
-      engine_.reply(ReplyId::starttls_not_advertised);
+    case EventKind::starttls: {
+      const bool goes_on = co_await on_starttls();
+      if (!goes_on) co_return false;
       break;
+    }
     case EventKind::quit: {
       const Judgement judgement = co_await ask(acl::AclWhere::quit, {});
       const std::string text =
@@ -233,7 +231,12 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
 Task<void> SmtpSession::on_close(std::string_view why) {
   const std::string reason(why);
   const bool sent = co_await flush();
-  (void)sent;
+  // Some clients end the connection right behind their QUIT, without the end of TLS.
+  if (!sent && tls_ != nullptr && reason.empty() && selects(config::LogSelector::protocol_detail)) {
+    log(LogEvent::connection,
+        "[" + origin_.peer->address.to_string() +
+            "] after QUIT, client reset TCP before SMTP response and TLS close");
+  }
   if (!reason.empty()) {
     had_errors_ = true;
     std::string text = reason + ": " + "rejected connection from " + host_text();

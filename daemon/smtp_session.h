@@ -10,6 +10,7 @@
 #include "daemon/services.h"
 #include "protocol/smtp/server_engine.h"
 #include "protocol/spool_format/envelope.h"
+#include "tls/tls_stream.h"
 
 #include <memory>
 #include <optional>
@@ -26,7 +27,8 @@ struct SessionOrigin {
   int64_t uid = 0;
   int64_t gid = 0;
   bool is_batch = false;  // -bS: no replies are read, errors end it
-  bool is_test = false;   // -bh: nothing is kept
+  bool tls_on_connect = false;
+  bool is_test = false;  // -bh: nothing is kept
   acl::Trace* trace = nullptr;
 };
 
@@ -41,7 +43,7 @@ class SmtpSession {
 
   // The server is stopping: a session that waits for a command is told 421 and ends.
   void stop() noexcept;
-  void abort() noexcept { stream_.close(); }
+  void abort() noexcept { stream().close(); }
   // What run() has brought: for -bs and -bS.
   uint32_t messages_accepted() const noexcept { return messages_accepted_; }
   bool had_errors() const noexcept { return had_errors_; }
@@ -59,6 +61,24 @@ class SmtpSession {
   // --- Bytes
   Task<bool> flush();
   Task<bool> fill();
+
+  ByteStream& stream() noexcept {
+    if (tls_ != nullptr) return *tls_;
+    return plain_;
+  }
+
+  // --- TLS
+  struct TlsBasis {
+    TlsAnswer answer;
+    std::shared_ptr<const tls::ServerContext> context;
+  };
+  Task<Result<TlsBasis>> tls_basis();
+  Task<bool> on_starttls();
+  Task<bool> begin_tls_on_connect();
+  Task<bool> begin_tls(TlsBasis basis);
+  void log_tls_error(std::string_view what, std::string_view why);
+  acl::ListSubject client_subject() const;
+  std::string tls_text() const;
 
   // --- Connection. What asks lists and expressions runs on a fiber.
   struct Admission {
@@ -115,6 +135,7 @@ class SmtpSession {
   void log_client_name();
   std::string tell_sender_failure(const acl::AclOutcome& outcome);
   bool verify_helo();
+  void log_discard(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
   // --- Words
@@ -125,7 +146,8 @@ class SmtpSession {
   std::string qualified(const smtp::Path& path, const std::string& domain) const;
 
   Inbound& inbound_;
-  ByteStream& stream_;
+  ByteStream& plain_;
+  std::unique_ptr<tls::TlsStream> tls_;  // over plain_
   SessionOrigin origin_;
   smtp::ServerEngine engine_;
   std::string input_;  // what the engine works on; stays while something is awaited
@@ -161,6 +183,7 @@ class SmtpSession {
   bool counted_ = false;
   bool sender_failure_told_ = false;
   bool client_name_logged_ = false;
+  bool tls_on_connect_ = false;
 };
 
 }  // namespace godwit::daemon

@@ -92,9 +92,14 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
     origin.gid = getgid();
     origin.is_batch = line.mode == Mode::batch_smtp;
     StdioStream stream(origin.is_batch);
-    const InboundServices services{
-        shard.loop(), shard.store(), shard.queue(),           shard.log(),
-        shard.ids(),  *counts,       shard.evaluators().get()};
+    const InboundServices services{shard.loop(),
+                                   shard.store(),
+                                   shard.queue(),
+                                   shard.log(),
+                                   shard.ids(),
+                                   *counts,
+                                   shard.evaluators().get(),
+                                   shard.tls_contexts()};
     Inbound inbound(config, services);
     accepted = shard.wait(converse(inbound, stream, std::move(origin), clean));
   }

@@ -4,6 +4,7 @@
 #include "core/config/values.h"
 #include "core/io/clock.h"
 #include "core/io/listener.h"
+#include "daemon/ticket_sharing.h"
 #include "daemon/worker.h"
 
 #include <fcntl.h>
@@ -55,7 +56,8 @@ std::string format_worker_argument(const WorkerArgument& argument) {
   std::string out =
       "--worker=" + std::to_string(argument.index) + "," + std::to_string(argument.workers) + "," +
       std::to_string(argument.counts_descriptor) + "," + std::to_string(argument.ready_descriptor) +
-      "," + (argument.announces ? "1" : "0") + ",";
+      "," + std::to_string(argument.tickets_descriptor) + "," + (argument.announces ? "1" : "0") +
+      ",";
   for (int descriptor : argument.listen_descriptors) out += std::to_string(descriptor) + ".";
   return out;
 }
@@ -64,7 +66,7 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text) {
   constexpr std::string_view kPrefix = "--worker=";
   if (!text.starts_with(kPrefix)) return std::nullopt;
   text.remove_prefix(kPrefix.size());
-  std::array<uint64_t, 5> numbers{};
+  std::array<uint64_t, 6> numbers{};
   for (uint64_t& number : numbers) {
     const size_t comma = text.find(',');
     const std::optional<uint64_t> value = parse_decimal(text.substr(0, comma));
@@ -77,7 +79,8 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text) {
   out.workers = numbers[1];
   out.counts_descriptor = static_cast<int>(numbers[2]);
   out.ready_descriptor = static_cast<int>(numbers[3]);
-  out.announces = numbers[4] != 0;
+  out.tickets_descriptor = static_cast<int>(numbers[4]);
+  out.announces = numbers[5] != 0;
   while (!text.empty()) {
     const size_t dot = text.find('.');
     const std::optional<uint64_t> value = parse_decimal(text.substr(0, dot));
@@ -222,16 +225,16 @@ Result<void> Supervisor::bind_address(const Endpoint& at, std::vector<int>& desc
 Result<void> Supervisor::bind_all() {
   std::map<Endpoint, std::vector<int>> wanted;
   std::optional<Error> failure;
-  for (const ListenAddress& listen : config_->listen) {
+  for (const Endpoint& listen : config_->listen) {
     if (!setup_.listens || failure) break;
     std::vector<int> descriptors;
-    const auto open = sockets_.find(listen.at);
+    const auto open = sockets_.find(listen);
     if (open != sockets_.end()) descriptors = open->second;
-    const Result<void> bound = bind_address(listen.at, descriptors);
+    const Result<void> bound = bind_address(listen, descriptors);
     // A machine without IPv6 is no error where every address was asked for, as Exim takes it.
-    const bool is_optional = listen.at.address.is_v6() && listen.at.address.is_unspecified();
+    const bool is_optional = listen.address.is_v6() && listen.address.is_unspecified();
     if (!bound && !is_optional) failure = bound.error();
-    if (!descriptors.empty()) wanted.emplace(listen.at, std::move(descriptors));
+    if (!descriptors.empty()) wanted.emplace(listen, std::move(descriptors));
   }
   if (failure) {
     for (const auto& [at, descriptors] : wanted) {
@@ -314,9 +317,11 @@ std::string Supervisor::announcement() const {
   argument.workers = worker_count();
   argument.counts_descriptor = counts_->descriptor();
   argument.ready_descriptor = ready_descriptor;
+  argument.tickets_descriptor = tickets_descriptor_;
   argument.announces = index == 0;
   keep_over_exec(argument.counts_descriptor);
   keep_over_exec(ready_descriptor);
+  keep_over_exec(tickets_descriptor_);
   for (const auto& [at, descriptors] : sockets_) {
     for (size_t i = index; i < descriptors.size(); i += argument.workers) {
       keep_over_exec(descriptors[i]);
@@ -472,6 +477,14 @@ int Supervisor::run() {
       counts_ = std::move(*counts);
     } else {
       step = counts.error();
+    }
+  }
+  if (step) {
+    const Result<int> tickets = share_ticket_secret(tls::make_ticket_secret(wall_now()));
+    if (tickets) {
+      tickets_descriptor_ = *tickets;
+    } else {
+      step = tickets.error();
     }
   }
   if (step && setup_.background) step = become_daemon();

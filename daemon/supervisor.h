@@ -71,17 +71,20 @@ class Supervisor {
   std::map<pid_t, WorkerProcess> workers_;
   unsigned generation_ = 0;
   int signal_descriptor_ = -1;
+  int tickets_descriptor_ = -1;   // the secret of session tickets, for all workers
   int announce_descriptor_ = -1;  // -bd: the parent waits for the first worker to be ready
   bool stopping_ = false;
   WallTime stop_deadline_;
 };
 
-// What a worker is told on its command line: "--worker=INDEX,WORKERS,COUNTS,READY,FD.FD.FD".
+// What a worker is told on its command line:
+// "--worker=INDEX,WORKERS,COUNTS,READY,TICKETS,ANNOUNCES,FD.FD.FD".
 struct WorkerArgument {
   size_t index = 0;
   size_t workers = 1;
   int counts_descriptor = -1;
   int ready_descriptor = -1;
+  int tickets_descriptor = -1;
   bool announces = false;
   std::vector<int> listen_descriptors;
 };

@@ -91,8 +91,14 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
   TextTrace trace(*test_config->document.sources);
   TestLog log;
   const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
-  const InboundServices services{shard.loop(), shard.store(), shard.queue(),           log,
-                                 shard.ids(),  *counts,       shard.evaluators().get()};
+  const InboundServices services{shard.loop(),
+                                 shard.store(),
+                                 shard.queue(),
+                                 log,
+                                 shard.ids(),
+                                 *counts,
+                                 shard.evaluators().get(),
+                                 shard.tls_contexts()};
   Inbound inbound(test_config, services);
   SessionOrigin origin;
   origin.peer = peer;

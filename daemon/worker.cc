@@ -1,6 +1,7 @@
 #include "daemon/worker.h"
 
 #include "core/base/ascii.h"
+#include "daemon/ticket_sharing.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -70,6 +71,8 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index),
            loop_.clock().wall(), config_->id_form()),
       evaluators_(loop_, config_),
+      tickets_(read_ticket_secret(setup_.tickets_descriptor, loop_.clock().wall())),
+      tls_contexts_(loop_, log_, &tickets_),
       queue_run_timer_(
           [](void* self) noexcept {
             auto* worker = static_cast<Worker*>(self);
@@ -134,9 +137,18 @@ Task<bool> Worker::open_store() {
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
     const std::string dir =
         config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
-    const delivery::DeliveryServices services{
-        loop_,   nullptr, log_,           evaluators_.names().hosts(), *hints_,
-        random_, ids_,    config_->facts, &evaluators_.get()};
+    const delivery::DeliveryServices services{loop_,
+                                              nullptr,
+                                              log_,
+                                              evaluators_.names().hosts(),
+                                              *hints_,
+                                              random_,
+                                              ids_,
+                                              config_->facts,
+                                              tls_contexts_,
+                                              tls_sessions_,
+                                              &evaluators_.names().dane(),
+                                              &evaluators_.get()};
     queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
     Result<std::unique_ptr<spool::Store>> store =
         co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *queue_);
@@ -171,7 +183,8 @@ bool Worker::open_listeners() {
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
-  const InboundServices services{loop_, *store_, *queue_, log_, ids_, *counts_, evaluators_.get()};
+  const InboundServices services{loop_, *store_,  *queue_,           log_,
+                                 ids_,  *counts_, evaluators_.get(), tls_contexts_};
   inbound_ = std::make_unique<Inbound>(config_, services);
   const int backlog =
       static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));

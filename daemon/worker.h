@@ -11,6 +11,9 @@
 #include "daemon/inbound.h"
 #include "daemon/services.h"
 #include "delivery/retry/hints.h"
+#include "tls/context_cache.h"
+#include "tls/session_cache.h"
+#include "tls/tickets.h"
 
 #include <memory>
 #include <optional>
@@ -24,7 +27,8 @@ struct WorkerSetup {
   size_t workers = 1;  // how many there are: shards of these are left to their owners
   std::vector<int> listen_descriptors;
   int counts_descriptor = -1;
-  int ready_descriptor = -1;  // gets a byte when the worker accepts mail
+  int tickets_descriptor = -1;  // the secret of session tickets; -1: one of its own
+  int ready_descriptor = -1;    // gets a byte when the worker accepts mail
   std::optional<Seconds> queue_interval;
   std::string announcement;  // line of worker 0 in the main log
 };
@@ -59,6 +63,9 @@ class Worker final : ControlHandler {
   Random random_;
   message::MessageIdGenerator ids_;
   EvaluatorServices evaluators_;
+  tls::TicketKeys tickets_;
+  tls::ContextCache tls_contexts_;
+  tls::SessionCache tls_sessions_;
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;

@@ -60,7 +60,12 @@ struct TlsFacts {
   std::string sni;
   int64_t bits = 0;
   int64_t ocsp = 0;
+  int64_t resumption = 0;
+  int64_t tlsa_usage = 0;        // outgoing: bit n where a TLSA record of usage n was found
+  std::string peer_certificate;  // PEM
+  std::string our_certificate;   // PEM
   bool certificate_verified = false;
+  bool dane = false;  // outgoing: verified by TLSA records
 };
 
 struct ConnectionFacts {
@@ -110,6 +115,19 @@ struct MessageFacts {
   bool prdr_requested = false;
 };
 
+// The value of a variable that an ACL set, and whether it came from outside (see EvalContext).
+struct AclValue {
+  std::string text;
+  bool tainted = false;
+
+  AclValue() = default;
+  AclValue(std::string value, bool is_tainted = false)
+      : text(std::move(value)), tainted(is_tainted) {}
+  AclValue(const char* value) : text(value) {}
+  operator const std::string&() const noexcept { return text; }
+  friend bool operator==(const AclValue& a, std::string_view b) { return a.text == b; }
+};
+
 // The address that is verified, routed or delivered, or the recipient of RCPT.
 struct AddressFacts {
   std::string local_part;  // as it came; lower case where lists want it
@@ -123,19 +141,18 @@ struct AddressFacts {
   std::string host;
   std::string host_address;
   int64_t host_port = 0;
-};
-
-// The value of a variable that an ACL set, and whether it came from outside (see EvalContext).
-struct AclValue {
-  std::string text;
-  bool tainted = false;
-
-  AclValue() = default;
-  AclValue(std::string value, bool is_tainted = false)
-      : text(std::move(value)), tainted(is_tainted) {}
-  AclValue(const char* value) : text(value) {}
-  operator const std::string&() const noexcept { return text; }
-  friend bool operator==(const AclValue& a, std::string_view b) { return a.text == b; }
+  std::string local_part_prefix;    // what was taken off
+  std::string local_part_prefix_v;  // the part that matched a wildcard
+  std::string local_part_suffix;
+  std::string local_part_suffix_v;
+  std::string parent_local_part;  // of the address that this one was generated from
+  std::string parent_domain;
+  std::string self_hostname;  // the host of self = pass
+  std::string file;           // $address_file: the path of a redirection to a file
+  std::string pipe;           // $address_pipe: the command of a redirection to a pipe
+  int64_t user_id = -1;       // of check_local_user
+  int64_t group_id = -1;
+  std::map<std::string, AclValue, std::less<>> variables;  // $r_...
 };
 
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
@@ -155,6 +172,7 @@ struct EvalContext {
   ClientIdentity* client = nullptr;  // asks for the client's name when it is wanted
   const MessageFacts* message = nullptr;
   const AddressFacts* address = nullptr;
+  const TlsFacts* tls_out = nullptr;  // of the connection that a delivery uses
   AclVariables* connection_variables = nullptr;
   AclVariables* message_variables = nullptr;
   WallTime now;
@@ -181,9 +199,10 @@ struct EvalContext {
   std::string recipient_data;
   std::vector<std::string> headers_added;
   Findings findings;
-  std::string verify_mode;        // $verify_mode: "S" or "R" while an address is verified
-  int64_t runrc = 0;              // $runrc
-  std::string prvscheck_address;  // $prvscheck_...
+  bool is_local_part_caseful = false;  // $local_part of a recipient as it came
+  std::string verify_mode;             // $verify_mode: "S" or "R" while an address is verified
+  int64_t runrc = 0;                   // $runrc
+  std::string prvscheck_address;       // $prvscheck_...
   std::string prvscheck_keynum;
   std::string prvscheck_result;
   std::string srs_recipient;  // $srs_recipient

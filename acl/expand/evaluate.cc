@@ -24,8 +24,14 @@ EvalStatus append_pattern_variable(std::string_view name, EvalContext& context, 
     context.tainted |= context.acl_args_tainted;
     return EvalStatus::ok;
   }
-  // Router variables have no source before routing; they are empty.
-  if (name.starts_with("r_")) return EvalStatus::ok;
+  if (name.starts_with("r_")) {
+    if (context.address == nullptr) return EvalStatus::ok;
+    const auto found = context.address->variables.find(name);
+    if (found == context.address->variables.end()) return EvalStatus::ok;
+    context.tainted = context.tainted || found->second.tainted;
+    out += found->second.text;
+    return EvalStatus::ok;
+  }
   if (const AclValue* value = find_acl_variable(name, context)) {
     out += value->text;
     context.tainted |= value->tainted;

@@ -15,21 +15,58 @@ void host_port(const AddressFacts& facts, std::string& out) {
   append_value(facts.host_port, out);
 }
 
+void local_user_uid(const AddressFacts& facts, std::string& out) {
+  if (facts.user_id >= 0) append_value(facts.user_id, out);
+}
+void local_user_gid(const AddressFacts& facts, std::string& out) {
+  if (facts.group_id >= 0) append_value(facts.group_id, out);
+}
+
+// Of the address that is routed, or of the recipient that was verified.
+void address_data(const EvalContext& context, std::string& out) {
+  const bool is_routed = context.address != nullptr && !context.address->address_data.empty();
+  out += is_routed ? context.address->address_data : context.findings.address_data;
+}
+
+// control = caseful_local_part shows it as it came.
+void local_part(const EvalContext& context, std::string& out) {
+  if (context.address == nullptr) return;
+  out += context.is_local_part_caseful ? context.address->original_local_part
+                                       : context.address->local_part;
+}
+
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
-    {"address_data", field<&AddressFacts::address_data>, "what a router put there"},
+    {"address_data", address_data, "what a router put there"},
+    {"address_file", field<&AddressFacts::file>, "file of a redirection"},
+    {"address_pipe", field<&AddressFacts::pipe>, "command of a redirection"},
     {"domain", field<&AddressFacts::domain>, "domain of the address", Taint::outside},
     {"home", field<&AddressFacts::home>, "home directory"},
     {"host", field<&AddressFacts::host>, "host of the delivery"},
     {"host_address", field<&AddressFacts::host_address>, "its address"},
     {"host_port", made<&host_port>, "its port"},
-    {"local_part", field<&AddressFacts::local_part>, "local part of the address", Taint::outside},
+    {"local_part", local_part, "local part of the address", Taint::outside},
+    {"local_part_prefix", field<&AddressFacts::local_part_prefix>, "prefix that was taken off",
+     Taint::outside},
+    {"local_part_prefix_v", field<&AddressFacts::local_part_prefix_v>,
+     "what matched the wildcard of the prefix", Taint::outside},
+    {"local_part_suffix", field<&AddressFacts::local_part_suffix>, "suffix that was taken off",
+     Taint::outside},
+    {"local_part_suffix_v", field<&AddressFacts::local_part_suffix_v>,
+     "what matched the wildcard of the suffix", Taint::outside},
+    {"local_user_gid", made<&local_user_gid>, "group of the login that check_local_user found"},
+    {"local_user_uid", made<&local_user_uid>, "uid of the login that check_local_user found"},
     {"original_domain", field<&AddressFacts::original_domain>, "domain before redirection",
      Taint::outside},
     {"original_local_part", field<&AddressFacts::original_local_part>,
      "local part before redirection", Taint::outside},
+    {"parent_domain", field<&AddressFacts::parent_domain>, "domain of the address before this one",
+     Taint::outside},
+    {"parent_local_part", field<&AddressFacts::parent_local_part>,
+     "local part of the address before this one", Taint::outside},
     {"router_name", field<&AddressFacts::router_name>,
      "router that runs, or that chose the transport"},
+    {"self_hostname", field<&AddressFacts::self_hostname>, "the local host that self = pass met"},
     {"transport_name", field<&AddressFacts::transport_name>, "transport that runs"},
 });
 

@@ -90,44 +90,36 @@ void sender_rcvhost(const ConnectionFacts& facts, std::string& out) {
 void smtp_command_argument(const ConnectionFacts& facts, std::string& out) {
   out += argument_of(facts.smtp_command);
 }
-void tls_in_bits(const ConnectionFacts& facts, std::string& out) {
-  append_value(facts.tls_in.bits, out);
+// $tls_in_* and $tls_out_*: the same facts of the connection that mail comes by and goes by.
+const TlsFacts* tls_of(const ConnectionFacts& facts) {
+  return &facts.tls_in;
 }
-void tls_in_certificate_verified(const ConnectionFacts& facts, std::string& out) {
-  out += facts.tls_in.certificate_verified ? "1" : "0";
+const TlsFacts* tls_of(const EvalContext& context) {
+  return context.tls_out;
 }
-void tls_in_cipher(const ConnectionFacts& facts, std::string& out) {
-  out += facts.tls_in.cipher;
+template <class Facts, auto member>
+void tls_fact(const Facts& facts, std::string& out) {
+  const TlsFacts* tls = tls_of(facts);
+  if (tls != nullptr) append_value(tls->*member, out);
 }
-void tls_in_cipher_std(const ConnectionFacts& facts, std::string& out) {
-  out += facts.tls_in.cipher_std;
+template <class Facts>
+void tls_verified(const Facts& facts, std::string& out) {
+  const TlsFacts* tls = tls_of(facts);
+  out += tls != nullptr && tls->certificate_verified ? "1" : "0";
 }
-void tls_in_ocsp(const ConnectionFacts& facts, std::string& out) {
-  append_value(facts.tls_in.ocsp, out);
+void tls_out_dane(const EvalContext& context, std::string& out) {
+  if (context.tls_out != nullptr) out += context.tls_out->dane ? "yes" : "no";
 }
-void tls_in_peerdn(const ConnectionFacts& facts, std::string& out) {
-  out += facts.tls_in.peer_dn;
-}
-void tls_in_sni(const ConnectionFacts& facts, std::string& out) {
-  out += facts.tls_in.sni;
-}
-void tls_in_ver(const ConnectionFacts& facts, std::string& out) {
-  out += facts.tls_in.version;
-}
+template <auto member>
+constexpr auto tls_in = made<&tls_fact<ConnectionFacts, member>>;
+template <auto member>
+constexpr auto tls_out = made<&tls_fact<EvalContext, member>>;
 
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
-    {"dnslist_domain", field<&Findings::dnslist_domain>, "list that matched"},
-    {"dnslist_matched", field<&Findings::dnslist_matched>, "key that matched", Taint::outside},
-    {"dnslist_text", field<&Findings::dnslist_text>, "TXT record of the entry", Taint::outside},
-    {"dnslist_value", field<&Findings::dnslist_value>, "addresses of the entry", Taint::outside},
-    {"recipient_verify_failure", field<&Findings::recipient_verify_failure>,
-     "what failed: qualify, route, mail, recipient, postmaster"},
     {"sender_rate", field<&Findings::sender_rate>, "rate that ratelimit computed"},
     {"sender_rate_limit", field<&Findings::sender_rate_limit>, "limit of ratelimit"},
     {"sender_rate_period", field<&Findings::sender_rate_period>, "period of ratelimit"},
-    {"sender_verify_failure", field<&Findings::sender_verify_failure>,
-     "what failed: qualify, route, mail, recipient, postmaster"},
     {"authenticated_id", field<&ConnectionFacts::authenticated_id>,
      "identity that the authenticator gave", Taint::outside},
     {"authenticated_sender", field<&ConnectionFacts::authenticated_sender>,
@@ -173,15 +165,34 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "connections when this one began"},
     {"smtp_notquit_reason", field<&ConnectionFacts::smtp_notquit_reason>,
      "why a connection ended without QUIT"},
-    {"tls_in_bits", made<&tls_in_bits>, "strength of the cipher"},
-    {"tls_in_certificate_verified", made<&tls_in_certificate_verified>,
-     "1 where the client certificate is good"},
-    {"tls_in_cipher", made<&tls_in_cipher>, "cipher of the connection"},
-    {"tls_in_cipher_std", made<&tls_in_cipher_std>, "cipher by its standard name"},
-    {"tls_in_ocsp", made<&tls_in_ocsp>, "state of OCSP stapling"},
-    {"tls_in_peerdn", made<&tls_in_peerdn>, "DN of the client certificate", Taint::outside},
-    {"tls_in_sni", made<&tls_in_sni>, "SNI of the client", Taint::outside},
-    {"tls_in_ver", made<&tls_in_ver>, "version of TLS"},
+    {"tls_in_bits", tls_in<&TlsFacts::bits>, "strength of the cipher"},
+    {"tls_in_certificate_verified", made<&tls_verified<ConnectionFacts>>,
+     "1 where the certificate of the peer is good"},
+    {"tls_in_cipher", tls_in<&TlsFacts::cipher>, "cipher of the connection"},
+    {"tls_in_cipher_std", tls_in<&TlsFacts::cipher_std>, "cipher by its standard name"},
+    {"tls_in_ocsp", tls_in<&TlsFacts::ocsp>, "state of OCSP stapling"},
+    {"tls_in_ourcert", tls_in<&TlsFacts::our_certificate>, "certificate that was shown, as PEM"},
+    {"tls_in_peercert", tls_in<&TlsFacts::peer_certificate>, "certificate of the peer, as PEM"},
+    {"tls_in_peerdn", tls_in<&TlsFacts::peer_dn>, "DN of the peer's certificate", Taint::outside},
+    {"tls_in_resumption", tls_in<&TlsFacts::resumption>,
+     "bits that tell how far the session was resumed"},
+    {"tls_in_sni", tls_in<&TlsFacts::sni>, "server name that was asked for", Taint::outside},
+    {"tls_in_ver", tls_in<&TlsFacts::version>, "version of TLS"},
+    {"tls_out_bits", tls_out<&TlsFacts::bits>, "strength of the cipher"},
+    {"tls_out_certificate_verified", made<&tls_verified<EvalContext>>,
+     "1 where the certificate of the peer is good"},
+    {"tls_out_cipher", tls_out<&TlsFacts::cipher>, "cipher of the connection"},
+    {"tls_out_cipher_std", tls_out<&TlsFacts::cipher_std>, "cipher by its standard name"},
+    {"tls_out_dane", made<&tls_out_dane>, "yes where TLSA records vouch for the peer"},
+    {"tls_out_ocsp", tls_out<&TlsFacts::ocsp>, "state of OCSP stapling"},
+    {"tls_out_ourcert", tls_out<&TlsFacts::our_certificate>, "certificate that was shown, as PEM"},
+    {"tls_out_peercert", tls_out<&TlsFacts::peer_certificate>, "certificate of the peer, as PEM"},
+    {"tls_out_peerdn", tls_out<&TlsFacts::peer_dn>, "DN of the peer's certificate", Taint::outside},
+    {"tls_out_resumption", tls_out<&TlsFacts::resumption>,
+     "bits that tell how far the session was resumed"},
+    {"tls_out_sni", tls_out<&TlsFacts::sni>, "server name that was asked for", Taint::outside},
+    {"tls_out_tlsa_usage", tls_out<&TlsFacts::tlsa_usage>, "bits of the usages of TLSA records"},
+    {"tls_out_ver", tls_out<&TlsFacts::version>, "version of TLS"},
     {"verify_mode", field<&EvalContext::verify_mode>, "S or R while an address is verified"},
 });
 

@@ -11,7 +11,8 @@ ByteStream::~ByteStream() {
 void ByteStream::interrupt_reads() noexcept {
   if (reads_interrupted_) return;
   reads_interrupted_ = true;
-  if (!reader_) return;
+  if (!reader_) return on_reads_interrupted();  // may destroy the stream
+  on_reads_interrupted();
   if (!read_error_) read_error_.emplace(Errc::cancelled, "reading was interrupted");
   resume_reader();
 }

@@ -69,6 +69,9 @@ class ByteStream {
   // True where all was sent or failed; otherwise the rest is kept and finish_write() will be
   // called.
   virtual bool try_write(std::span<const std::string_view> parts) = 0;
+  // Reading has ended; a stream over another one passes it on. Resumes nobody where a reader of
+  // this stream waits.
+  virtual void on_reads_interrupted() noexcept {}
 
   void set_read(std::string_view view) noexcept { read_view_ = view; }
   void set_read_error(Error error) { read_error_.emplace(std::move(error)); }

@@ -1,12 +1,16 @@
 // DeliveryAttempt: one pass of a message through routers and transports. Gathers the recipients
 // that are left, routes them, groups them into transactions, delivers, and settles what comes of
-// it: progress in the spool, log lines, retry times, reports.
+// it: progress in the spool, log lines, retry times, reports. Redirection makes a tree of the
+// recipients: one of the envelope is done when all that was generated from it is.
 #pragma once
 
 #include "core/io/scope.h"
 #include "delivery/queue/active_message.h"
 #include "delivery/queue/queue.h"
 
+#include <deque>
+#include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,40 +28,83 @@ class DeliveryAttempt {
   Task<Verdict> fail_all(std::string why);
 
  private:
-  enum class State : uint8_t { pending, delivered, deferred, failed };
+  static constexpr size_t kNone = SIZE_MAX;
+
+  enum class State : uint8_t {
+    pending,
+    expanded,   // others were generated in its place
+    duplicate,  // of another one, whose fate it shares
+    delivered,
+    discarded,  // by :blackhole:
+    deferred,
+    failed
+  };
+  // An address of the envelope, or one that was generated.
   struct Recipient {
-    uint32_t index = 0;
-    std::string address;
+    uint32_t index = 0;  // of its ancestor in the envelope
+    size_t parent = kNone;
+    std::string address;  // or "|command", or a path
+    std::string key;      // what it is known by when it is done, and by its duplicates
     std::string orcpt;
     uint8_t dsn_flags = 0;
+    GeneratedKind kind = GeneratedKind::address;
     std::string local_part;
     std::string domain;
     State state = State::pending;
+    int start_router = 0;
+    AddressProperties inherited;
     RouteResult route;
     DeliveryOutcome outcome;
     bool relays_dsn = false;  // the next hop takes care of success reports
+    bool done = false;        // nothing is left to do for it, and its sender knows of a failure
+    size_t open_children = 0;
+    std::vector<size_t> duplicates;
   };
   // Recipients of one transaction.
   struct Batch {
     const Transport* transport = nullptr;
     SharedHostList hosts;
     std::string return_path;
-    std::vector<size_t> members;  // indexes into recipients_
+    std::vector<size_t> members;  // indexes into recipients_, whose properties are the same
   };
 
   void gather();
   Task<void> route_all();
-  Task<void> route(Recipient& recipient);
+  Task<void> route(size_t at);
+  Task<RouteResult> ask_routers(size_t at);
+  void take_route(size_t at);
+  void settle_unroutable(Recipient& recipient);
   bool copy_route(Recipient& recipient) const;
   Task<void> transport_hosts(Recipient& recipient);
   SharedHostList find_transport_hosts(const Recipient& recipient, const SmtpTransport& transport);
+  // attempt_tree.cc
+  std::vector<RouteAncestor> ancestors_of(size_t at) const;
+  bool is_duplicate(size_t at);
+  bool was_done_before(const Recipient& recipient) const;
+  void expand(size_t at);
+  void add_children(size_t parent, RouteResult& route);
+  void add_copy(size_t at);
+  Recipient& add_child(size_t parent, std::string key);
+  void place_local_child(size_t at, const GeneratedAddress& child);
+  // What is done now, as updates of the spool.
+  struct Done {
+    std::vector<uint32_t> recipients;
+    std::vector<std::string> children;
+  };
+  void mark_done(size_t at, Done& done);
+  // `always`: even where the end of the message is about to say it all.
+  void record(const Done& done, bool always = false);
+  void replace_one_time();
+
   std::vector<Batch> batches() const;
   bool fits(const Batch& batch, const Recipient& recipient) const;
   Task<void> deliver_all(std::vector<Batch> batches);
   Task<void> deliver_in_turn(std::vector<Batch>& batches, size_t& next);
-  Task<void> deliver(const Batch& batch);
-  Task<void> deliver_remote(const Batch& batch, const SmtpTransport& transport);
-  Task<void> deliver_local(const Batch& batch);
+  Task<void> deliver(Batch& batch);
+  Task<void> deliver_remote(const Batch& batch, const SmtpTransport& transport,
+                            const MessageContent& content);
+  Task<void> deliver_local(const Batch& batch, const MessageContent& content,
+                           const acl::AddressFacts& address);
 
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);
@@ -70,6 +117,13 @@ class DeliveryAttempt {
                                           const config::LogSelectors& selectors);
   void log_undelivered(const Recipient& recipient, LogEvent event, UndeliveredLine make_line);
   std::string retry_key(const Recipient& recipient) const;
+  // How log lines name it: with the recipient that it was generated from.
+  std::string log_address(const Recipient& recipient, bool delivered) const;
+  std::string_view return_path_of(const Recipient& recipient) const noexcept;
+  acl::AddressFacts address_facts(const Recipient& recipient) const;
+  acl::EvalContext evaluation_of(const acl::AddressFacts& address);
+  // The content with the header lines that routers and transport add and remove.
+  Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
 
   Task<Verdict> finish();
   Task<bool> report_failures();
@@ -85,7 +139,9 @@ class DeliveryAttempt {
   acl::ConnectionFacts connection_facts_;
   acl::AclVariables message_variables_;
   acl::AclVariables connection_variables_;
-  std::vector<Recipient> recipients_;
+  std::deque<Recipient> recipients_;           // grows while routers run
+  std::map<std::string, size_t> first_of_;     // by key: the first with it
+  std::map<std::string, size_t> first_local_;  // by address: the first that is delivered here
   Scope scope_;
   WallTime started_;
   size_t unfinished_batches_ = 0;

@@ -47,19 +47,22 @@ bool DeliveryAttempt::wants_failure_report(const Recipient& recipient) const noe
 // False where a report could not be made durable. A bounce is never bounced: it is frozen, or
 // dropped after ignore_bounce_errors_after.
 Task<bool> DeliveryAttempt::report_failures() {
-  const std::string sender = facts_.sender_address;
-  std::vector<uint32_t> done;
+  Done done;
   std::vector<ReportPlan> plans;
+  std::vector<size_t> told;
   bool undeliverable_bounce = false;
-  for (const Recipient& recipient : recipients_) {
-    if (recipient.state != State::failed) continue;
-    const std::string& to = recipient.route.errors_to.empty() ? sender : recipient.route.errors_to;
-    if (to.empty()) {
+  for (size_t at = 0; at < recipients_.size(); ++at) {
+    const Recipient& recipient = recipients_[at];
+    if (recipient.state != State::failed || recipient.done) continue;
+    const std::string to(return_path_of(recipient));
+    // errors_to may say that nobody is told; without a sender it is a bounce that cannot go back.
+    const bool nobody = recipient.route.properties.errors_to == "<>";
+    if (to.empty() && !nobody) {
       undeliverable_bounce = true;
       continue;
     }
-    done.push_back(recipient.index);
-    if (!wants_failure_report(recipient)) continue;
+    told.push_back(at);
+    if (nobody || !wants_failure_report(recipient)) continue;
     auto plan =
         std::find_if(plans.begin(), plans.end(), [&](const ReportPlan& p) { return p.to == to; });
     if (plan == plans.end()) {
@@ -73,10 +76,8 @@ Task<bool> DeliveryAttempt::report_failures() {
     const bool sent = co_await send_report(std::move(plan));
     if (!sent) co_return false;
   }
-  if (!done.empty()) {
-    for (uint32_t recipient : done) message_.entry.need_progress().set_done(recipient);
-    queue_.services_.store->update(message_.entry.ref, encode_done(done));
-  }
+  for (size_t at : told) mark_done(at, done);
+  record(done, true);
   if (!undeliverable_bounce) co_return true;
   const Seconds keep = queue_.config_->options().ignore_bounce_errors_after;
   const WallTime now = queue_.services_.loop.clock().wall();

@@ -1,7 +1,9 @@
 // Routing the recipients of an attempt, each on a fiber: routers and hosts of transports may wait.
+#include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
+#include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 
 #include <algorithm>
@@ -10,15 +12,26 @@
 namespace godwit::delivery {
 
 Task<void> DeliveryAttempt::route_all() {
-  for (Recipient& recipient : recipients_) co_await route(recipient);
+  // Routers add to the recipients while this goes on.
+  for (size_t at = 0; at < recipients_.size(); ++at) {
+    if (recipients_[at].state != State::pending || recipients_[at].route.router != nullptr)
+      continue;
+    if (is_duplicate(at)) continue;
+    co_await route(at);
+  }
+  for (size_t at = 0; at < recipients_.size(); ++at) {
+    if (recipients_[at].state == State::pending) co_await transport_hosts(recipients_[at]);
+  }
 }
 
-Task<void> DeliveryAttempt::route(Recipient& recipient) {
+Task<void> DeliveryAttempt::route(size_t at) {
+  Recipient& recipient = recipients_[at];
   const WallTime now = queue_.services_.loop.clock().wall();
   if (!message_.entry.forced) {
     const std::optional<retry::RetryRecord> record = queue_.keeper_.find(retry_key(recipient), now);
     if (record && record->next_try > now) {
       recipient.state = State::deferred;
+      recipient.route.properties = recipient.inherited;
       recipient.outcome.error_number = kErrorRetryNotReached;
       recipient.outcome.text = "retry time not reached";
       recipient.outcome.next_try = record->next_try;
@@ -28,6 +41,17 @@ Task<void> DeliveryAttempt::route(Recipient& recipient) {
     }
   }
   if (copy_route(recipient)) co_return;
+  recipient.route = co_await ask_routers(at);
+  if (recipient.route.copy_starts >= 0) {
+    add_copy(at);
+  } else {
+    take_route(at);
+  }
+}
+
+Task<RouteResult> DeliveryAttempt::ask_routers(size_t at) {
+  const Recipient& recipient = recipients_[at];
+  const std::vector<RouteAncestor> ancestors = ancestors_of(at);
   RouteQuery query;
   query.local_part = recipient.local_part;
   query.domain = recipient.domain;
@@ -38,31 +62,74 @@ Task<void> DeliveryAttempt::route(Recipient& recipient) {
   query.message = &facts_;
   query.message_variables = &message_variables_;
   query.connection_variables = &connection_variables_;
-  query.now = now;
-  std::string errors_to = std::move(recipient.route.errors_to);
-  auto routing = [&] { return queue_.config_->routers->route(query, queue_.services_.hosts); };
-  recipient.route = co_await on_fiber(routing);
-  if (recipient.route.errors_to.empty()) recipient.route.errors_to = std::move(errors_to);
-  switch (recipient.route.status) {
-    case RouteStatus::routed:
-      co_await transport_hosts(recipient);
-      break;
-    case RouteStatus::failed:
-      recipient.state = State::failed;
-      recipient.outcome.kind = OutcomeKind::failed;
-      recipient.outcome.text = recipient.route.message;
-      log_failed(recipient);
-      break;
-    case RouteStatus::frozen:
-      freeze_ = true;
-      [[fallthrough]];
-    case RouteStatus::deferred:
-      recipient.outcome.error_number = -1;
-      recipient.outcome.scope = FailureScope::recipient;
-      recipient.outcome.text = recipient.route.message;
-      settle_deferral(recipient);
-      break;
+  query.now = queue_.services_.loop.clock().wall();
+  query.parent = ancestors.empty() ? nullptr : &ancestors.front();
+  query.start_router = recipient.start_router;
+  query.properties = recipient.inherited;
+  RouteResult result;
+  if (ancestors.size() > kRedirectDepthMax) {
+    result.status = RouteStatus::failed;
+    result.message = "too many redirections of one address";
+    co_return result;
   }
+  auto routing = [&] { return queue_.config_->routers->route(query, queue_.services_.hosts); };
+  result = co_await on_fiber(routing);
+  co_return result;
+}
+
+// What the routers said becomes the state of the recipient.
+void DeliveryAttempt::take_route(size_t at) {
+  Recipient& recipient = recipients_[at];
+  switch (recipient.route.status) {
+    case RouteStatus::routed: {
+      const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+      if (transport->is_remote() || recipient.route.router->options().caseful_local_part) return;
+      // Local mailboxes are the same whatever the case of letters.
+      const std::string name = to_lower(recipient.address) + "\n" + transport->name();
+      const auto [first, is_new] = first_local_.emplace(name, at);
+      // A copy for another router, and an address redirected to itself, are wanted.
+      const bool is_own = recipient.index == recipients_[first->second].index;
+      if (is_new || is_own) return;
+      recipient.state = State::duplicate;
+      recipients_[first->second].duplicates.push_back(at);
+      return;
+    }
+    case RouteStatus::redirected:
+      expand(at);
+      return;
+    case RouteStatus::discarded: {
+      recipient.state = State::discarded;
+      const std::string line =
+          "=> :blackhole: <" + recipient.address + "> R=" + recipient.route.router->name();
+      if (!recipient.route.router->options().disable_logging)
+        queue_.services_.log.main(LogEvent::delivery, facts_.id, line);
+      Done done;
+      mark_done(at, done);
+      record(done);
+      return;
+    }
+    case RouteStatus::failed:
+    case RouteStatus::deferred:
+    case RouteStatus::frozen:
+      settle_unroutable(recipient);
+      return;
+  }
+}
+
+void DeliveryAttempt::settle_unroutable(Recipient& recipient) {
+  recipient.route.properties = recipient.inherited;
+  recipient.outcome.text = recipient.route.message;
+  if (recipient.outcome.text.empty()) recipient.outcome.text = "forced rejection";
+  if (recipient.route.status == RouteStatus::failed) {
+    recipient.state = State::failed;
+    recipient.outcome.kind = OutcomeKind::failed;
+    log_failed(recipient);
+    return;
+  }
+  if (recipient.route.status == RouteStatus::frozen) freeze_ = true;
+  recipient.outcome.error_number = -1;
+  recipient.outcome.scope = FailureScope::recipient;
+  settle_deferral(recipient);
 }
 
 // same_domain_copy_routing: what an earlier recipient of the domain got.
@@ -73,6 +140,8 @@ bool DeliveryAttempt::copy_route(Recipient& recipient) const {
     const Router* router = other.route.router;
     if (router == nullptr || !router->copies_same_domain() ||
         other.route.status != RouteStatus::routed || other.route.domain != other.domain)
+      continue;
+    if (other.route.copy_starts >= 0 || recipient.parent != kNone || other.parent != kNone)
       continue;
     recipient.route = other.route;
     recipient.route.local_part = recipient.local_part;
@@ -104,17 +173,8 @@ Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
 // Null where there are none.
 SharedHostList DeliveryAttempt::find_transport_hosts(const Recipient& recipient,
                                                      const SmtpTransport& transport) {
-  acl::AddressFacts address;
-  address.local_part = recipient.route.local_part;
-  address.domain = recipient.route.domain;
-  address.address_data = recipient.route.address_data;
-  acl::EvalContext evaluation;
-  evaluation.services = queue_.services_.evaluators;
-  evaluation.server = &queue_.services_.server;
-  evaluation.connection = &connection_facts_;
-  evaluation.message = &facts_;
-  evaluation.address = &address;
-  evaluation.now = started_;
+  const acl::AddressFacts address = address_facts(recipient);
+  acl::EvalContext evaluation = evaluation_of(address);
   const acl::EvalResult names = transport.hosts().evaluate(evaluation);
   auto list = std::make_shared<HostList>();
   list->randomize = transport.smtp().hosts_randomize;

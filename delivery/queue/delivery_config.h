@@ -8,10 +8,16 @@
 #include "core/spool/store.h"
 #include "delivery/retry/keeper.h"
 #include "delivery/route/router.h"
+#include "delivery/transport/dane_policy.h"
 #include "delivery/transport/transport.h"
 #include "protocol/message/message_id.h"
 
 #include <memory>
+
+namespace godwit::tls {
+class ContextCache;
+class SessionCache;
+}  // namespace godwit::tls
 
 namespace godwit::delivery {
 
@@ -39,6 +45,9 @@ struct DeliveryServices {
   Random& random;
   message::MessageIdGenerator& ids;
   const acl::ServerFacts& server;
+  tls::ContextCache& tls;
+  tls::SessionCache& tls_sessions;
+  DaneFinder* dane = nullptr;                 // null: nobody asks for TLSA records
   const acl::Services* evaluators = nullptr;  // null: nothing can be asked
 };
 

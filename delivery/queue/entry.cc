@@ -32,6 +32,15 @@ void Progress::set_done(uint32_t recipient) {
   if (at == done.end() || *at != recipient) done.insert(at, recipient);
 }
 
+bool Progress::is_child_done(std::string_view key) const noexcept {
+  return std::binary_search(done_children.begin(), done_children.end(), key);
+}
+
+void Progress::set_child_done(std::string_view key) {
+  const auto at = std::lower_bound(done_children.begin(), done_children.end(), key);
+  if (at == done_children.end() || *at != key) done_children.emplace(at, key);
+}
+
 std::string encode_done(const std::vector<uint32_t>& recipients) {
   std::string out(1, static_cast<char>(ChangeKind::done));
   for (uint32_t recipient : recipients) append_raw(out, recipient);
@@ -84,6 +93,9 @@ Result<void> apply_change(QueueEntry& entry, std::string_view payload) {
       return {};
     case ChangeKind::in_doubt:
       entry.need_progress().in_doubt_host = payload;
+      return {};
+    case ChangeKind::child:
+      entry.need_progress().set_child_done(payload);
       return {};
   }
   return Error(Errc::malformed, "change of a message");

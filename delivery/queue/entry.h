@@ -19,17 +19,20 @@ struct ActiveMessage;
 // What deliveries have changed since the message was accepted. Rare: most messages are delivered
 // at the first attempt and never have one.
 struct Progress {
-  std::vector<uint32_t> done;      // indexes of recipients that need nothing more; sorted
-  std::vector<std::string> added;  // recipients that an operator added (-Mar)
-  std::string new_sender;          // -Mes; "<>" for none
-  std::string in_doubt_host;       // lost after the final dot: try it first
-  WallTime frozen_at;              // 0: not frozen
-  uint8_t warnings_sent = 0;       // delay warnings
-  bool released = false;           // queue_only no longer holds
+  std::vector<uint32_t> done;              // indexes of recipients that need nothing more; sorted
+  std::vector<std::string> done_children;  // generated addresses that need nothing more; sorted
+  std::vector<std::string> added;          // recipients that an operator added (-Mar)
+  std::string new_sender;                  // -Mes; "<>" for none
+  std::string in_doubt_host;               // lost after the final dot: try it first
+  WallTime frozen_at;                      // 0: not frozen
+  uint8_t warnings_sent = 0;               // delay warnings
+  bool released = false;                   // queue_only no longer holds
   bool manual_thaw = false;
 
   bool is_done(uint32_t recipient) const noexcept;
   void set_done(uint32_t recipient);
+  bool is_child_done(std::string_view key) const noexcept;
+  void set_child_done(std::string_view key);
 };
 
 struct QueueEntry {
@@ -62,6 +65,7 @@ enum class ChangeKind : uint8_t {
   sender = 6,     // new sender
   recipient = 7,  // added recipient
   in_doubt = 8,   // host
+  child = 9,      // a generated address is done
 };
 
 std::string encode_done(const std::vector<uint32_t>& recipients);

@@ -16,6 +16,10 @@ inline constexpr size_t kFreshBytesMax = 64 * 1024 * 1024;
 inline constexpr Seconds kUnreadableRetry{60};
 // Where no retry rule says when: routing problems and the like.
 inline constexpr Seconds kRoutingRetry{900};
+// Addresses of one attempt, those that were generated with those of the envelope.
+inline constexpr size_t kGeneratedAddressesMax = 1'000'000;
+// How often an address may be redirected one after the other.
+inline constexpr size_t kRedirectDepthMax = 100;
 // The next attempt of a message that is held for a queue run.
 inline constexpr WallTime kNotBeforeQueueRun{INT64_MAX};
 

@@ -1,5 +1,8 @@
 #include "delivery/queue/log_lines.h"
 
+#include "core/base/ascii.h"
+#include "tls/facts.h"
+
 #include <array>
 #include <cstdio>
 
@@ -75,6 +78,23 @@ std::string host_field(const DeliveryOutcome& outcome, const LogSelectors& selec
   return out;
 }
 
+std::string tls_fields(const acl::TlsFacts& tls, const LogSelectors& selectors, TlsLine line) {
+  std::string out;
+  if (tls.cipher.empty()) return out;
+  if (selectors.has(LogSelector::tls_cipher)) {
+    out += " X=" + tls.cipher;
+    const bool resumed = (tls.resumption & tls::kResumptionUsed) != 0;
+    if (resumed && selectors.has(LogSelector::tls_resumption)) out += '*';
+  }
+  if (selectors.has(LogSelector::tls_certificate_verified))
+    out += tls.dane ? " CV=dane" : tls.certificate_verified ? " CV=yes" : " CV=no";
+  if (selectors.has(LogSelector::tls_peerdn) && !tls.peer_dn.empty())
+    out += " DN=\"" + escape_control(tls.peer_dn) + "\"";
+  if (line == TlsLine::inbound && selectors.has(LogSelector::tls_sni) && !tls.sni.empty())
+    out += " SNI=\"" + escape_control(tls.sni) + "\"";
+  return out;
+}
+
 std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                            bool is_first, const LogSelectors& selectors) {
   std::string out;
@@ -88,6 +108,8 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
     out += ' ';
     out += host;
   }
+  if (outcome.remote != nullptr)
+    out += tls_fields(outcome.remote->tls, selectors, TlsLine::outbound);
   if (outcome.pipelined && selectors.has(LogSelector::pipelining)) out += " L";
   if (outcome.chunked) out += " K";
   if (selectors.has(LogSelector::smtp_confirmation) && !outcome.confirmation.empty()) {

@@ -32,6 +32,11 @@ std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& o
                         const config::LogSelectors& selectors);
 // "H=name [ip]", with the port where selected; empty without a remote host.
 std::string host_field(const DeliveryOutcome& outcome, const config::LogSelectors& selectors);
+// " X=TLS1.3:... CV=yes DN="..." SNI="..."", as far as selected; empty without TLS. SNI is a fact
+// of arrivals.
+enum class TlsLine : uint8_t { inbound, outbound };
+std::string tls_fields(const acl::TlsFacts& tls, const config::LogSelectors& selectors,
+                       TlsLine line);
 // "1.5s", as Exim prints times with +millisec and without.
 std::string format_duration(Millis duration, bool with_millis);
 

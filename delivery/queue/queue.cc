@@ -6,6 +6,7 @@
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
+#include "protocol/message/fixups.h"
 
 #include <algorithm>
 #include <utility>
@@ -179,6 +180,33 @@ Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::st
   services_.log.main(LogEvent::arrival, envelope.message_id, line);
   accepted(std::move(stored), std::move(envelope), false);
   co_return Result<void>();
+}
+
+// A message of our own: Received: and Message-ID: are added here.
+Task<Result<void>> Queue::inject_message(std::string sender, std::vector<std::string> recipients,
+                                         std::string headers, std::string body,
+                                         std::string reference) {
+  Envelope envelope;
+  const WallTime now = services_.loop.clock().wall();
+  envelope.message_id = services_.ids.next(now).to_string();
+  envelope.sender = std::move(sender);
+  for (std::string& recipient : recipients)
+    envelope.recipients.push_back({std::move(recipient), {}, {}, 0});
+  envelope.received = now;
+  envelope.protocol = "local";
+  envelope.is_local = true;
+  message::ReceivedFacts facts;
+  facts.host = services_.server.primary_hostname;
+  facts.protocol = envelope.protocol;
+  facts.program = "Godwit";
+  facts.version = services_.server.version_number;
+  facts.sender = envelope.sender;
+  facts.id = envelope.message_id;
+  facts.date = now;
+  std::string section = message::received_field(facts) + headers + "Message-Id: <E" +
+                        envelope.message_id + "@" + services_.server.primary_hostname + ">\r\n";
+  co_return co_await inject(std::move(envelope), std::move(section), std::move(body),
+                            std::move(reference));
 }
 
 // --- Scheduling ----------------------------------------------------------------------------------

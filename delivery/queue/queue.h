@@ -47,7 +47,7 @@ struct QueueRun {
   bool first_only = false;   // -qi: only messages that were never tried
 };
 
-class Queue final : public spool::RecoverySink {
+class Queue final : public spool::RecoverySink, public MessageInjector {
  public:
   Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryServices& services);
   ~Queue() override;
@@ -70,6 +70,10 @@ class Queue final : public spool::RecoverySink {
   // envelope has its id; header section and body are in wire format.
   Task<Result<void>> inject(Envelope envelope, std::string headers, std::string body,
                             std::string reference);
+
+  Task<Result<void>> inject_message(std::string sender, std::vector<std::string> recipients,
+                                    std::string headers, std::string body,
+                                    std::string reference) override;
 
   void run_queue(const QueueRun& run);
 

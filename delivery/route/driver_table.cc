@@ -14,7 +14,7 @@ constexpr std::array kRows{
     RouterDriverRow{"iplookup",     nullptr,                   "asks a host how to route"},
     RouterDriverRow{"manualroute",  &make_manualroute_router,  "hosts from a list in the configuration", &manualroute_options},
     RouterDriverRow{"queryprogram", nullptr,                   "asks a program how to route"},
-    RouterDriverRow{"redirect",     nullptr,                   "aliases and forwarding"},
+    RouterDriverRow{"redirect",     &make_redirect_router,     "aliases and forwarding",                        &redirect_options},
 };
 // clang-format on
 

@@ -18,5 +18,9 @@ std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& in
                                                       config::OptionBinding& generic,
                                                       const RouterCompileContext& context);
 std::unique_ptr<config::OptionBinding> manualroute_options();
+std::unique_ptr<RouterDriver> make_redirect_router(const config::Instance& instance,
+                                                   config::OptionBinding& generic,
+                                                   const RouterCompileContext& context);
+std::unique_ptr<config::OptionBinding> redirect_options();
 
 }  // namespace godwit::delivery

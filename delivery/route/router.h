@@ -22,6 +22,27 @@ namespace godwit::delivery {
 
 class Router;
 
+// What routers have set for an address; what is generated from it inherits it.
+struct AddressProperties {
+  std::string address_data;
+  std::string errors_to;                    // where reports go; empty: the sender
+  std::vector<std::string> headers_add;     // of every router on the way; field lines
+  std::vector<std::string> headers_remove;  // lists of names
+  acl::AclVariables variables;              // $r_...
+};
+
+// The address that another one was generated from, and the router that did it; a list up to the
+// recipient of the envelope. Routers are not run twice on one line of descent.
+struct RouteAncestor {
+  std::string local_part;
+  std::string domain;
+  const Router* router = nullptr;
+  const RouteAncestor* parent = nullptr;
+};
+
+// What an address is routed for; routers may be left out of some.
+enum class RoutePurpose : uint8_t { deliver, test, verify_recipient, verify_sender, expn };
+
 // What a chain is asked. Facts outlive the call.
 struct RouteQuery {
   std::string local_part;
@@ -33,33 +54,86 @@ struct RouteQuery {
   const acl::MessageFacts* message = nullptr;
   acl::AclVariables* message_variables = nullptr;
   acl::AclVariables* connection_variables = nullptr;
+  acl::Trace* trace = nullptr;
   WallTime now;
-  bool testing = false;  // -bt
+  RoutePurpose purpose = RoutePurpose::deliver;
+  const RouteAncestor* parent = nullptr;
+  int start_router = 0;  // redirect_router, or where the copy of an unseen address goes on
+  AddressProperties properties;
+
+  bool is_verifying() const noexcept {
+    return purpose == RoutePurpose::verify_recipient || purpose == RoutePurpose::verify_sender;
+  }
 };
 
-enum class RouteStatus : uint8_t { routed, failed, deferred, frozen };
+enum class GeneratedKind : uint8_t { address, pipe, file, directory };
+
+// What a redirection made out of an address.
+struct GeneratedAddress {
+  GeneratedKind kind = GeneratedKind::address;
+  std::string text;  // the address, "|command" or "/path"
+  std::string local_part;
+  std::string domain;
+  int transport = -1;   // of pipes and files
+  bool allowed = true;  // false: a pipe or a file where the router forbids it
+  std::string problem;  // why a pipe or a file has no transport
+};
+
+enum class RouteStatus : uint8_t {
+  routed,
+  redirected,  // `children` take its place
+  discarded,   // :blackhole:
+  failed,
+  deferred,
+  frozen
+};
 
 struct RouteResult {
   RouteStatus status = RouteStatus::failed;
   const Router* router = nullptr;  // null where no router took the address
-  int transport = -1;              // index into the transports of the snapshot
+  int transport = -1;              // index into the transports of the snapshot; -1: verify_only
   SharedHostList hosts;            // null for local transports
   std::string local_part;          // after prefix and suffix were taken off
   std::string domain;              // after widening and rerouting
-  std::string errors_to;           // empty: the sender
-  std::string address_data;
+  std::string prefix;
+  std::string suffix;
+  AddressProperties properties;
+  std::vector<GeneratedAddress> children;
+  int children_start = 0;  // the router that children begin with
+  bool one_time = false;   // children replace the recipient in the envelope
+  // unseen: what is above happens, and a copy of the address goes on with this router.
+  int copy_starts = -1;
+  std::string home;  // of local deliveries; $home
+  std::string current_directory;
+  std::optional<uint32_t> user;  // of local deliveries
+  std::optional<uint32_t> group;
+  bool initgroups = false;
+  std::string self_hostname;
   std::string message;  // why it failed or must wait; for the log and the report
+  // :fail: and :defer: say it to the client of a verification.
+  bool message_is_for_user = false;
 };
 
 // One address on its way through a router.
 struct RouteContext {
   const RouteQuery& query;
   acl::EvalContext& evaluation;
-  const acl::AddressFacts& address;
+  acl::AddressFacts& address;
   HostFinder& hosts;
+  const std::map<std::string, int, std::less<>>& transports;
 };
 
-enum class DriverStatus : uint8_t { routed, decline, pass, fail, defer, freeze, reroute };
+enum class DriverStatus : uint8_t {
+  routed,
+  redirected,
+  discard,
+  decline,
+  pass,
+  fail,
+  defer,
+  freeze,
+  reroute
+};
 
 struct DriverResult {
   DriverStatus status = DriverStatus::decline;
@@ -67,6 +141,10 @@ struct DriverResult {
   int transport = -1;  // a route rule may name one of its own
   std::string message;
   std::string new_domain;  // reroute: the address starts again with it
+  std::string self_hostname;
+  std::vector<GeneratedAddress> children;
+  bool one_time = false;
+  bool message_is_for_user = false;
 };
 
 class RouterDriver {
@@ -78,6 +156,8 @@ class RouterDriver {
   virtual bool needs_transport() const noexcept { return true; }
   // same_domain_copy_routing: one address of a domain answers for all of a message.
   virtual bool copies_same_domain() const noexcept { return false; }
+  // False: a router that generated an address is skipped for all that comes of it.
+  virtual bool may_repeat() const noexcept { return true; }
 };
 
 // How a chain names transports while it is compiled.
@@ -113,7 +193,7 @@ class Router {
  private:
   friend class RouterChain;
   friend struct RouterCompiler;
-  friend struct RouteRun;
+  friend class RouteRun;
 
   std::string name_;
   RouterOptions options_;
@@ -124,13 +204,28 @@ class Router {
   std::shared_ptr<const acl::ListPattern> dnssec_request_;
   std::shared_ptr<const acl::ListPattern> dnssec_require_;
   std::vector<acl::Expansion> conditions_;
+  std::vector<acl::Expansion> headers_add_;
+  std::vector<acl::Expansion> headers_remove_;
+  struct Variable {
+    std::string name;  // r_...
+    acl::Expansion value;
+  };
+  std::vector<Variable> variables_;
   acl::Expansion more_;
+  acl::Expansion unseen_;
+  acl::Expansion require_files_;
+  acl::Expansion router_home_;
+  acl::Expansion transport_home_;
+  acl::Expansion transport_directory_;
+  acl::Expansion user_;
+  acl::Expansion group_;
   acl::Expansion address_data_;
   acl::Expansion errors_to_;
   acl::Expansion cannot_route_message_;
   acl::Expansion transport_;
   int transport_index_ = -1;  // where `transport` is a constant
   int pass_router_ = -1;
+  int redirect_router_ = 0;
   SelfAction self_ = SelfAction::freeze;
   std::string self_domain_;
   std::unique_ptr<RouterDriver> driver_;
@@ -145,6 +240,9 @@ class RouterChain {
   std::span<const std::unique_ptr<Router>> routers() const noexcept { return routers_; }
 
  private:
+  void finish(class RouteRun& run, const Router& router, size_t at, const RouteQuery& query,
+              DriverResult driven) const;
+
   std::vector<std::unique_ptr<Router>> routers_;
   std::map<std::string, int, std::less<>> transports_;  // for `transport` options that are expanded
 };

@@ -2,9 +2,8 @@
 
 #include "core/base/ascii.h"
 #include "core/config/values.h"
-#include "protocol/message/fixups.h"
-
-#include <time.h>
+#include "core/io/fiber.h"
+#include "delivery/transport/local_text.h"
 
 #include <algorithm>
 #include <array>
@@ -16,20 +15,6 @@ namespace {
 constexpr Millis kLockPoll{200};  // where lock_fcntl_timeout asks to wait for the lock itself
 constexpr std::string_view kFrom = "From ";
 constexpr std::string_view kEscapedFrom = ">From ";
-
-// "Sat Nov 21 04:30:00 2026"
-std::string mbox_date(WallTime at, bool utc) {
-  const time_t seconds = at.seconds();
-  tm parts{};
-  if (utc) {
-    gmtime_r(&seconds, &parts);
-  } else {
-    localtime_r(&seconds, &parts);
-  }
-  char text[32];
-  const size_t size = strftime(text, sizeof(text), "%a %b %d %H:%M:%S %Y", &parts);
-  return std::string(text, size);
-}
 
 DeliveryOutcome outcome_of(const MailboxFault& fault) {
   DeliveryOutcome out;
@@ -44,10 +29,14 @@ DeliveryOutcome outcome_of(const MailboxFault& fault) {
   return out;
 }
 
-// A step on the thread pool.
+// A step on the thread pool, with the rights of whoever the mailbox belongs to.
 template <class Call>
-Task<MailboxStep> on_pool(Loop& loop, Call call) {
-  auto job = blocking(loop, std::move(call));
+Task<MailboxStep> on_pool(Loop& loop, const MailboxPlan& plan, Call call) {
+  auto step = [&plan, call = std::move(call)]() mutable {
+    const ActAs rights(plan.owner);
+    return call();
+  };
+  auto job = blocking(loop, std::move(step));
   MailboxStep fault = co_await job;
   co_return fault;
 }
@@ -89,7 +78,17 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
   Prepared prepared;
   DeliveryOutcome out;
   out.scope = FailureScope::local;
-  if (std::optional<Refusal> refusal = prepare(delivery, prepared)) {
+  auto preparing = [&] { return prepare(delivery, prepared); };
+  std::optional<Refusal> refusal = co_await on_fiber(preparing);
+  if (!refusal) {
+    const Result<std::optional<RunAs>> who = co_await run_as(loop, prepared.user, prepared.group);
+    if (!who) {
+      refusal.emplace(Refusal{OutcomeKind::deferred, who.error().detail()});
+    } else if (*who) {
+      prepared.plan.owner = FileOwner{(*who)->user, (*who)->group};
+    }
+  }
+  if (refusal) {
     out.kind = refusal->kind;
     out.text = std::move(refusal->text);
     co_return out;
@@ -97,20 +96,20 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
   const std::string path = prepared.plan.path;
   const std::unique_ptr<Mailbox> mailbox =
       prepared.plan.is_maildir ? make_maildir(prepared.plan) : make_mbox(prepared.plan);
-  MailboxStep fault = co_await open_mailbox(loop, *mailbox);
+  MailboxStep fault = co_await open_mailbox(loop, prepared.plan, *mailbox);
   if (!fault) fault = co_await write_message(loop, *mailbox, prepared, delivery);
   std::string tag;
   if (!fault) fault = expand_tag(delivery, mailbox->bytes_written(), tag);
   if (!fault) {
     auto commit = [&mailbox, &tag] { return mailbox->commit(tag); };
-    fault = co_await on_pool(loop, commit);
+    fault = co_await on_pool(loop, prepared.plan, commit);
   }
   if (fault) {
     auto abandon = [&mailbox] {
       mailbox->abandon();
       return MailboxStep();
     };
-    co_await on_pool(loop, abandon);
+    co_await on_pool(loop, prepared.plan, abandon);
     co_return outcome_of(*fault);
   }
   out.kind = OutcomeKind::delivered;
@@ -143,6 +142,18 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   plan.maildir_retries = own_.maildir_retries;
   plan.quota_is_inclusive = own_.quota_is_inclusive;
   plan.message_bytes = delivery.content.message_bytes();
+  const acl::EvalResult user = user_.evaluate(delivery.evaluation);
+  const acl::EvalResult group = group_.evaluate(delivery.evaluation);
+  if (!user.ok() || !group.ok()) {
+    return Refusal{OutcomeKind::deferred, "failed to expand user or group of the transport: " +
+                                              (user.ok() ? group.text : user.text)};
+  }
+  prepared.user = user.text;
+  prepared.group = group.text;
+  if (prepared.user.empty() && delivery.user) {
+    prepared.user = std::to_string(*delivery.user);
+    if (prepared.group.empty() && delivery.group) prepared.group = std::to_string(*delivery.group);
+  }
   std::optional<Refusal> refusal = prepare_path(delivery, prepared);
   if (!refusal) refusal = prepare_quota(delivery, prepared);
   if (!refusal) refusal = prepare_text(delivery, prepared);
@@ -152,6 +163,7 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
 // What a stranger chose must stay one component of a path, whatever the pattern does with it.
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
     const LocalDelivery& delivery, Prepared& prepared) const {
+  if (!own_.file.is_set && !own_.directory.is_set) return prepare_named_path(delivery, prepared);
   const bool is_safe = path_.is_constant() || (is_safe_component(delivery.local_part) &&
                                                is_safe_component(delivery.domain));
   if (!is_safe) {
@@ -170,6 +182,25 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
   if (is_safe_path(result.text)) return {};
   return Refusal{OutcomeKind::deferred, "mailbox name \"" + escape_control(result.text) +
                                             "\" is not absolute or not safe"};
+}
+
+// The path that a redirection named.
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_named_path(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  const acl::AddressFacts* address = delivery.evaluation.address;
+  std::string path = address == nullptr ? std::string() : address->file;
+  const bool is_directory = path.ends_with('/');
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (path.empty())
+    return Refusal{OutcomeKind::deferred, "mandatory file or directory option not set"};
+  if (is_directory != own_.maildir_format)
+    return Refusal{OutcomeKind::deferred, is_directory
+                                              ? "directories other than maildirs are not available"
+                                              : "a maildir cannot be the file " + path};
+  prepared.plan.path = path;
+  if (is_safe_path(path)) return {};
+  return Refusal{OutcomeKind::deferred,
+                 "mailbox name \"" + escape_control(path) + "\" is not absolute or not safe"};
 }
 
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
@@ -223,26 +254,21 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
     }
     row.value = std::move(result.text);
   }
-  if (options_.return_path_add) {
-    prepared.headers += message::return_path_field(delivery.return_path);
-  }
-  if (options_.envelope_to_add) prepared.headers += message::envelope_to_field(delivery.address);
-  if (options_.delivery_date_add) {
-    prepared.headers += message::delivery_date_field(delivery.now, utc);
-  }
+  prepared.headers += added_header_lines(options_, delivery);
   return {};
 }
 
 // --- The delivery --------------------------------------------------------------------------------
 
 // Waits for a lock on the loop, so that a busy mailbox does not hold a thread of the pool.
-Task<MailboxStep> AppendfileTransport::open_mailbox(Loop& loop, Mailbox& mailbox) const {
+Task<MailboxStep> AppendfileTransport::open_mailbox(Loop& loop, const MailboxPlan& plan,
+                                                    Mailbox& mailbox) const {
   const bool is_polled = own_.lock_fcntl_timeout.count > 0 || own_.lock_flock_timeout.count > 0;
   const Millis interval = is_polled ? kLockPoll : Millis(own_.lock_interval);
   const int64_t patience_ms = own_.lock_retries * Millis(own_.lock_interval).count;
   for (int64_t waited_ms = 0;; waited_ms += std::max<int64_t>(1, interval.count)) {
     auto open = [&mailbox] { return mailbox.open(); };
-    MailboxStep fault = co_await on_pool(loop, open);
+    MailboxStep fault = co_await on_pool(loop, plan, open);
     if (!fault || !fault->is_busy || waited_ms >= patience_ms) co_return fault;
     co_await Sleep(loop.timers(), interval);
   }
@@ -270,7 +296,7 @@ Task<MailboxStep> AppendfileTransport::write_message(Loop& loop, Mailbox& mailbo
       out += prepared.suffix;
       return mailbox.append(out);
     };
-    MailboxStep fault = co_await on_pool(loop, write);
+    MailboxStep fault = co_await on_pool(loop, prepared.plan, write);
     co_return fault;
   }
 
@@ -288,12 +314,12 @@ Task<MailboxStep> AppendfileTransport::write_message(Loop& loop, Mailbox& mailbo
     }
     offset += piece->size();
     text.add_body(*piece, out);
-    MailboxStep fault = co_await on_pool(loop, write_page);
+    MailboxStep fault = co_await on_pool(loop, prepared.plan, write_page);
     if (fault) co_return fault;
   }
   text.finish(out);
   out += prepared.suffix;
-  MailboxStep fault = co_await on_pool(loop, write_page);
+  MailboxStep fault = co_await on_pool(loop, prepared.plan, write_page);
   co_return fault;
 }
 

@@ -78,6 +78,8 @@ class AppendfileTransport final : public Transport {
 
   // What is fixed before anything is opened, or why the delivery cannot be done.
   struct Prepared {
+    std::string user;
+    std::string group;
     MailboxPlan plan;
     MailboxTextOptions text;
     std::string prefix;
@@ -91,14 +93,18 @@ class AppendfileTransport final : public Transport {
 
   std::optional<Refusal> prepare(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_path(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_named_path(const LocalDelivery& delivery,
+                                            Prepared& prepared) const;
   std::optional<Refusal> prepare_quota(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_text(const LocalDelivery& delivery, Prepared& prepared) const;
-  Task<MailboxStep> open_mailbox(Loop& loop, Mailbox& mailbox) const;
+  Task<MailboxStep> open_mailbox(Loop& loop, const MailboxPlan& plan, Mailbox& mailbox) const;
   Task<MailboxStep> write_message(Loop& loop, Mailbox& mailbox, const Prepared& prepared,
                                   const LocalDelivery& delivery) const;
   MailboxStep expand_tag(const LocalDelivery& delivery, uint64_t bytes, std::string& tag) const;
 
   AppendfileOptions own_;
+  acl::Expansion user_;
+  acl::Expansion group_;
   acl::Expansion path_;  // of `file` or `directory`
   acl::Expansion check_string_;
   acl::Expansion escape_string_;

@@ -93,9 +93,6 @@ void check_combination(const config::Instance& instance, const Options& options,
   const bool has_directory = options.directory.is_set;
   if (has_file && has_directory) {
     diagnostics.error(instance.place, "\"file\" and \"directory\" cannot both be set");
-  } else if (!has_file && !has_directory) {
-    diagnostics.error(instance.place, "\"file\" or \"directory\" must be set",
-                      "files that a redirect router names are not available yet");
   } else if (has_directory && !options.maildir_format) {
     diagnostics.error(options.directory.text.begin_place(),
                       "\"directory\" needs \"maildir_format\"",
@@ -138,6 +135,8 @@ std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& ins
   transport->check_string_ = context.expansion(options.check_string);
   transport->escape_string_ = context.expansion(options.escape_string);
   transport->maildir_tag_ = context.expansion(options.maildir_tag);
+  transport->user_ = context.expansion(transport->options_.user);
+  transport->group_ = context.expansion(transport->options_.group);
   transport->message_prefix_ = context.expansion(options.message_prefix);
   transport->message_suffix_ = context.expansion(options.message_suffix);
   transport->message_size_limit_ = context.expansion(transport->options_.message_size_limit);

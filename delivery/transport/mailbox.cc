@@ -1,8 +1,10 @@
 #include "delivery/transport/mailbox.h"
 
 #include <fcntl.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -27,6 +29,18 @@ int make_directory(const std::string& path, uint32_t mode) noexcept {
 }
 
 }  // namespace
+
+ActAs::ActAs(const std::optional<FileOwner>& owner) noexcept : acts_(owner.has_value()) {
+  if (!acts_) return;
+  setfsgid(owner->group);
+  setfsuid(owner->user);
+}
+
+ActAs::~ActAs() {
+  if (!acts_) return;
+  setfsuid(geteuid());
+  setfsgid(getegid());
+}
 
 MailboxFault system_fault(int error_number, std::string what) {
   MailboxFault fault;

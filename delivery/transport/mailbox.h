@@ -28,6 +28,24 @@ enum MailboxErrorNumber : int {
 };
 
 // One delivery with all its options as values.
+struct FileOwner {
+  uint32_t user = 0;
+  uint32_t group = 0;
+};
+
+// Between construction and destruction this thread touches files with the rights of `owner`, and
+// what it creates belongs to it. Needs root; without an owner it does nothing.
+class ActAs {
+ public:
+  explicit ActAs(const std::optional<FileOwner>& owner) noexcept;
+  ~ActAs();
+  ActAs(const ActAs&) = delete;
+  ActAs& operator=(const ActAs&) = delete;
+
+ private:
+  bool acts_;
+};
+
 struct MailboxPlan {
   std::string path;  // absolute: the file, or the directory of the maildir
   bool is_maildir = false;
@@ -39,6 +57,8 @@ struct MailboxPlan {
   bool file_must_exist = false;
   bool check_owner = true;
   bool check_group = false;
+  // Who the files belong to and whose rights are used; nothing: this process's.
+  std::optional<FileOwner> owner;
   bool mode_fail_narrower = true;
 
   bool use_lockfile = true;

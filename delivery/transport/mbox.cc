@@ -122,9 +122,10 @@ MailboxStep Mbox::check_file() {
   if (fstat(file_.get(), &before_) != 0) return fault(errno, "cannot be examined");
   if (!S_ISREG(before_.st_mode)) return fault(kErrorNotRegular, "is not a regular file");
   if (before_.st_nlink != 1) return fault(kErrorNotRegular, "has too many links");
-  if (plan_.check_owner && before_.st_uid != geteuid()) {
+  const uint32_t wanted = plan_.owner ? plan_.owner->user : geteuid();
+  if (plan_.check_owner && before_.st_uid != wanted) {
     return fault(kErrorBadOwner, "has wrong uid (" + std::to_string(before_.st_uid) +
-                                     " != " + std::to_string(geteuid()) + ")");
+                                     " != " + std::to_string(wanted) + ")");
   }
   if (plan_.check_group && before_.st_gid != getegid()) {
     return fault(kErrorBadOwner, "has wrong gid (" + std::to_string(before_.st_gid) +

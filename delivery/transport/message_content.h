@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace godwit::delivery {
 
@@ -26,7 +27,14 @@ class MessageContent {
 
   // Makes header_section() ready; reads it from the spool where it is not at hand.
   Task<Result<void>> load_headers();
+  // The same message with another header section; shares everything else.
+  MessageContent with_headers(std::string section) const {
+    MessageContent changed = *this;
+    changed.changed_headers_ = std::make_shared<const std::string>(std::move(section));
+    return changed;
+  }
   std::string_view header_section() const noexcept {
+    if (changed_headers_ != nullptr) return *changed_headers_;
     return bytes_ != nullptr ? std::string_view(bytes_->header_section)
                              : std::string_view(headers_);
   }
@@ -50,6 +58,7 @@ class MessageContent {
   uint64_t body_bytes_;
   std::shared_ptr<const spool::MessageBytes> bytes_;
   std::string headers_;
+  std::shared_ptr<const std::string> changed_headers_;
 };
 
 }  // namespace godwit::delivery

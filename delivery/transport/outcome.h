@@ -2,6 +2,7 @@
 // the delivery status notification, and nothing else. A value type.
 #pragma once
 
+#include "acl/expand/context.h"
 #include "core/base/ip_address.h"
 #include "core/base/time.h"
 #include "delivery/retry/retry.h"
@@ -18,6 +19,7 @@ struct RemoteInfo {
   Endpoint endpoint;
   std::string greeting;    // first line of the banner, with its code
   std::string helo_reply;  // first line of the EHLO or HELO answer, with its code
+  acl::TlsFacts tls;       // no cipher: in clear
   bool is_mx = false;
   bool does_dsn = false;  // offered DSN: reports on success are its affair
 };
@@ -39,6 +41,8 @@ enum ErrorNumber : int {
   kErrorUnknownHost = -2,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
+  kErrorTlsFailure = -37,
+  kErrorTlsRequired = -38,
   kErrorRcpt4xx = -44,
   kErrorMail4xx = -45,
   kErrorData4xx = -46,

@@ -20,7 +20,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"command_timeout",                &Options::command_timeout,                 "5m",      Effect::now,   "wait for the answer to a command"},
     {"connect_timeout",                &Options::connect_timeout,                 "5m",      Effect::now,   "wait for a connection"},
     {"connection_max_messages",        &Options::connection_max_messages,         "500",     Effect::now,   "messages over one connection; 0: no limit"},
-    {"dane_require_tls_ciphers",       &Options::dane_require_tls_ciphers,        "",        Effect::later, "ciphers where DANE is in use"},
+    {"dane_require_tls_ciphers",       &Options::dane_require_tls_ciphers,        "",        Effect::now,   "ciphers where DANE is in use"},
     {"data_timeout",                   &Options::data_timeout,                    "5m",      Effect::now,   "wait for a block of data to be taken"},
     {"delay_after_cutoff",             &Options::delay_after_cutoff,              "true",    Effect::now,   "fail at once, without a try, where all hosts have been failing for long"},
     {"destination_concurrency_initial", &Options::destination_concurrency_initial, "5",      Effect::now,   "connections to one destination at the start"},
@@ -52,14 +52,15 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"hosts_override",                 &Options::hosts_override,                  "false",   Effect::now,   "use `hosts` even where the router gives some"},
     {"hosts_pipe_connect",             &Options::hosts_pipe_connect,              "",        Effect::later, "early pipelining"},
     {"hosts_randomize",                &Options::hosts_randomize,                 "false",   Effect::now,   "try `hosts` in random order"},
-    {"hosts_request_ocsp",             &Options::hosts_request_ocsp,              "*",       Effect::later, "ask for a certificate status"},
+    {"hosts_request_ocsp",             &Options::hosts_request_ocsp,              "*",       Effect::now,   "ask for a certificate status"},
+    {"hosts_require_alpn",             &Options::hosts_require_alpn,              "",        Effect::now,   "insist on an ALPN name"},
     {"hosts_require_auth",             &Options::hosts_require_auth,              "",        Effect::later, "do not deliver without authentication"},
-    {"hosts_require_dane",             &Options::hosts_require_dane,              "",        Effect::later, "do not deliver without DANE"},
-    {"hosts_require_ocsp",             &Options::hosts_require_ocsp,              "",        Effect::later, "insist on a certificate status"},
-    {"hosts_require_tls",              &Options::hosts_require_tls,               "",        Effect::later, "do not deliver without TLS"},
+    {"hosts_require_dane",             &Options::hosts_require_dane,              "",        Effect::now,   "do not deliver without DANE"},
+    {"hosts_require_ocsp",             &Options::hosts_require_ocsp,              "",        Effect::now,   "insist on a certificate status"},
+    {"hosts_require_tls",              &Options::hosts_require_tls,               "",        Effect::now,   "do not deliver without TLS"},
     {"hosts_try_auth",                 &Options::hosts_try_auth,                  "",        Effect::later, "authenticate where possible"},
     {"hosts_try_chunking",             &Options::hosts_try_chunking,              "*",       Effect::now,   "use BDAT where it is offered"},
-    {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::later, "use DANE where it is possible"},
+    {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::now,   "use DANE where it is possible"},
     {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::later, "TCP Fast Open"},
     {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::later, "use PRDR where it is offered"},
     {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::later, "no STARTTLS in callouts"},
@@ -70,31 +71,32 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"message_linelength_limit",       &Options::message_linelength_limit,        "998",     Effect::now,   "fail messages with longer lines"},
     {"multi_domain",                   &Options::multi_domain,                    "true",    Effect::now,   "recipients of several domains in one transaction"},
     {"port",                           &Options::port,                            "",        Effect::now,   "port of the remote host"},
-    {"protocol",                       &Options::protocol,                        "smtp",    Effect::now,   "smtp or lmtp"},
+    {"protocol",                       &Options::protocol,                        "smtp",    Effect::now,   "smtp, smtps or lmtp"},
     {"retry_include_ip_address",       &Options::retry_include_ip_address,        "true",    Effect::now,   "retry keys of hosts hold the address too"},
     {"serialize_hosts",                &Options::serialize_hosts,                 "",        Effect::later, "one connection at a time to these"},
     {"size_addition",                  &Options::size_addition,                   "1024",    Effect::now,   "added to the size in MAIL; negative: no SIZE"},
     {"socks_proxy",                    &Options::socks_proxy,                     "",        Effect::later, "SOCKS5 proxies"},
-    {"tls_certificate",                &Options::tls_certificate,                 "",        Effect::later, "client certificate"},
-    {"tls_crl",                        &Options::tls_crl,                         "",        Effect::later, "revocation list"},
-    {"tls_dh_min_bits",                &Options::tls_dh_min_bits,                 "1024",    Effect::later, "smallest DH group"},
-    {"tls_privatekey",                 &Options::tls_privatekey,                  "",        Effect::later, "client key"},
-    {"tls_require_ciphers",            &Options::tls_require_ciphers,             "",        Effect::later, "ciphers"},
-    {"tls_sni",                        &Options::tls_sni,                         "",        Effect::later, "server name to ask for"},
-    {"tls_tempfail_tryclear",          &Options::tls_tempfail_tryclear,           "true",    Effect::later, "deliver in clear where TLS fails"},
-    {"tls_try_verify_hosts",           &Options::tls_try_verify_hosts,            "*",       Effect::later, "verify and log"},
-    {"tls_verify_cert_hostnames",      &Options::tls_verify_cert_hostnames,       "*",       Effect::later, "verify names"},
-    {"tls_verify_certificates",        &Options::tls_verify_certificates,         "system",  Effect::later, "certification authorities"},
-    {"tls_verify_hosts",               &Options::tls_verify_hosts,                "",        Effect::later, "insist on verification"},
+    {"tls_alpn",                       &Options::tls_alpn,                        "",        Effect::now,   "ALPN names to offer"},
+    {"tls_certificate",                &Options::tls_certificate,                 "",        Effect::now,   "client certificate"},
+    {"tls_crl",                        &Options::tls_crl,                         "",        Effect::now,   "revocation list"},
+    {"tls_dh_min_bits",                &Options::tls_dh_min_bits,                 "1024",    Effect::never, "the TLS library refuses groups below 2048 bits"},
+    {"tls_privatekey",                 &Options::tls_privatekey,                  "",        Effect::now,   "client key"},
+    {"tls_require_ciphers",            &Options::tls_require_ciphers,             "",        Effect::now,   "ciphers"},
+    {"tls_resumption_hosts",           &Options::tls_resumption_hosts,            "",        Effect::now,   "resume TLS sessions with these"},
+    {"tls_sni",                        &Options::tls_sni,                         "",        Effect::now,   "server name to ask for"},
+    {"tls_tempfail_tryclear",          &Options::tls_tempfail_tryclear,           "true",    Effect::now,   "deliver in clear where TLS fails"},
+    {"tls_try_verify_hosts",           &Options::tls_try_verify_hosts,            "*",       Effect::now,   "verify and log"},
+    {"tls_verify_cert_hostnames",      &Options::tls_verify_cert_hostnames,       "*",       Effect::now,   "verify names"},
+    {"tls_verify_certificates",        &Options::tls_verify_certificates,         "system",  Effect::now,   "certification authorities"},
+    {"tls_verify_hosts",               &Options::tls_verify_hosts,                "",        Effect::now,   "insist on verification"},
     {"utf8_downconvert",               &Options::utf8_downconvert,                "-1",      Effect::later, "downgrade SMTPUTF8 addresses"},
 });
 // clang-format on
 
 // Security that was asked for and would silently be missing.
-constexpr std::array<std::string_view, 11> kRefusedUntilTheyAct{
-    "authenticated_sender", "dkim_domain",        "fallback_hosts",        "hosts_require_auth",
-    "hosts_require_dane",   "hosts_require_ocsp", "hosts_require_tls",     "serialize_hosts",
-    "socks_proxy",          "tls_verify_hosts",   "dnssec_require_domains"};
+constexpr std::array<std::string_view, 7> kRefusedUntilTheyAct{
+    "authenticated_sender", "dkim_domain", "fallback_hosts",        "hosts_require_auth",
+    "serialize_hosts",      "socks_proxy", "dnssec_require_domains"};
 
 }  // namespace
 
@@ -122,6 +124,7 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   transport->avoid_esmtp = context.list(config::ListKind::host, options.hosts_avoid_esmtp);
   transport->avoid_pipelining =
       context.list(config::ListKind::host, options.hosts_avoid_pipelining);
+  transport->tls_.compile(options, context);
   transport->try_chunking = context.list(config::ListKind::host, options.hosts_try_chunking);
   transport->retry_include_ip_ =
       acl::truth_of(options.retry_include_ip_address.text.view()).value_or(true);
@@ -129,23 +132,26 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
 
   const config::Setting* protocol = instance.find("protocol");
   transport->is_lmtp_ = options.protocol == "lmtp";
-  if (options.protocol != "smtp" && options.protocol != "lmtp") {
+  const bool is_smtps = options.protocol == "smtps";
+  if (options.protocol != "smtp" && options.protocol != "lmtp" && !is_smtps) {
     context.diagnostics.error(protocol == nullptr ? instance.place : protocol->place,
                               "protocol \"" + options.protocol + "\" is not available",
-                              "smtp or lmtp");
+                              "smtp, smtps or lmtp");
   }
-  transport->default_port_ = transport->is_lmtp_ ? 24 : 25;
+  transport->default_port_ = transport->is_lmtp_ ? 24 : is_smtps ? 465 : 25;
   if (options.port.is_set && !options.port.text.empty()) {
     const std::string_view text = options.port.text.view();
     const std::optional<uint64_t> port = text == "smtp"   ? 25
                                          : text == "lmtp" ? 24
-                                                          : parse_decimal(text);
+                                         : text == "smtps" || text == "submissions"
+                                             ? 465
+                                             : parse_decimal(text);
     if (port && *port > 0 && *port < 65536) {
       transport->default_port_ = static_cast<uint16_t>(*port);
     } else {
       context.diagnostics.error(options.port.text.begin_place(),
                                 "\"" + std::string(text) + "\" is no port",
-                                "a number from 1 to 65535, smtp or lmtp");
+                                "a number from 1 to 65535, smtp, smtps or lmtp");
     }
   }
   return transport;

@@ -1,6 +1,7 @@
 #include "delivery/transport/smtp_transport.h"
 
 #include "core/base/ascii.h"
+#include "delivery/transport/tls_facts.h"
 #include "protocol/smtp/dot_stuff.h"
 
 #include <utility>
@@ -102,39 +103,120 @@ SmtpConnection::SmtpConnection(Loop& loop, const SmtpTransport& transport, std::
 
 SmtpConnection::~SmtpConnection() = default;
 
-Task<std::optional<DeliveryOutcome>> SmtpConnection::open(std::string helo_name,
-                                                          std::optional<IpAddress> from,
-                                                          bool pipelining, bool esmtp,
-                                                          bool chunking) {
+Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   ConnectOptions options;
   options.to = to_;
-  options.from = from;
+  options.from = opening.from;
   options.timeout = transport_.smtp().connect_timeout;
   Result<std::unique_ptr<UvStream>> connected = co_await connect(loop_, options);
   if (!connected) co_return host_failure(connected.error());
-  stream_ = std::move(*connected);
-  chunking_ = chunking;
+  socket_ = std::move(*connected);
+  chunking_ = opening.chunking;
+  plan_ = std::move(opening.tls);
 
   smtp::ClientOptions engine_options;
-  engine_options.helo_name = std::move(helo_name);
-  engine_options.use_pipelining = pipelining;
-  engine_options.use_esmtp = esmtp;
+  engine_options.helo_name = std::move(opening.helo_name);
+  engine_options.use_pipelining = opening.pipelining;
+  engine_options.use_esmtp = opening.esmtp;
   engine_options.lmtp = transport_.is_lmtp();
   engine_options.recipients_max = 0;  // the queue cuts transactions
   engine_ = std::make_unique<smtp::ClientEngine>(std::move(engine_options));
 
-  const smtp::ClientEvent event = co_await pump();
+  std::optional<DeliveryOutcome> failure = co_await begin_session();
+  note_remote();
+  if (failure) {
+    failure->remote = remote_;
+    stream().close();
+  }
+  co_return failure;
+}
+
+// From the first byte to the EHLO that counts.
+Task<std::optional<DeliveryOutcome>> SmtpConnection::begin_session() {
+  if (plan_.on_connect) {
+    std::optional<DeliveryOutcome> failure = co_await shake_hands();
+    if (failure) co_return failure;
+  }
+  const smtp::ClientEvent greeted = co_await pump();
+  if (greeted.kind != smtp::ClientEventKind::ready) co_return outcome_of(engine_->failure());
+  if (tls_ == nullptr && plan_.attempts) {
+    std::optional<DeliveryOutcome> failure = co_await start_tls();
+    if (failure) co_return failure;
+  }
+  usable_ = true;
+  co_return std::nullopt;
+}
+
+Task<std::optional<DeliveryOutcome>> SmtpConnection::start_tls() {
+  if (!engine_->capabilities().has(smtp::Extension::starttls)) {
+    if (!plan_.requires_tls) co_return std::nullopt;
+    co_return tls_failure(kErrorTlsRequired,
+                          "a TLS session is required, but the server did not offer TLS support");
+  }
+  engine_->starttls();
+  const smtp::ClientEvent answered = co_await pump();
+  if (answered.kind == smtp::ClientEventKind::tls_refused) {
+    const smtp::ServerReply& refusal = engine_->tls_refusal();
+    // RFC 3207 4.1: a server that cannot now may be taken at its word, in clear.
+    if (plan_.tries_clear || (refusal.digit() == 5 && !plan_.requires_tls)) co_return std::nullopt;
+    co_return tls_failure(kErrorTlsRequired,
+                          "a TLS session is required, but an attempt to start TLS failed: " +
+                              one_line(refusal.full_text()));
+  }
+  if (answered.kind != smtp::ClientEventKind::tls_ready) co_return outcome_of(engine_->failure());
+  std::optional<DeliveryOutcome> failure = co_await shake_hands();
+  if (failure) co_return failure;
+  engine_->tls_started();
+  const smtp::ClientEvent greeted = co_await pump();
+  if (greeted.kind != smtp::ClientEventKind::ready) co_return outcome_of(engine_->failure());
+  co_return std::nullopt;
+}
+
+Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
+  Result<std::unique_ptr<tls::Engine>> made =
+      tls::Engine::make_client(plan_.context, plan_.session);
+  if (!made) co_return tls_failure(kErrorTlsFailure, "TLS session: " + made.error().detail());
+  tls_ = std::make_unique<tls::TlsStream>(*socket_, std::move(*made));
+  set_phase_deadline(smtp::Phase::starttls);
+  const Result<tls::Handshake> shaken = co_await tls_->handshake();
+  std::string problem;
+  if (!shaken) {
+    problem = tls_->engine().failure();
+    if (problem.empty()) problem = shaken.error().row().text;
+  } else if (plan_.requires_alpn && tls_->engine().facts().alpn.empty()) {
+    problem = "an ALPN name is required, and the server chose none";
+  } else {
+    co_return std::nullopt;
+  }
+  const std::string text = plan_.uses_dane
+                               ? "DANE attempt failed; TLS connection to " +
+                                     host_text(host_name_, to_) + ": (SSL_connect): " + problem
+                               : "TLS session: (SSL_connect): " + problem;
+  if (plan_.tries_clear) tls_problem_ = text;
+  co_return tls_failure(kErrorTlsFailure, text);
+}
+
+DeliveryOutcome SmtpConnection::tls_failure(int error_number, std::string text) {
+  DeliveryOutcome out;
+  out.scope = FailureScope::host;
+  out.failure.error = error_number == kErrorTlsRequired ? retry::RetryError::tls_required
+                                                        : retry::RetryError::other;
+  out.failure.host_source = is_mx_ ? retry::HostSource::mx : retry::HostSource::a;
+  out.error_number = error_number;
+  out.text = std::move(text);
+  return out;
+}
+
+void SmtpConnection::note_remote() {
   auto remote = std::make_shared<RemoteInfo>(*remote_);
   remote->greeting = first_line(engine_->greeting().full_text());
   remote->helo_reply = engine_->helo_line();
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
-  remote_ = std::move(remote);
-  if (event.kind == smtp::ClientEventKind::ready) {
-    usable_ = true;
-    co_return std::nullopt;
+  if (tls_ != nullptr && tls_->engine().is_open()) {
+    remote->tls = tls_facts_of(tls_->engine().facts());
+    remote->tls.tlsa_usage = plan_.tlsa_usages;
   }
-  stream_->close();
-  co_return outcome_of(engine_->failure());
+  remote_ = std::move(remote);
 }
 
 void SmtpConnection::set_phase_deadline(smtp::Phase phase) {
@@ -144,7 +226,7 @@ void SmtpConnection::set_phase_deadline(smtp::Phase phase) {
   if (phase == smtp::Phase::data_block) limit = options.data_timeout;
   if (phase == smtp::Phase::quit) limit = kQuitTimeout;
   const Instant deadline = limit.count == 0 ? Instant::never() : loop_.clock().now() + limit;
-  stream_->set_deadline(deadline);
+  stream().set_deadline(deadline);
 }
 
 // Sends and receives until the engine has news other than "more input, please".
@@ -155,7 +237,7 @@ Task<smtp::ClientEvent> SmtpConnection::pump() {
     if (engine_->has_output()) {
       const std::string output = engine_->take_output();
       set_phase_deadline(event.phase);
-      const Result<void> sent = co_await stream_->write(output);
+      const Result<void> sent = co_await stream().write(output);
       if (!sent) {
         if (sent.error().code() == Errc::timed_out) {
           engine_->timed_out();
@@ -167,7 +249,7 @@ Task<smtp::ClientEvent> SmtpConnection::pump() {
     }
     if (event.kind != smtp::ClientEventKind::need_input) co_return event;
     set_phase_deadline(event.phase);
-    const Result<std::string_view> got = co_await stream_->read();
+    const Result<std::string_view> got = co_await stream().read();
     if (got && !got->empty()) {
       engine_->receive(*got);
     } else if (!got && got.error().code() == Errc::timed_out) {
@@ -191,7 +273,7 @@ Task<Result<void>> SmtpConnection::send_body(const MessageContent& content, smtp
     segments.push_back(MessageContent::kEmptyLine);
     for (const spool::MessageBytes::Chunk& chunk : content.body_chunks())
       segments.push_back(chunk.view());
-    const Result<void> sent = co_await stream_->write(std::span<const std::string_view>(segments));
+    const Result<void> sent = co_await stream().write(std::span<const std::string_view>(segments));
     co_return sent;
   }
   smtp::DotStuffer stuffer(canonical);
@@ -200,7 +282,7 @@ Task<Result<void>> SmtpConnection::send_body(const MessageContent& content, smtp
   for (const spool::MessageBytes::Chunk& chunk : content.body_chunks())
     stuffer.take(chunk.view(), segments);
   stuffer.finish(segments);
-  const Result<void> sent = co_await stream_->write(std::span<const std::string_view>(segments));
+  const Result<void> sent = co_await stream().write(std::span<const std::string_view>(segments));
   co_return sent;
 }
 
@@ -221,7 +303,7 @@ Task<Result<void>> SmtpConnection::send_stored_body(const MessageContent& conten
   take(content.header_section());
   take(MessageContent::kEmptyLine);
   const Result<void> head_sent =
-      co_await stream_->write(std::span<const std::string_view>(segments));
+      co_await stream().write(std::span<const std::string_view>(segments));
   if (!head_sent) co_return head_sent;
   for (uint64_t offset = 0; offset < content.body_bytes();) {
     const Result<std::string_view> piece = co_await content.read_page(offset, page);
@@ -231,12 +313,12 @@ Task<Result<void>> SmtpConnection::send_stored_body(const MessageContent& conten
     segments.clear();
     take(*piece);
     set_phase_deadline(smtp::Phase::data_block);
-    const Result<void> sent = co_await stream_->write(std::span<const std::string_view>(segments));
+    const Result<void> sent = co_await stream().write(std::span<const std::string_view>(segments));
     if (!sent) co_return sent;
   }
   segments.clear();
   if (stuffed) stuffer.finish(segments);
-  const Result<void> sent = co_await stream_->write(std::span<const std::string_view>(segments));
+  const Result<void> sent = co_await stream().write(std::span<const std::string_view>(segments));
   co_return sent;
 }
 
@@ -285,7 +367,7 @@ Task<std::vector<DeliveryOutcome>> SmtpConnection::send(SmtpJob job) {
     if (not_tried.size() == left.size()) break;
     left = std::move(not_tried);
   }
-  if (!usable_) stream_->close();
+  if (!usable_) stream().close();
   co_return outcomes;
 }
 
@@ -318,13 +400,13 @@ Task<std::optional<Error>> SmtpConnection::run_transaction(const SmtpJob& job,
 }
 
 Task<void> SmtpConnection::quit() {
-  if (stream_ == nullptr) co_return;
+  if (socket_ == nullptr) co_return;
   if (usable_) {
     usable_ = false;
     engine_->quit();
     co_await pump();
   }
-  stream_->close();
+  stream().close();
 }
 
 DeliveryOutcome SmtpConnection::outcome_of(const smtp::Outcome& from) const {

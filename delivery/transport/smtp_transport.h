@@ -4,8 +4,10 @@
 #pragma once
 
 #include "core/io/uv_stream.h"
+#include "delivery/transport/smtp_tls.h"
 #include "delivery/transport/transport.h"
 #include "protocol/smtp/client_engine.h"
+#include "tls/tls_stream.h"
 
 namespace godwit::delivery {
 
@@ -50,6 +52,7 @@ struct SmtpOptions {
   config::HostListText hosts_pipe_connect;
   bool hosts_randomize = false;
   config::HostListText hosts_request_ocsp;
+  config::HostListText hosts_require_alpn;
   config::HostListText hosts_require_auth;
   config::HostListText hosts_require_dane;
   config::HostListText hosts_require_ocsp;
@@ -72,11 +75,13 @@ struct SmtpOptions {
   config::HostListText serialize_hosts;
   int64_t size_addition = 0;
   config::ExpandText socks_proxy;
+  config::ExpandText tls_alpn;
   config::ExpandText tls_certificate;
   config::ExpandText tls_crl;
   int64_t tls_dh_min_bits = 0;
   config::ExpandText tls_privatekey;
   config::ExpandText tls_require_ciphers;
+  config::HostListText tls_resumption_hosts;
   config::ExpandText tls_sni;
   bool tls_tempfail_tryclear = true;
   config::HostListText tls_try_verify_hosts;
@@ -98,6 +103,7 @@ class SmtpTransport final : public Transport {
   const acl::Expansion& interface() const noexcept { return interface_; }
   // Hosts of the transport's own `hosts`, for routers that give none or with hosts_override.
   const acl::Expansion& hosts() const noexcept { return hosts_; }
+  const SmtpTlsRules& tls() const noexcept { return tls_; }
   bool includes_ip_in_retry() const noexcept { return retry_include_ip_; }
   bool mixes_domains() const noexcept { return multi_domain_; }
   static bool matches(const std::shared_ptr<const acl::ListPattern>& list,
@@ -115,6 +121,7 @@ class SmtpTransport final : public Transport {
   acl::Expansion helo_data_;
   acl::Expansion interface_;
   acl::Expansion hosts_;
+  SmtpTlsRules tls_;
   uint16_t default_port_ = 25;
   bool is_lmtp_ = false;
   bool retry_include_ip_ = true;
@@ -129,36 +136,56 @@ struct SmtpJob {
   std::vector<smtp::ClientRecipient> recipients;
 };
 
+// What is known before a connection is opened.
+struct SmtpOpening {
+  std::string helo_name;
+  std::optional<IpAddress> from;
+  bool pipelining = true;
+  bool esmtp = true;
+  bool chunking = true;
+  TlsPlan tls;
+};
+
 class SmtpConnection {
  public:
-  // `evaluation` is used while opening; the other references outlive the connection.
+  // The references outlive the connection.
   SmtpConnection(Loop& loop, const SmtpTransport& transport, std::string host_name, Endpoint to,
                  bool is_mx);
   ~SmtpConnection();
 
-  // Connects, takes the greeting, says EHLO. Otherwise a host error for every recipient of whoever
-  // asked for the connection.
-  Task<std::optional<DeliveryOutcome>> open(std::string helo_name, std::optional<IpAddress> from,
-                                            bool pipelining, bool esmtp, bool chunking);
+  // Connects, takes the greeting, says EHLO, begins TLS as planned. Otherwise a host error for
+  // every recipient of whoever asked for the connection; tls_problem() where TLS is why.
+  Task<std::optional<DeliveryOutcome>> open(SmtpOpening opening);
   // One outcome a recipient, in order. is_usable() tells whether another job may follow.
   Task<std::vector<DeliveryOutcome>> send(SmtpJob job);
   // QUIT and its answer, within a short time; then the connection is closed.
   Task<void> quit();
   // Ends whatever is under way: for the end of the process.
   void abort() noexcept {
-    if (stream_ != nullptr) stream_->close();
+    if (socket_ != nullptr) stream().close();
   }
 
   bool is_usable() const noexcept { return usable_; }
   // Idle for long enough that the server may have left; a readable idle connection is at its end.
   uint32_t messages_sent() const noexcept { return messages_sent_; }
   const std::shared_ptr<const RemoteInfo>& remote() const noexcept { return remote_; }
-  ByteStream& stream() noexcept { return *stream_; }
+  ByteStream& stream() noexcept {
+    if (tls_ != nullptr) return *tls_;
+    return *socket_;
+  }
+  // Why a handshake or STARTTLS failed, in the words of the log; empty where nothing did. Where
+  // the plan allows it, the host may then be tried in clear.
+  const std::string& tls_problem() const noexcept { return tls_problem_; }
 
  private:
   smtp::Transaction transaction_of(const SmtpJob& job) const;
   Task<std::optional<Error>> run_transaction(const SmtpJob& job, smtp::Transaction transaction);
   Task<smtp::ClientEvent> pump();
+  Task<std::optional<DeliveryOutcome>> begin_session();
+  Task<std::optional<DeliveryOutcome>> start_tls();
+  Task<std::optional<DeliveryOutcome>> shake_hands();
+  DeliveryOutcome tls_failure(int error_number, std::string text);
+  void note_remote();
   Task<Result<void>> send_body(const MessageContent& content, smtp::BodyForm form, bool canonical);
   Task<Result<void>> send_stored_body(const MessageContent& content, smtp::BodyForm form,
                                       bool canonical);
@@ -169,7 +196,10 @@ class SmtpConnection {
   Loop& loop_;
   const SmtpTransport& transport_;
   Endpoint to_;
-  std::unique_ptr<UvStream> stream_;
+  std::unique_ptr<UvStream> socket_;
+  std::unique_ptr<tls::TlsStream> tls_;  // over socket_
+  TlsPlan plan_;
+  std::string tls_problem_;
   std::unique_ptr<smtp::ClientEngine> engine_;
   std::shared_ptr<const RemoteInfo> remote_;
   std::string host_name_;

@@ -14,6 +14,7 @@
 #include "protocol/spool_format/envelope.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -50,6 +51,16 @@ struct TransportOptions {
 };
 std::span<const config::OptionRow<TransportOptions>> transport_option_rows() noexcept;
 
+// Puts messages that transports make into the queue; the queue implements it.
+class MessageInjector {
+ public:
+  virtual ~MessageInjector() = default;
+  // Durable when it completes without error. `reference`: the message that it is about.
+  virtual Task<Result<void>> inject_message(std::string sender, std::vector<std::string> recipients,
+                                            std::string headers, std::string body,
+                                            std::string reference) = 0;
+};
+
 // One recipient of a local delivery. Everything outlives the task.
 struct LocalDelivery {
   const Envelope& envelope;
@@ -60,6 +71,10 @@ struct LocalDelivery {
   std::string_view return_path;  // envelope sender, or the router's errors_to
   acl::EvalContext& evaluation;  // with the address in it
   WallTime now;
+  MessageInjector* injector = nullptr;  // null: messages cannot be sent from here
+  // Who the router says that the delivery runs as; the transport's own user and group come first.
+  std::optional<uint32_t> user = std::nullopt;
+  std::optional<uint32_t> group = std::nullopt;
 };
 
 struct TransportCompileContext {
@@ -76,6 +91,9 @@ class Transport {
   virtual ~Transport() = default;
   const std::string& name() const noexcept { return name_; }
   const TransportOptions& options() const noexcept { return options_; }
+  const std::vector<acl::Expansion>& headers_add() const noexcept { return headers_add_; }
+  const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
+  const acl::Expansion& return_path() const noexcept { return return_path_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
   virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
@@ -84,6 +102,9 @@ class Transport {
   friend class TransportSet;
   std::string name_;
   TransportOptions options_;
+  std::vector<acl::Expansion> headers_add_;
+  std::vector<acl::Expansion> headers_remove_;
+  acl::Expansion return_path_;
 };
 
 class TransportSet final : public TransportNames {
@@ -120,6 +141,15 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
                                                      const TransportCompileContext& context);
+std::unique_ptr<Transport> make_pipe_transport(const config::Instance& instance,
+                                               const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> pipe_options();
+std::unique_ptr<Transport> make_autoreply_transport(const config::Instance& instance,
+                                                    const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> autoreply_options();
+std::unique_ptr<Transport> make_queuefile_transport(const config::Instance& instance,
+                                                    const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> queuefile_options();
 std::unique_ptr<config::OptionBinding> smtp_options();
 std::unique_ptr<config::OptionBinding> appendfile_options();
 

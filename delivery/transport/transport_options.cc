@@ -19,10 +19,10 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
     {"disable_logging",          &Options::disable_logging,          "false", Effect::now,   "write no delivery lines"},
     {"envelope_to_add",          &Options::envelope_to_add,          "false", Effect::now,   "add an Envelope-to: line"},
     {"event_action",             &Options::event_action,             "",      Effect::later, "expanded for each event of a delivery"},
-    {"group",                    &Options::group,                    "",      Effect::later, "group of a local delivery"},
-    {"headers_add",              &Options::headers_add,              "",      Effect::later, "header lines to add"},
+    {"group",                    &Options::group,                    "",      Effect::now,   "group of a local delivery"},
+    {"headers_add",              &Options::headers_add,              "",      Effect::now,   "header lines to add"},
     {"headers_only",             &Options::headers_only,             "false", Effect::later, "deliver the header section without the body"},
-    {"headers_remove",           &Options::headers_remove,           "",      Effect::later, "header lines to remove"},
+    {"headers_remove",           &Options::headers_remove,           "",      Effect::now,   "header lines to remove"},
     {"headers_rewrite",          &Options::headers_rewrite,          "",      Effect::later, "rewriting rules for header lines"},
     {"home_directory",           &Options::home_directory,           "",      Effect::later, "$home of a local delivery"},
     {"initgroups",               &Options::initgroups,               "false", Effect::later, "use the user's additional groups"},
@@ -30,31 +30,29 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
     {"message_size_limit",       &Options::message_size_limit,       "0",     Effect::now,   "fail messages that are larger"},
     {"rcpt_include_affixes",     &Options::rcpt_include_affixes,     "false", Effect::now,   "send prefixes and suffixes of local parts in RCPT"},
     {"retry_use_local_part",     &Options::retry_use_local_part,     "false", Effect::later, "retry each address of a domain by itself"},
-    {"return_path",              &Options::return_path,              "",      Effect::later, "replaces the envelope sender"},
+    {"return_path",              &Options::return_path,              "",      Effect::now,   "replaces the envelope sender"},
     {"return_path_add",          &Options::return_path_add,          "false", Effect::now,   "add a Return-path: line"},
     {"shadow_condition",         &Options::shadow_condition,         "",      Effect::later, "when the shadow transport runs"},
     {"shadow_transport",         &Options::shadow_transport,         "",      Effect::later, "delivers a second copy"},
     {"transport_filter",         &Options::transport_filter,         "",      Effect::later, "a program that filters the message"},
     {"transport_filter_timeout", &Options::transport_filter_timeout, "5m",    Effect::later, "how long the filter may take"},
-    {"user",                     &Options::user,                     "",      Effect::later, "user of a local delivery"},
+    {"user",                     &Options::user,                     "",      Effect::now,   "user of a local delivery"},
 });
 
 constexpr auto kDrivers = std::to_array<TransportDriverRow>({
     {"appendfile", &make_appendfile_transport, "a mailbox file or a maildir", &appendfile_options},
-    {"autoreply",  nullptr,                    "answers by a message"},
+    {"autoreply",  &make_autoreply_transport,  "answers by a message", &autoreply_options},
     {"lmtp",       nullptr,                    "LMTP to a socket or a command"},
-    {"pipe",       nullptr,                    "a command gets the message"},
-    {"queuefile",  nullptr,                    "copies of the spool files"},
+    {"pipe",       &make_pipe_transport,       "a command gets the message", &pipe_options},
+    {"queuefile",  &make_queuefile_transport,  "copies of the spool files", &queuefile_options},
     {"smtp",       &make_smtp_transport,       "SMTP or LMTP to a remote host", &smtp_options},
 });
 // clang-format on
 
 // Options whose silent neglect would deliver something else than the operator asked for.
-constexpr std::array<std::string_view, 12> kRefusedUntilTheyAct{
-    "body_only",        "group",          "headers_add",
-    "headers_only",     "headers_remove", "headers_rewrite",
-    "max_parallel",     "return_path",    "shadow_transport",
-    "transport_filter", "user",           "event_action"};
+constexpr std::array<std::string_view, 7> kRefusedUntilTheyAct{
+    "body_only",        "headers_only",     "headers_rewrite", "max_parallel",
+    "shadow_transport", "transport_filter", "event_action"};
 
 }  // namespace
 
@@ -99,6 +97,12 @@ std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDo
     std::unique_ptr<Transport> transport = kDrivers[*driver].make(instance, context);
     if (transport == nullptr) continue;
     transport->name_ = instance.name;
+    const TransportOptions& options = transport->options_;
+    for (const config::ExpandText& header : options.headers_add)
+      transport->headers_add_.push_back(context.expansion(header));
+    for (const config::ExpandText& header : options.headers_remove)
+      transport->headers_remove_.push_back(context.expansion(header));
+    transport->return_path_ = context.expansion(options.return_path);
     set->transports_.back() = std::move(transport);
   }
   return set;

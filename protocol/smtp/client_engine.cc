@@ -57,6 +57,10 @@ ClientEvent ClientEngine::next() {
       return {ClientEventKind::session_failed, phase(), {}};
     if (state_ == State::failed) return {ClientEventKind::session_failed, Phase::idle, {}};
     if (state_ == State::closed) return {ClientEventKind::closed, Phase::idle, {}};
+    if (std::exchange(tls_pending_, false)) {
+      const bool agreed = state_ == State::starttls;
+      return {agreed ? ClientEventKind::tls_ready : ClientEventKind::tls_refused, Phase::idle, {}};
+    }
     if (std::exchange(ready_pending_, false)) return {ClientEventKind::ready, Phase::idle, {}};
     if (state_ == State::transaction) advance();
     if (done_pending_) continue;
@@ -109,6 +113,8 @@ void ClientEngine::on_reply(Expected expected, ServerReply reply) {
     case Awaited::ehlo:
     case Awaited::helo:
       return on_helo(expected, std::move(reply));
+    case Awaited::starttls:
+      return on_starttls(std::move(reply));
     case Awaited::rset:
       if (reply.digit() == 2) return;
       return fail_session({OutcomeClass::host_error, "RSET", std::move(reply), {}});
@@ -150,6 +156,20 @@ void ClientEngine::on_helo(Expected expected, ServerReply reply) {
     send_helo(Awaited::helo);  // RFC 5321 3.2
   } else {
     fail_session({OutcomeClass::host_error, command_text(expected), std::move(reply), {}});
+  }
+}
+
+// RFC 3207 4. What came in clear behind the reply was not said by the server that the handshake
+// will prove: there is no going on with it.
+void ClientEngine::on_starttls(ServerReply reply) {
+  if (reply.digit() != 2) {
+    tls_refusal_ = std::move(reply);
+    state_ = State::ready;
+    tls_pending_ = true;
+  } else if (input_at_ != input_.size()) {
+    fail_session({OutcomeClass::host_error, "STARTTLS", {}, "sent data in clear before TLS began"});
+  } else {
+    tls_pending_ = true;
   }
 }
 
@@ -300,6 +320,25 @@ void ClientEngine::quit() {
   expect(Awaited::quit);
 }
 
+void ClientEngine::starttls() {
+  GODWIT_ASSERT(state_ == State::ready);
+  ready_pending_ = false;
+  state_ = State::starttls;
+  output_ += "STARTTLS\r\n";
+  expect(Awaited::starttls);
+}
+
+void ClientEngine::tls_started() {
+  GODWIT_ASSERT(state_ == State::starttls && replies_awaited() == 0);
+  input_.clear();
+  input_at_ = 0;
+  parser_ = ReplyParser();
+  capabilities_ = Capabilities();
+  esmtp_ = false;
+  state_ = State::helo;
+  send_helo(Awaited::ehlo);
+}
+
 void ClientEngine::peer_closed() {
   lost("connection closed");
 }
@@ -372,6 +411,8 @@ std::string ClientEngine::command_text(Expected expected) const {
       return (options_.lmtp ? "LHLO " : "EHLO ") + options_.helo_name;
     case Awaited::helo:
       return "HELO " + options_.helo_name;
+    case Awaited::starttls:
+      return "STARTTLS";
     case Awaited::rset:
       return "RSET";
     case Awaited::mail:
@@ -396,6 +437,8 @@ Phase ClientEngine::phase() const noexcept {
     case Awaited::ehlo:
     case Awaited::helo:
       return Phase::helo;
+    case Awaited::starttls:
+      return Phase::starttls;
     case Awaited::rset:
       return Phase::rset;
     case Awaited::mail:

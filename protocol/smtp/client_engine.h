@@ -23,6 +23,7 @@ namespace godwit::smtp {
 enum class Phase : uint8_t {
   greeting,
   helo,
+  starttls,
   mail,
   rcpt,
   data_init,
@@ -75,7 +76,9 @@ struct Transaction {
 
 enum class ClientEventKind : uint8_t {
   need_input,        // phase says for what
-  ready,             // begin(), rset() or quit()
+  ready,             // begin(), starttls() or quit()
+  tls_ready,         // the server waits for a handshake: shake hands, then tls_started()
+  tls_refused,       // STARTTLS was refused, tls_refusal(): ready, in clear
   send_body,         // write the body after take_output(), then body_sent()
   transaction_done,  // outcomes() and message_outcome() are complete
   session_failed,    // failure(); close the connection
@@ -117,7 +120,10 @@ class ClientEngine {
   // The body could not be read; the connection is of no more use.
   void body_failed();
   void quit();
+  void starttls();
   // Facts.
+  // The handshake is done: what was said in clear is forgotten, and EHLO is said again (RFC 3207).
+  void tls_started();
   void peer_closed();
   void timed_out();
 
@@ -128,6 +134,8 @@ class ClientEngine {
   const ServerReply& greeting() const noexcept { return greeting_; }
   // First line of the EHLO or HELO reply.
   const std::string& helo_line() const noexcept { return helo_line_; }
+  // After tls_refused.
+  const ServerReply& tls_refusal() const noexcept { return tls_refusal_; }
   // After transaction_done: one for each recipient, in order; and what became of the message.
   const std::vector<Outcome>& outcomes() const noexcept { return outcomes_; }
   const Outcome& message_outcome() const noexcept { return message_outcome_; }
@@ -136,8 +144,28 @@ class ClientEngine {
   const Transaction& transaction() const noexcept { return transaction_; }
 
  private:
-  enum class State : uint8_t { greeting, helo, ready, transaction, quitting, failed, closed };
-  enum class Awaited : uint8_t { greeting, ehlo, helo, rset, mail, rcpt, data, end, quit };
+  enum class State : uint8_t {
+    greeting,
+    helo,
+    ready,
+    starttls,
+    transaction,
+    quitting,
+    failed,
+    closed
+  };
+  enum class Awaited : uint8_t {
+    greeting,
+    ehlo,
+    helo,
+    starttls,
+    rset,
+    mail,
+    rcpt,
+    data,
+    end,
+    quit
+  };
   struct Expected {
     Awaited what;
     uint32_t recipient = 0;
@@ -147,6 +175,7 @@ class ClientEngine {
   void on_reply(Expected expected, ServerReply reply);
   void on_greeting(ServerReply reply);
   void on_helo(Expected expected, ServerReply reply);
+  void on_starttls(ServerReply reply);
   void on_mail(ServerReply reply);
   void on_rcpt(uint32_t recipient, ServerReply reply);
   void on_data(ServerReply reply);
@@ -186,6 +215,7 @@ class ClientEngine {
   bool ready_pending_ = false;
   bool done_pending_ = false;
   bool failed_pending_ = false;
+  bool tls_pending_ = false;  // tls_ready or tls_refused is to be reported
   uint32_t recipients_to_send_ = 0;
   uint32_t recipients_sent_ = 0;
   uint32_t recipients_good_ = 0;
@@ -199,6 +229,7 @@ class ClientEngine {
   std::vector<Expected> expected_;
   Capabilities capabilities_;
   ServerReply greeting_;
+  ServerReply tls_refusal_;
   Transaction transaction_;
   std::vector<Outcome> outcomes_;
   std::vector<bool> settled_;   // outcomes_[n] is final

@@ -34,11 +34,13 @@ void ServerEngine::greet(std::string_view banner) {
   append_reply(output_, {220, {}, banner}, false);
 }
 
-void ServerEngine::tls_started() {
+void ServerEngine::tls_started(bool remembers_esmtp) {
   end_transaction();
-  state_ = State::ready;
-  helo_seen_ = esmtp_ = discarding_line_ = line_in_pending_ = false;
+  if (state_ != State::connected) state_ = State::ready;
+  if (!remembers_esmtp) helo_seen_ = esmtp_ = false;
+  discarding_line_ = line_in_pending_ = false;
   in_tls_ = true;
+  offer_.extensions.set(Extension::starttls, false);
   input_ = line_ = {};
   pending_.clear();
   nonmail_seen_ = 0;

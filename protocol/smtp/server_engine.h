@@ -102,8 +102,9 @@ class ServerEngine {
   void set_enforce_sync(bool on) noexcept { limits_.enforce_sync = on; }
   // The size limit of this transaction, which may be expanded for each message.
   void set_message_size_limit(uint64_t bytes) { limits_.message_size_limit = bytes; }
-  // The handshake is done: forgets the session, and whatever was received before it.
-  void tls_started();
+  // The handshake is done: forgets the session, and whatever was received before it. A client that
+  // need not say EHLO again (tls_remember_esmtp) breaks RFC 3207.
+  void tls_started(bool remembers_esmtp = false);
   bool in_transaction() const noexcept { return state_ >= State::mail && state_ <= State::chunk; }
 
   // Bytes. Only after need_input, or once before greet().

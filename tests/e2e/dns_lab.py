@@ -145,10 +145,12 @@ def fetch():
 
 
 class DnsLab:
-    """knotd and unbound with a directory of their own. Use as a context manager."""
+    """knotd and unbound with a directory of their own; `records` are added to each zone. Use as a
+    context manager."""
 
-    def __init__(self):
+    def __init__(self, records=""):
         fetch()
+        self.records = records
         self._temporary = tempfile.TemporaryDirectory(prefix="godwit-dns-", ignore_cleanup_errors=True)
         self.dir = pathlib.Path(self._temporary.name)
         self._hole = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -167,7 +169,7 @@ class DnsLab:
             (self.dir / name).mkdir()
         huge = " ".join('"' + f"{i:03d}" + "x" * 240 + '"' for i in range(24))
         for zone in ZONES:
-            text = REVERSE if zone.endswith("arpa") else HOSTS.format(huge=huge)
+            text = REVERSE if zone.endswith("arpa") else HOSTS.format(huge=huge) + self.records
             (self.dir / "zones" / f"{zone}.zone").write_text(f"$ORIGIN {zone}.\n{text}")
         (self.dir / "knot.conf").write_text(KNOT.format(dir=self.dir, knot=self.knot))
         self._spawn("knotd", "-c", self.dir / "knot.conf")

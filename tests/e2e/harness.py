@@ -31,7 +31,7 @@ smtp_accept_queue_per_connection = 0
 acl_smtp_rcpt = accept
 host_lookup =
 rfc1413_query_timeout = 0s
-tls_advertise_hosts =
+{tls}
 keep_environment =
 {main}
 begin routers
@@ -80,14 +80,15 @@ class Godwit:
     """A daemon with a configuration of its own. Use as a context manager."""
 
     def __init__(self, sink=1, main="", routers=ROUTERS, transports=TRANSPORTS, smtp="", retry=RETRY,
-                 workers=1, start=True, arguments=(), program=PROGRAM):
+                 workers=1, start=True, arguments=(), program=PROGRAM,
+                 tls="tls_advertise_hosts ="):
         self._temporary = tempfile.TemporaryDirectory(prefix="godwit-e2e-")
         self.dir = pathlib.Path(self._temporary.name)
         self.port = free_port()
         self.program = program
         self.arguments = list(arguments)
         self.process = None
-        self.settings = dict(main=f"workers = {workers}\n{main}", routers=routers, retry=retry,
+        self.settings = dict(main=f"workers = {workers}\n{main}", routers=routers, retry=retry, tls=tls,
                              transports=transports.format(sink=sink, smtp=smtp, dir=self.dir))
         self.write_config()
         if start:
@@ -96,7 +97,7 @@ class Godwit:
     def write_config(self, **changes):
         self.settings.update(changes)
         self.config = self.dir / "godwit.conf"
-        values = {k: v.format(dir=self.dir) if k == "main" else v for k, v in self.settings.items()}
+        values = {k: v.format(dir=self.dir) if k in ("main", "tls") else v for k, v in self.settings.items()}
         self.config.write_text(CONFIG.format(dir=self.dir, port=self.port, **values))
 
     def __enter__(self):
@@ -316,8 +317,8 @@ class Sink:
             self._sockets.discard(connection)
         connection.close()
 
-    def _dialogue(self, connection, file):
-        if self._answer(connection, "connect") != b"2":
+    def _dialogue(self, connection, file, greet=True):
+        if greet and self._answer(connection, "connect") != b"2":
             return
         message = None
         while True:

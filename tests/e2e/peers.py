@@ -142,7 +142,7 @@ acl_smtp_rcpt = check_rcpt
 acl_smtp_data = accept
 host_lookup =
 rfc1413_query_timeout = 0s
-tls_advertise_hosts =
+{tls}
 keep_environment =
 dsn_advertise_hosts = *
 chunking_advertise_hosts = *
@@ -171,7 +171,7 @@ remote:
   driver = smtp
   port = {relay}
   allow_localhost
-  hosts_avoid_tls = *
+{smtp}
 begin retry
 *  *  F,1h,5s
 """
@@ -193,10 +193,10 @@ out:
 class Exim(Peer):
     """The real Exim as a server: delivers to files, or to a port where `relay` is given."""
 
-    def __init__(self, relay=None, main=""):
+    def __init__(self, relay=None, main="", tls="tls_advertise_hosts =", smtp="  hosts_avoid_tls = *"):
         super().__init__()
         (self.dir / "exim.conf").write_text(EXIM.format(
-            dir=self.dir, port=self.port, main=main, relay=relay or 1, routers=RELAY if relay else TO_FILES))
+            dir=self.dir, port=self.port, main=main, tls=tls, smtp=smtp, relay=relay or 1, routers=RELAY if relay else TO_FILES))
         mail = self.dir / "mail"
         mail.mkdir()
         mail.chmod(0o777)
@@ -230,9 +230,11 @@ class PostfixSink(Peer):
 class Postfix(Peer):
     """The real Postfix; relays everything to the port `relay`."""
 
-    def __init__(self, relay):
+    def __init__(self, relay, more=""):
         super().__init__()
         script = ('server_port=$1 sink_port=$2; . bench/compare/servers.sh; write_postfix_conf "$3" false')
         subprocess.run(["bash", "-euc", script, "configure", str(self.port), str(relay), self.dir], cwd=ROOT,
                        check=True, stdin=subprocess.DEVNULL, timeout=20)
+        with open(self.dir / "postfix" / "main.cf", "a", encoding="utf-8") as settings:
+            settings.write(more)
         self.enter("postfix")

@@ -27,6 +27,20 @@ bool handle(smtp::ClientEngine& engine, const smtp::ClientEvent& event, int& mes
             uint8_t options) {
   switch (event.kind) {
     case smtp::ClientEventKind::ready:
+      if ((options & 16) != 0 && messages == 3 &&
+          !engine.capabilities().has(smtp::Extension::size)) {
+        --messages;
+        engine.starttls();
+      } else if (messages-- > 0) {
+        engine.begin(make_transaction(options));
+      } else {
+        engine.quit();
+      }
+      return true;
+    case smtp::ClientEventKind::tls_ready:
+      engine.tls_started();
+      return true;
+    case smtp::ClientEventKind::tls_refused:
       if (messages-- > 0) {
         engine.begin(make_transaction(options));
       } else {

@@ -118,17 +118,26 @@ bool ClientPlay::handle(const ClientEvent& found) {
   switch (found.kind) {
     case ClientEventKind::need_input:
       return false;
+    case ClientEventKind::tls_refused:
+      event("tls refused: " + std::to_string(engine_->tls_refusal().code));
+      [[fallthrough]];
     case ClientEventKind::ready: {
       if (intents_.empty()) return true;
       const std::string intent = intents_.front();
       intents_.pop_front();
       if (intent == "quit") {
         engine_->quit();
+      } else if (intent == "starttls") {
+        engine_->starttls();
       } else {
         engine_->begin(parse_begin(intent));
       }
       return true;
     }
+    case ClientEventKind::tls_ready:
+      event("tls ready");
+      engine_->tls_started();
+      return true;
     case ClientEventKind::send_body:
       send_body(found.form);
       return true;
@@ -194,7 +203,7 @@ void ClientPlay::read_options() {
 
 void ClientPlay::directive(std::string_view line) {
   if (line.starts_with("begin ")) intents_.emplace_back(line.substr(6));
-  if (line == "quit") intents_.emplace_back(line);
+  if (line == "quit" || line == "starttls") intents_.emplace_back(line);
   if (line.starts_with("body ")) body_ = unescape(line.substr(5));
   if (line == "set lmtp") options_.lmtp = true;
   if (line == "set no_pipelining") options_.use_pipelining = false;

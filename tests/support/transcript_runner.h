@@ -25,7 +25,8 @@ struct Played {
 // TEXT, !only lines|serial, !greet, !early. See the goldens for examples.
 Played play_server(std::string_view transcript, Cut cut);
 
-// Directives: !helo NAME, !set OPTION, !begin KEY=VALUE..., !body TEXT, !quit, !close, !timeout.
+// Directives: !helo NAME, !set OPTION, !begin KEY=VALUE..., !body TEXT, !starttls,
+// !quit, !close, !timeout.
 Played play_client(std::string_view transcript, Cut cut);
 
 // Line by line, with "*" at the end of an expected line.

@@ -260,7 +260,7 @@ TEST_F(TextFiles, PasswdAndTestdbAnswer) {
 
 TEST_F(TextFiles, AMessageKeepsItsAnswers) {
   start();
-  MessageLookups message(set_.get());
+  MessageLookups message(&*set_);
   const std::string file = directory_.write("f", "a: 1\n");
   const auto ask_message = [&](std::string_view type, std::string_view key) {
     LookupProblem problem;

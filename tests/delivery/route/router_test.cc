@@ -196,6 +196,10 @@ class DnslookupTest : public RouterTest {
         return "deferred: " + result.message;
       case RouteStatus::frozen:
         return "frozen: " + result.message;
+      case RouteStatus::redirected:
+        return "redirected";
+      case RouteStatus::discarded:
+        return "discarded";
       case RouteStatus::routed:
         break;
     }

@@ -1,0 +1,235 @@
+// Grouping the routed recipients of an attempt into transactions, and delivering those.
+#include "core/base/ascii.h"
+#include "core/io/fiber.h"
+#include "delivery/queue/attempt.h"
+#include "delivery/transport/header_changes.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::delivery {
+// --- Grouping ------------------------------------------------------------------------------------
+
+bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const {
+  const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+  if (batch.transport != transport || !transport->is_remote()) return false;
+  const auto* smtp = static_cast<const SmtpTransport*>(transport);
+  const int64_t max = smtp->smtp().max_rcpt;
+  if (max > 0 && batch.members.size() >= static_cast<size_t>(max)) return false;
+  if (batch.hosts->key != recipient.route.hosts->key) return false;
+  if (batch.return_path != return_path_of(recipient)) return false;
+  const AddressProperties& first = recipients_[batch.members.front()].route.properties;
+  const AddressProperties& own = recipient.route.properties;
+  if (first.headers_add != own.headers_add || first.headers_remove != own.headers_remove)
+    return false;
+  return smtp->mixes_domains() || recipients_[batch.members.front()].domain == recipient.domain;
+}
+
+std::vector<DeliveryAttempt::Batch> DeliveryAttempt::batches() const {
+  std::vector<Batch> out;
+  for (size_t i = 0; i < recipients_.size(); ++i) {
+    const Recipient& recipient = recipients_[i];
+    if (recipient.state != State::pending) continue;
+    // Full batches come first; only the last ones can take another recipient.
+    bool placed = false;
+    for (size_t at = out.size(); at > 0 && !placed && out.size() - at < 64; --at) {
+      if (!fits(out[at - 1], recipient)) continue;
+      out[at - 1].members.push_back(i);
+      placed = true;
+    }
+    if (placed) continue;
+    Batch& batch = out.emplace_back();
+    batch.transport = queue_.config_->transports->at(recipient.route.transport);
+    batch.hosts = recipient.route.hosts;
+    batch.return_path = return_path_of(recipient);
+    batch.members.push_back(i);
+  }
+  return out;
+}
+
+// --- Delivering ----------------------------------------------------------------------------------
+
+// At most remote_max_parallel of them at a time.
+Task<void> DeliveryAttempt::deliver_all(std::vector<Batch> batches) {
+  size_t next = 0;
+  if (batches.size() == 1) {
+    co_await deliver_in_turn(batches, next);
+    co_return;
+  }
+  const auto lanes =
+      static_cast<size_t>(std::max<int64_t>(1, queue_.config_->options().remote_max_parallel));
+  for (size_t lane = 0; lane < std::min(lanes, batches.size()); ++lane)
+    scope_.spawn(deliver_in_turn(batches, next));
+  co_await scope_.join();
+}
+
+Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t& next) {
+  while (next < batches.size()) {
+    Batch& batch = batches[next++];
+    co_await deliver(batch);
+    --unfinished_batches_;
+    record_done(batch);
+  }
+}
+
+Task<void> DeliveryAttempt::deliver(Batch& batch) {
+  const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
+  const TransportOptions& options = batch.transport->options();
+  const bool is_plain = batch.transport->is_remote() && properties.headers_add.empty() &&
+                        properties.headers_remove.empty() && options.headers_add.empty() &&
+                        options.headers_remove.empty() && !options.return_path.is_set;
+  if (is_plain) {
+    co_await deliver_remote(batch, static_cast<const SmtpTransport&>(*batch.transport),
+                            message_.content);
+    co_return;
+  }
+  acl::AddressFacts address = address_facts(recipients_[batch.members.front()]);
+  address.transport_name = batch.transport->name();
+  acl::EvalContext evaluation = evaluation_of(address);
+  auto preparing = [&] { return content_for(batch, evaluation); };
+  const Result<MessageContent> content = co_await on_fiber(preparing);
+  if (!content) {
+    DeliveryOutcome outcome;
+    outcome.scope = FailureScope::recipient;
+    outcome.text = content.error().detail();
+    bool is_first = true;
+    for (size_t member : batch.members) settle(recipients_[member], outcome, is_first);
+    co_return;
+  }
+  if (batch.transport->is_remote()) {
+    co_await deliver_remote(batch, static_cast<const SmtpTransport&>(*batch.transport), *content);
+  } else {
+    co_await deliver_local(batch, *content, address);
+  }
+}
+
+acl::AddressFacts DeliveryAttempt::address_facts(const Recipient& recipient) const {
+  const RouteResult& route = recipient.route;
+  acl::AddressFacts address;
+  address.local_part = route.local_part;
+  address.domain = route.domain;
+  const Recipient* top = &recipient;
+  while (top->parent != kNone) top = &recipients_[top->parent];
+  address.original_local_part = top->local_part;
+  address.original_domain = top->domain;
+  if (recipient.parent != kNone) {
+    address.parent_local_part = recipients_[recipient.parent].local_part;
+    address.parent_domain = recipients_[recipient.parent].domain;
+  }
+  address.address_data = route.properties.address_data;
+  address.variables = route.properties.variables;
+  address.home = route.home;
+  if (route.router != nullptr) address.router_name = route.router->name();
+  address.local_part_prefix = route.prefix;
+  address.local_part_suffix = route.suffix;
+  address.self_hostname = route.self_hostname;
+  if (recipient.kind == GeneratedKind::pipe) {
+    address.pipe = recipient.address.substr(1);
+  } else if (recipient.kind != GeneratedKind::address) {
+    address.file = recipient.address;
+  }
+  if (route.user) address.user_id = *route.user;
+  if (route.group) address.group_id = *route.group;
+  return address;
+}
+
+acl::EvalContext DeliveryAttempt::evaluation_of(const acl::AddressFacts& address) {
+  acl::EvalContext evaluation;
+  evaluation.services = queue_.services_.evaluators;
+  evaluation.server = &queue_.services_.server;
+  evaluation.connection = &connection_facts_;
+  evaluation.message = &facts_;
+  evaluation.address = &address;
+  evaluation.message_variables = &message_variables_;
+  evaluation.connection_variables = &connection_variables_;
+  evaluation.now = queue_.services_.loop.clock().wall();
+  return evaluation;
+}
+
+Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
+                                                    acl::EvalContext& evaluation) const {
+  const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
+  HeaderChanges changes{properties.headers_add, properties.headers_remove};
+  struct Part {
+    const std::vector<acl::Expansion>& options;
+    std::vector<std::string>& texts;
+  };
+  for (const Part& part : {Part{batch.transport->headers_add(), changes.add},
+                           Part{batch.transport->headers_remove(), changes.remove}}) {
+    for (const acl::Expansion& option : part.options) {
+      acl::EvalResult text = option.evaluate(evaluation);
+      if (text.status == acl::EvalStatus::forced_fail) continue;
+      if (!text.ok())
+        return Error(Errc::lookup_deferred, "failed to expand headers of transport " +
+                                                batch.transport->name() + ": " + text.text);
+      part.texts.push_back(std::move(text.text));
+    }
+  }
+  if (batch.transport->options().return_path.is_set) {
+    acl::EvalResult path = batch.transport->return_path().evaluate(evaluation);
+    if (!path.ok() && path.status != acl::EvalStatus::forced_fail)
+      return Error(Errc::lookup_deferred, "failed to expand return path \"" +
+                                              std::string(batch.transport->return_path().source()) +
+                                              "\": " + path.text);
+    if (path.ok()) batch.return_path = path.text == "<>" ? "" : std::move(path.text);
+  }
+  if (changes.empty()) return message_.content;
+  return message_.content.with_headers(change_headers(message_.content.header_section(), changes));
+}
+
+Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
+                                           const MessageContent& content) {
+  const int64_t longest = transport.smtp().message_linelength_limit;
+  if (longest > 0 && message_.envelope.line_bytes_max > static_cast<uint64_t>(longest)) {
+    DeliveryOutcome too_long;
+    too_long.kind = OutcomeKind::failed;
+    too_long.text = "message has lines too long for transport";
+    bool is_first = true;
+    for (size_t member : batch.members) settle(recipients_[member], too_long, is_first);
+    co_return;
+  }
+  const Progress* progress = message_.entry.progress.get();
+  RemoteDelivery delivery(message_.envelope, content, batch.return_path, facts_.id);
+  delivery.received = message_.envelope.received;
+  delivery.forced = message_.entry.forced;
+  if (progress != nullptr) delivery.in_doubt_host = progress->in_doubt_host;
+  delivery.recipients.reserve(batch.members.size());
+  for (size_t member : batch.members) {
+    const Recipient& recipient = recipients_[member];
+    const bool unchanged = transport.options().rcpt_include_affixes ||
+                           (recipient.route.domain == recipient.domain &&
+                            equals_ignore_case(recipient.route.local_part, recipient.local_part));
+    smtp::ClientRecipient& to = delivery.recipients.emplace_back();
+    to.address =
+        unchanged ? recipient.address : recipient.route.local_part + "@" + recipient.route.domain;
+    to.orcpt = recipient.orcpt;
+    to.notify = recipient.dsn_flags;
+  }
+  co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
+  bool is_first = true;
+  for (size_t i = 0; i < batch.members.size(); ++i) {
+    settle(recipients_[batch.members[i]], std::move(delivery.outcomes[i]), is_first);
+  }
+}
+
+Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageContent& content,
+                                          const acl::AddressFacts& address) {
+  Recipient& recipient = recipients_[batch.members.front()];
+  acl::EvalContext evaluation = evaluation_of(address);
+  LocalDelivery delivery{message_.envelope,
+                         content,
+                         recipient.route.local_part,
+                         recipient.domain,
+                         recipient.address,
+                         batch.return_path,
+                         evaluation,
+                         evaluation.now,
+                         &queue_,
+                         recipient.route.user,
+                         recipient.route.group};
+  DeliveryOutcome outcome = co_await batch.transport->deliver(queue_.services_.loop, delivery);
+  bool is_first = true;
+  settle(recipient, std::move(outcome), is_first);
+}
+
+}  // namespace godwit::delivery

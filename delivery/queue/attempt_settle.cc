@@ -1,0 +1,202 @@
+// What comes of a delivery: states, retry times, progress, log lines.
+#include "core/base/ascii.h"
+#include "delivery/queue/attempt.h"
+#include "delivery/queue/limits.h"
+#include "delivery/queue/log_lines.h"
+
+#include <utility>
+
+namespace godwit::delivery {
+
+// --- Settling ------------------------------------------------------------------------------------
+
+std::string DeliveryAttempt::retry_key(const Recipient& recipient) const {
+  return "R:" + recipient.address + ":<" + facts_.sender_address + ">";
+}
+
+void DeliveryAttempt::settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first) {
+  recipient.outcome = std::move(outcome);
+  switch (recipient.outcome.kind) {
+    case OutcomeKind::delivered:
+      recipient.state = State::delivered;
+      ++queue_.stats_.delivered;
+      log_delivered(recipient, std::exchange(is_first, false));
+      queue_.keeper_.succeeded(retry_key(recipient));
+      return;
+    case OutcomeKind::failed:
+      recipient.state = State::failed;
+      log_failed(recipient);
+      queue_.keeper_.succeeded(retry_key(recipient));
+      return;
+    case OutcomeKind::deferred:
+      settle_deferral(recipient);
+      return;
+  }
+}
+
+// A recipient that must wait, or has waited long enough.
+void DeliveryAttempt::settle_deferral(Recipient& recipient) {
+  DeliveryOutcome& outcome = recipient.outcome;
+  const WallTime now = queue_.services_.loop.clock().wall();
+  recipient.state = State::deferred;
+  ++queue_.stats_.deferred;
+  if (outcome.in_doubt && outcome.remote != nullptr) {
+    const std::string host = outcome.remote->endpoint.to_string();
+    message_.entry.need_progress().in_doubt_host = host;
+    queue_.services_.store->update(message_.entry.ref, encode_text(ChangeKind::in_doubt, host));
+  }
+  const bool is_message = outcome.scope == FailureScope::message && outcome.remote != nullptr;
+  if (outcome.scope != FailureScope::host && outcome.scope != FailureScope::none) {
+    const std::string key = is_message
+                                ? "T:" + outcome.remote->host_name + ":" +
+                                      outcome.remote->endpoint.address.to_string() + ":" + facts_.id
+                                : retry_key(recipient);
+    retry::RetryKeeper::Failed failed;
+    failed.key = key;
+    failed.rule_key = recipient.address;
+    if (outcome.remote != nullptr) failed.host = outcome.remote->host_name;
+    failed.sender = facts_.sender_address;
+    failed.failure = outcome.failure;
+    failed.error_number = outcome.error_number;
+    failed.text = outcome.text;
+    failed.received = message_.envelope.received;
+    failed.now = now;
+    const retry::RetryKeeper::Verdict verdict = queue_.keeper_.failed(failed);
+    outcome.next_try = verdict.next_try;
+    outcome.retry_expired = verdict.give_up;
+  }
+  if (outcome.next_try.micros == 0) outcome.next_try = now + kRoutingRetry;
+  const bool is_hint_only = outcome.error_number == kErrorRetryNotReached;
+  if (!is_hint_only ||
+      queue_.config_->options().log_selector.has(config::LogSelector::retry_defer)) {
+    log_deferred(recipient);
+  }
+  if (!outcome.retry_expired || freeze_) return;
+  recipient.state = State::failed;
+  outcome.kind = OutcomeKind::failed;
+  outcome.text += outcome.text.empty() ? "retry timeout exceeded" : ": retry timeout exceeded";
+  DeliveryOutcome shown;
+  shown.text = "retry timeout exceeded";
+  std::swap(shown, outcome);
+  outcome.remote = nullptr;
+  log_failed(recipient);
+  std::swap(shown, outcome);
+}
+
+// Other batches are still under way: what this one did must not be done again after a crash.
+void DeliveryAttempt::record_done(const Batch& batch) {
+  Done done;
+  for (size_t member : batch.members) {
+    if (recipients_[member].state == State::delivered) mark_done(member, done);
+  }
+  record(done);
+}
+
+std::string_view DeliveryAttempt::return_path_of(const Recipient& recipient) const noexcept {
+  const std::string& errors_to = recipient.route.properties.errors_to;
+  if (errors_to.empty()) return facts_.sender_address;
+  return errors_to == "<>" ? std::string_view() : std::string_view(errors_to);
+}
+
+// --- Log -----------------------------------------------------------------------------------------
+
+namespace {
+
+DeliveryLineFacts line_facts(const Transport* transport, const Router* router) {
+  DeliveryLineFacts facts;
+  if (router != nullptr) facts.router = router->name();
+  if (transport != nullptr) facts.transport = transport->name();
+  return facts;
+}
+
+}  // namespace
+
+std::string DeliveryAttempt::log_address(const Recipient& recipient, bool delivered) const {
+  const bool all_parents =
+      queue_.config_->options().log_selector.has(config::LogSelector::all_parents);
+  const Recipient* top = &recipient;
+  while (top->parent != kNone) top = &recipients_[top->parent];
+  const RouteResult& route = recipient.route;
+  const bool is_local_kind = recipient.kind != GeneratedKind::address;
+  const bool shows_local_part = delivered && !is_local_kind && route.router != nullptr &&
+                                route.router->options().log_as_local && route.transport >= 0 &&
+                                !queue_.config_->transports->at(route.transport)->is_remote();
+  std::string out =
+      shows_local_part ? route.prefix + route.local_part + route.suffix : recipient.address;
+  const bool has_hidden_parent = recipient.parent != kNone && &recipients_[recipient.parent] != top;
+  if ((all_parents || is_local_kind) && has_hidden_parent) {
+    std::string_view before = " (";
+    for (size_t at = recipient.parent; &recipients_[at] != top; at = recipients_[at].parent) {
+      out += before;
+      out += recipients_[at].address;
+      before = ", ";
+      if (!all_parents) break;
+    }
+    out += ')';
+  }
+  const bool is_same = !shows_local_part && !is_local_kind && recipient.address == top->address &&
+                       (!all_parents || !has_hidden_parent);
+  if (!is_same) out += " <" + top->address + ">";
+  return out;
+}
+
+void DeliveryAttempt::log_delivered(const Recipient& recipient, bool is_first) {
+  const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+  if (transport->options().disable_logging || recipient.route.router->options().disable_logging)
+    return;
+  const WallTime now = queue_.services_.loop.clock().wall();
+  DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  const std::string shown = log_address(recipient, true);
+  facts.address = shown;
+  facts.sender = facts_.sender_address;
+  facts.return_path = return_path_of(recipient);
+  facts.message_bytes = message_.envelope.message_bytes;
+  facts.queue_time = now - message_.envelope.received;
+  facts.delivery_time = now - started_;
+  const std::string line =
+      delivered_line(facts, recipient.outcome, is_first, queue_.config_->options().log_selector);
+  const LogEvent event = is_first ? LogEvent::delivery : LogEvent::delivery_extra;
+  if (!tells_json_) {
+    queue_.services_.log.main(event, facts_.id, line);
+    return;
+  }
+  const std::string host =
+      recipient.outcome.remote != nullptr ? recipient.outcome.remote->endpoint.to_string() : "";
+  queue_.services_.log.main(event, facts_.id, line,
+                            {{"recipient", recipient.address},
+                             {"sender", facts_.sender_address},
+                             {"router", facts.router},
+                             {"transport", facts.transport},
+                             {"host", host},
+                             {"confirmation", recipient.outcome.confirmation}});
+}
+
+void DeliveryAttempt::log_deferred(const Recipient& recipient) {
+  log_undelivered(recipient, LogEvent::deferral, &deferred_line);
+}
+
+void DeliveryAttempt::log_failed(const Recipient& recipient) {
+  ++queue_.stats_.failed;
+  log_undelivered(recipient, LogEvent::failure, &failed_line);
+}
+
+void DeliveryAttempt::log_undelivered(const Recipient& recipient, LogEvent event,
+                                      UndeliveredLine make_line) {
+  const Transport* transport = recipient.route.transport >= 0
+                                   ? queue_.config_->transports->at(recipient.route.transport)
+                                   : nullptr;
+  DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  const std::string shown = log_address(recipient, false);
+  facts.address = shown;
+  facts.sender = facts_.sender_address;
+  const std::string line =
+      make_line(facts, recipient.outcome, queue_.config_->options().log_selector);
+  queue_.services_.log.main(event, facts_.id, line,
+                            {{"recipient", recipient.address},
+                             {"sender", facts_.sender_address},
+                             {"router", facts.router},
+                             {"transport", facts.transport},
+                             {"reason", recipient.outcome.text}});
+}
+
+}  // namespace godwit::delivery

@@ -1,0 +1,278 @@
+#include "delivery/transport/autoreply.h"
+
+#include "core/base/ascii.h"
+#include "core/config/values.h"
+#include "core/hints/database.h"
+#include "core/io/fiber.h"
+#include "delivery/transport/local_text.h"
+#include "protocol/message/address_list.h"
+#include "protocol/message/fixups.h"
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+namespace godwit::delivery {
+namespace {
+
+using Options = AutoreplyOptions;
+using config::Effect;
+
+constexpr size_t kFileBytesMax = 1u << 20;
+
+// clang-format off
+constexpr auto kRows = std::to_array<config::OptionRow<Options>>({
+    {"bcc",            &Options::bcc,            "",      Effect::now,   "hidden recipients"},
+    {"cc",             &Options::cc,             "",      Effect::now,   "further recipients"},
+    {"file",           &Options::file,           "",      Effect::now,   "file with more text"},
+    {"file_expand",    &Options::file_expand,    "false", Effect::later, "expand the lines of the file"},
+    {"file_optional",  &Options::file_optional,  "false", Effect::now,   "the file need not exist"},
+    {"from",           &Options::from,           "",      Effect::now,   "From: of the answer"},
+    {"headers",        &Options::headers,        "",      Effect::now,   "further header lines"},
+    {"log",            &Options::log,            "",      Effect::later, "a log of answers"},
+    {"mode",           &Options::mode,           "0600",  Effect::later, "mode of the log"},
+    {"never_mail",     &Options::never_mail,     "",      Effect::now,   "addresses that get no answer"},
+    {"once",           &Options::once,           "",      Effect::now,   "database of who has had an answer"},
+    {"once_file_size", &Options::once_file_size, "0",     Effect::never, "size of an older kind of that file"},
+    {"once_repeat",    &Options::once_repeat,    "0s",    Effect::now,   "answer again after this; 0s: never"},
+    {"reply_to",       &Options::reply_to,       "",      Effect::now,   "Reply-To: of the answer"},
+    {"return_message", &Options::return_message, "false", Effect::now,   "append the message"},
+    {"subject",        &Options::subject,        "",      Effect::now,   "Subject: of the answer"},
+    {"text",           &Options::text,           "",      Effect::now,   "text of the answer"},
+    {"to",             &Options::to,             "",      Effect::now,   "recipients; unset: the sender of the message"},
+});
+// clang-format on
+
+// One line: what a sender chose must not become a header of its own.
+std::string one_line(std::string_view text) {
+  std::string out;
+  for (char c : trim(text)) out += c == '\n' || c == '\r' ? ' ' : c;
+  return out;
+}
+
+void add_field(std::string_view name, std::string_view value, std::string& out) {
+  const std::string line = one_line(value);
+  if (!line.empty()) out += std::string(name) + ": " + line + "\r\n";
+}
+
+void add_with_crlf(std::string_view text, std::string& out) {
+  for (char c : text) {
+    if (c == '\r') continue;
+    if (c == '\n') out += '\r';
+    out += c;
+  }
+  if (!out.ends_with('\n')) out += "\r\n";
+}
+
+// The value of Message-ID: of the message that is answered.
+std::string message_id_of(std::string_view headers) {
+  for (size_t at = 0; at < headers.size();) {
+    const size_t end = std::min(headers.find('\n', at), headers.size());
+    const std::string_view line = headers.substr(at, end - at);
+    if (starts_with_ignore_case(line, "message-id:")) return one_line(line.substr(11));
+    at = end + 1;
+  }
+  return {};
+}
+
+// Remembers the time and says whether the last one is over.
+class Remember final : public hints::Database::Change {
+ public:
+  Remember(WallTime now, Seconds repeat) : now_(now), repeat_(repeat) {}
+  bool may_answer = true;
+
+  std::optional<std::string> operator()(std::optional<std::string_view> value) override {
+    WallTime last;
+    if (value && value->size() == sizeof last.micros)
+      std::memcpy(&last.micros, value->data(), sizeof last.micros);
+    const bool is_known = last.micros != 0;
+    may_answer = !is_known || (repeat_.count > 0 && now_ - last >= Millis(repeat_));
+    if (!may_answer) return std::nullopt;
+    std::string out(sizeof now_.micros, '\0');
+    std::memcpy(out.data(), &now_.micros, sizeof now_.micros);
+    return out;
+  }
+
+ private:
+  WallTime now_;
+  Seconds repeat_;
+};
+
+DeliveryOutcome outcome_of(OutcomeKind kind, std::string text) {
+  DeliveryOutcome out;
+  out.kind = kind;
+  out.scope = kind == OutcomeKind::delivered ? FailureScope::none : FailureScope::local;
+  out.text = std::move(text);
+  return out;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Error(Errc::not_found, "failed to open " + path);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (text.size() > kFileBytesMax) text.resize(kFileBytesMax);
+  return text;
+}
+
+}  // namespace
+
+std::unique_ptr<config::OptionBinding> autoreply_options() {
+  return std::make_unique<config::OwnOptions<AutoreplyOptions>>(kRows);
+}
+
+std::unique_ptr<Transport> make_autoreply_transport(const config::Instance& instance,
+                                                    const TransportCompileContext& context) {
+  auto transport = std::make_unique<AutoreplyTransport>();
+  AutoreplyOptions& options = transport->own_;
+  config::OptionTarget<TransportOptions> generic(transport_option_rows(), transport->options_);
+  config::OptionTarget<AutoreplyOptions> own(kRows, options);
+  config::apply_settings(instance.settings, {&generic, &own}, context.diagnostics,
+                         "autoreply transport");
+  for (const std::string_view name : {"file_expand", "log"}) {
+    if (const config::Setting* setting = instance.find(name)) {
+      context.diagnostics.error(setting->place, "autoreply transport option \"" +
+                                                    std::string(name) + "\" is not available yet");
+    }
+  }
+  transport->bcc_ = context.expansion(options.bcc);
+  transport->cc_ = context.expansion(options.cc);
+  transport->file_ = context.expansion(options.file);
+  transport->from_ = context.expansion(options.from);
+  transport->headers_ = context.expansion(options.headers);
+  transport->once_ = context.expansion(options.once);
+  transport->once_repeat_ = context.expansion(options.once_repeat);
+  transport->reply_to_ = context.expansion(options.reply_to);
+  transport->subject_ = context.expansion(options.subject);
+  transport->text_ = context.expansion(options.text);
+  transport->to_ = context.expansion(options.to);
+  transport->never_mail_ = context.list(config::ListKind::address, options.never_mail);
+  return transport;
+}
+
+AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& delivery) const {
+  Answer out;
+  struct Value {
+    const acl::Expansion& expansion;
+    std::string& value;
+    const char* name;
+  };
+  const Value values[] = {{bcc_, out.bcc, "bcc"},
+                          {cc_, out.cc, "cc"},
+                          {file_, out.file, "file"},
+                          {from_, out.from, "from"},
+                          {headers_, out.headers, "headers"},
+                          {once_, out.once, "once"},
+                          {once_repeat_, out.once_repeat, "once_repeat"},
+                          {reply_to_, out.reply_to, "reply_to"},
+                          {subject_, out.subject, "subject"},
+                          {text_, out.text, "text"},
+                          {to_, out.to, "to"}};
+  for (const Value& row : values) {
+    acl::EvalResult result = row.expansion.evaluate(delivery.evaluation);
+    if (!result.ok()) {
+      out.problem = "Expansion of \"" + std::string(row.expansion.source()) + "\" (" + row.name +
+                    ") in " + name_ + " transport failed: " + result.text;
+      return out;
+    }
+    const bool is_path = &row.value == &out.file || &row.value == &out.once;
+    if (is_path && result.tainted && !result.text.empty()) {
+      out.problem = "Tainted '" + escape_control(result.text) + "' (file or directory name for " +
+                    name_ + " transport) not permitted";
+      return out;
+    }
+    row.value = std::move(result.text);
+  }
+  if (!own_.to.is_set) out.to = delivery.envelope.sender;
+  return out;
+}
+
+std::vector<std::string> AutoreplyTransport::recipients_of(const Answer& answer,
+                                                           acl::EvalContext& context) const {
+  std::vector<std::string> out;
+  for (const std::string* list : {&answer.to, &answer.cc, &answer.bcc}) {
+    const Result<message::AddressList> parsed =
+        message::parse_address_list(*list, message::Utf8::allowed);
+    if (!parsed) continue;
+    for (const message::ListedAddress& item : parsed->addresses) {
+      acl::ListSubject subject;
+      subject.text = item.address;
+      const bool never =
+          never_mail_ != nullptr && never_mail_->match(subject, context).match == acl::Match::yes;
+      if (!never && !item.address.empty()) out.push_back(std::string(item.address));
+    }
+  }
+  return out;
+}
+
+std::string AutoreplyTransport::header_section(const Answer& answer,
+                                               const LocalDelivery& delivery) const {
+  std::string out;
+  const acl::ServerFacts* server = delivery.evaluation.server;
+  const std::string domain = server == nullptr ? "localhost" : server->qualify_domain;
+  add_field("From", answer.from.empty() ? "<" + std::string(delivery.address) + ">" : answer.from,
+            out);
+  add_field("Reply-To", answer.reply_to, out);
+  add_field("To", answer.to, out);
+  add_field("Cc", answer.cc, out);
+  add_field("Subject", answer.subject, out);
+  const std::string id = message_id_of(delivery.content.header_section());
+  add_field("In-Reply-To", id, out);
+  add_field("References", id, out);
+  add_field("Auto-Submitted", "auto-replied", out);
+  out += "Date: " + format_rfc5322_time(delivery.now, delivery.evaluation.utc) + "\r\n";
+  if (!answer.headers.empty()) add_with_crlf(answer.headers, out);
+  return out;
+}
+
+bool AutoreplyTransport::may_answer(const Answer& answer, std::vector<std::string>& recipients,
+                                    WallTime now) const {
+  if (answer.once.empty()) return true;
+  Result<std::unique_ptr<hints::LmdbDatabase>> database = hints::LmdbDatabase::open(answer.once);
+  // Who cannot remember answers, as Exim does.
+  if (!database) return true;
+  const Result<Seconds> repeat = config::parse_time(trim(answer.once_repeat));
+  std::erase_if(recipients, [&](const std::string& recipient) {
+    Remember remember(now, repeat.value_or(Seconds{0}));
+    const Result<void> done = (*database)->update(to_lower(recipient), remember);
+    return done && !remember.may_answer;
+  });
+  return !recipients.empty();
+}
+
+Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery delivery) const {
+  auto answering = [&] { return answer(delivery); };
+  Answer what = co_await on_fiber(answering);
+  if (!what.problem.empty()) co_return outcome_of(OutcomeKind::deferred, std::move(what.problem));
+  auto choosing = [&] { return recipients_of(what, delivery.evaluation); };
+  std::vector<std::string> recipients = co_await on_fiber(choosing);
+  if (recipients.empty()) co_return outcome_of(OutcomeKind::delivered, {});
+  if (!may_answer(what, recipients, delivery.now)) co_return outcome_of(OutcomeKind::delivered, {});
+  std::string body;
+  if (!what.text.empty()) add_with_crlf(what.text, body);
+  if (!what.file.empty()) {
+    auto reading = [&] { return read_file(what.file); };
+    auto job = blocking(loop, reading);
+    const Result<std::string> text = co_await job;
+    if (text) {
+      add_with_crlf(*text, body);
+    } else if (!own_.file_optional) {
+      co_return outcome_of(OutcomeKind::deferred, text.error().detail());
+    }
+  }
+  if (own_.return_message) {
+    MailboxTextOptions plain;
+    plain.use_crlf = true;
+    const Result<std::string> text = co_await whole_text(delivery, plain, "", "", "");
+    if (text) body += "\r\n------ This is a copy of your message.\r\n" + *text;
+  }
+  if (delivery.injector == nullptr)
+    co_return outcome_of(OutcomeKind::deferred, "answers cannot be sent from here");
+  std::string headers = header_section(what, delivery);
+  const Result<void> sent = co_await delivery.injector->inject_message(
+      {}, std::move(recipients), std::move(headers), std::move(body), delivery.envelope.message_id);
+  if (!sent) co_return outcome_of(OutcomeKind::deferred, sent.error().to_string());
+  co_return outcome_of(OutcomeKind::delivered, {});
+}
+
+}  // namespace godwit::delivery

@@ -1,0 +1,127 @@
+"""Transports beside smtp and appendfile: pipe, autoreply, queuefile."""
+
+import os
+import pathlib
+
+from harness import Godwit, Sink, wait_for
+
+ROUTERS = """\
+local:
+  driver = accept
+  domains = local.test
+  transport = local
+out:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  transport = remote
+  self = send
+"""
+REMOTE = """\
+remote:
+  driver = smtp
+  port = {sink}
+  allow_localhost
+  hosts_avoid_tls = *
+"""
+SCRIPT = """\
+#!/bin/sh
+echo "$LOCAL_PART|$DOMAIN|$SENDER|$1|$2" >> {log}
+cat >> {log}
+{more}
+"""
+
+
+def with_transport(options, sink=1, **more):
+    return Godwit(sink, routers=ROUTERS, transports=REMOTE + "local:\n" + options, start=False, **more)
+
+
+def script(godwit, more=""):
+    path = godwit.dir / "filter.sh"
+    path.write_text(SCRIPT.format(log=godwit.dir / "got", more=more))
+    path.chmod(0o755)
+    return path
+
+
+def start(godwit, **changes):
+    godwit.write_config(**changes)
+    godwit.start()
+
+
+def test_a_command_gets_the_message():
+    options = "  driver = pipe\n  command = {dir}/filter.sh \"$local_part one\" ${{lc:$domain}}\n  return_path_add\n"
+    with with_transport(options) as godwit:
+        script(godwit)
+        start(godwit)
+        godwit.send(recipients=['"some;one"@local.test'])
+        godwit.wait_log("=> .*some;one.* R=local T=local")
+        got = (godwit.dir / "got").read_text()
+        assert "|local.test|a@test.example|" in got and got.count("some;one") == 3 and "\nFrom a@test.example " in got, got
+        assert "\nReturn-path: <a@test.example>\n" in got and got.endswith("\nbody\n\n"), got
+
+
+def test_exit_statuses_decide():
+    options = "  driver = pipe\n  command = {dir}/filter.sh\n  log_fail_output\n  return_fail_output\n"
+    with Sink() as sink, with_transport(options, sink.port) as godwit:
+        path = script(godwit, "exit 75")
+        start(godwit)
+        godwit.send(recipients=["b@local.test"])
+        godwit.wait_log(r"== b@local.test R=local T=local defer \(0\): Child process of local transport returned 75")
+        path.write_text("#!/bin/sh\necho no such mailbox here\nexit 67\n")
+        godwit.send(recipients=["c@local.test"])
+        godwit.wait_log(r"\*\* c@local.test .* returned 67 .*output: no such mailbox here")
+        report = sink.wait(1)[0]
+        assert report["sender"] == "" and b"no such mailbox here" in report["data"], report
+
+
+def test_a_command_that_runs_for_too_long_is_killed():
+    options = "  driver = pipe\n  command = {dir}/filter.sh\n  timeout = 1s\n  timeout_defer\n"
+    with with_transport(options) as godwit:
+        script(godwit, "sleep 60")
+        start(godwit)
+        godwit.send(recipients=["b@local.test"])
+        godwit.wait_log("== b@local.test .*pipe delivery process timed out")
+
+
+def test_an_answer_is_sent_once():
+    options = """\
+  driver = autoreply
+  from = Away <away@local.test>
+  subject = Re: ${{sg{{$h_subject:}}{{\\\\n}}{{ }}}}
+  text = I am not here.\\n
+  once = {dir}/once
+  never_mail = *@never.test
+"""
+    with Sink() as sink, with_transport(options.replace("${{sg{{$h_subject:}}{{\\\\n}}{{ }}}}", "Re: your mail"), sink.port) as godwit:
+        start(godwit)
+        for sender in ("a@test.example", "a@test.example", "b@never.test"):
+            godwit.send(sender=sender, recipients=["me@local.test"], text="Message-ID: <x@y>\r\nSubject: hi\r\n\r\nbody\r\n")
+        answer = sink.wait(1)[0]
+        assert answer["sender"] == "" and answer["recipients"] == ["a@test.example"], answer
+        for line in (b"From: Away <away@local.test>\r\n", b"To: a@test.example\r\n", b"In-Reply-To: <x@y>\r\n",
+                     b"Auto-Submitted: auto-replied\r\n", b"\r\n\r\nI am not here.\r\n"):
+            assert line in answer["data"], (line, answer["data"])
+        wait_for(lambda: godwit.log().count("Completed") == 4)
+        assert len(sink.messages) == 1
+
+
+def test_a_pair_of_spool_files():
+    options = "  driver = queuefile\n  directory = {dir}/pairs\n"
+    with with_transport(options, main="message_id_form = short") as godwit:
+        pairs = pathlib.Path(godwit.dir / "pairs")
+        os.mkdir(pairs)
+        start(godwit)
+        message_id = godwit.send(recipients=["b@local.test", "c@local.test"])
+        godwit.wait_log(f"{message_id} Completed")
+        assert sorted(p.name for p in pairs.iterdir()) == [f"{message_id}-D", f"{message_id}-H"]
+        assert (pairs / f"{message_id}-D").read_text() == f"{message_id}-D\nbody\n"
+        header = (pairs / f"{message_id}-H").read_text()
+        assert header.startswith(f"{message_id}-H\n") and "\n2\nb@local.test\nc@local.test\n" in header, header
+        assert godwit.log().count("R=local T=local") == 2, godwit.log()
+
+
+def test_a_directory_that_is_not_there_defers():
+    options = "  driver = queuefile\n  directory = {dir}/none\n"
+    with with_transport(options) as godwit:
+        start(godwit)
+        godwit.send(recipients=["b@local.test"])
+        godwit.wait_log(r"== b@local.test R=local T=local defer \(2\): No such file or directory: local transport accessing directory: .*/none failed with error: No such file or directory")
