@@ -70,8 +70,8 @@ struct Transaction {
   bool use_bdat = false;  // where the server offers CHUNKING
   // Ask for the recipients only: no DATA follows, and who was accepted is `delivered`.
   bool is_probe = false;
-  std::string envid;      // xtext, as received
-  std::string auth;       // MAIL AUTH=, decoded; empty: none
+  std::string envid;  // xtext, as received
+  std::string auth;   // MAIL AUTH=, decoded; empty: none
 };
 
 enum class ClientEventKind : uint8_t {
