@@ -71,6 +71,7 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
   } else {
     const bool is_failure = route.verdict == delivery::VerifyVerdict::failed;
     answer = not_routed(is_failure ? Verdict::failed : Verdict::deferred, route.text);
+    if (!is_failure && !route.text_is_for_client) answer.user_message.clear();
   }
   answer.address_data = route.properties.address_data;
   return answer;

@@ -200,7 +200,7 @@ class CalloutRun {
                              (question_.is_sender ? "sender" : "recipient") + " verify callout";
     Answer out;
     out.is_callout = true;
-    out.user_message = dull;
+    if (callouts_.config_->options().smtp_return_error_details) out.user_message = dull;
     const bool single = question_.hosts.hosts.size() <= 1;
     out.log_message = single && !last.empty() ? dull + ": " + last : dull;
     return out;

@@ -128,7 +128,7 @@ Task<void> SmtpSession::on_rcpt() {
   ++message_.rcpt_count;
   const bool discard_before = discard_message_;
   const bool accepted =
-      co_await judge(acl::AclWhere::rcpt, smtp::named_reply(ReplyId::rcpt_ok), recipient.address);
+      co_await judge(acl::AclWhere::rcpt, smtp::named_reply(ReplyId::rcpt_ok), rcpt.path.address);
   address_ = acl::AddressFacts();
   if (!accepted) {
     ++message_.rcpt_fail_count;

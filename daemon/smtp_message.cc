@@ -31,6 +31,7 @@ void SmtpSession::forget_transaction() {
   evaluation_.findings.message_rates.clear();
   evaluation_.findings.verified_senders.clear();
   sender_failure_told_ = false;
+  warnings_.clear();
   asks_.forget();
   header_edits_.clear();
   const bool no_pipelining = controls_.no_pipelining;

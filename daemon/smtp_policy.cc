@@ -47,6 +47,18 @@ std::string rejected_what(AclWhere where, std::string_view subject) {
   }
 }
 
+// Bits of acl::LogTarget as files.
+LogFiles files_of(uint8_t targets) noexcept {
+  const auto has = [targets](acl::LogTarget target) {
+    return (targets & static_cast<uint8_t>(target)) != 0;
+  };
+  unsigned files = 0;
+  if (has(acl::LogTarget::main)) files |= static_cast<unsigned>(LogFiles::main);
+  if (has(acl::LogTarget::reject)) files |= static_cast<unsigned>(LogFiles::reject);
+  if (has(acl::LogTarget::panic)) files |= static_cast<unsigned>(LogFiles::panic);
+  return static_cast<LogFiles>(files);
+}
+
 }  // namespace
 
 bool SmtpSession::selects(config::LogSelector selector) const noexcept {
@@ -210,12 +222,10 @@ void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
   for (const acl::LogWrite& write : notes) {
     if (write.selector && !selects(*write.selector)) continue;
     const std::string text = (write.with_host ? host_text() + " " : "") + write.text;
-    const auto wants = [&](acl::LogTarget target) {
-      return (write.targets & static_cast<uint8_t>(target)) != 0;
-    };
-    if (wants(acl::LogTarget::main)) log(LogEvent::note, text);
-    if (wants(acl::LogTarget::reject)) log(LogEvent::note, text, LogFiles::reject);
-    if (wants(acl::LogTarget::panic)) log(LogEvent::note, text, LogFiles::panic);
+    // What a `warn` says is logged once a message.
+    const bool is_warning = write.with_host && write.text.starts_with("Warning: ");
+    if (is_warning && !warnings_.insert(text).second) continue;
+    log(LogEvent::note, text, files_of(write.targets));
   }
 }
 
@@ -256,14 +266,8 @@ void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
   text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
   text += rejected_what(where, subject);
   if (!outcome.log_message.empty()) text += ": " + outcome.log_message;
-  const auto wants = [&](acl::LogTarget target) {
-    return (outcome.log_reject_targets & static_cast<uint8_t>(target)) != 0;
-  };
-  unsigned files = 0;
-  if (wants(acl::LogTarget::main)) files |= static_cast<unsigned>(LogFiles::main);
-  if (wants(acl::LogTarget::reject)) files |= static_cast<unsigned>(LogFiles::reject);
-  if (wants(acl::LogTarget::panic)) files |= static_cast<unsigned>(LogFiles::panic);
-  if (files != 0) log(LogEvent::rejected, text, static_cast<LogFiles>(files));
+  if (outcome.log_reject_targets != 0)
+    log(LogEvent::rejected, text, files_of(outcome.log_reject_targets));
 }
 
 }  // namespace godwit::daemon

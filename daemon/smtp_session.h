@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -181,6 +182,7 @@ class SmtpSession {
   bool had_errors_ = false;
   bool discard_message_ = false;
   bool counted_ = false;
+  std::set<std::string> warnings_;  // of `warn`, for this message
   bool sender_failure_told_ = false;
   bool client_name_logged_ = false;
   bool tls_on_connect_ = false;

@@ -336,7 +336,8 @@ Answer verify_recipient(AclRun& run, const Verification& asked) {
   context.findings.recipient_verify_failure = found.failure_kind;
   context.findings.address_data = found.address_data;
   if (found.ok) return Answer::yes;
-  if (found.deferred) return run.defer(found.log_message);
+  // What a deferral says is for the client only where a router means it so.
+  if (found.deferred) return run.defer(found.user_message, found.log_message);
   return run.fail(found.user_message.empty() ? found.log_message : found.user_message,
                   found.log_message);
 }

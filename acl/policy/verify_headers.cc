@@ -9,6 +9,8 @@
 namespace godwit::acl {
 namespace {
 
+constexpr size_t kShownBytesMax = 1024;  // of a bad address in a log line
+
 struct AddressField {
   std::string_view name;
   bool is_recipient;
@@ -111,7 +113,8 @@ std::optional<std::string> bad_header_syntax(std::string_view headers, Unqualifi
       }
       if (problem.empty()) continue;
       return problem + ": failing address in \"" + std::string(line.name) + ":\" header " +
-             (item == items.back() ? "is: " : "begins: ") + std::string(item);
+             (item.size() <= kShownBytesMax ? "is: " : "begins: ") +
+             std::string(item.substr(0, kShownBytesMax));
     }
   }
   return std::nullopt;

@@ -169,7 +169,7 @@ TEST_F(AskingAcl, VerifiesAddresses) {
   EXPECT_EQ(run("require verify = sender\naccept\n"), "accept");
   EXPECT_EQ(run("require verify = recipient\naccept\n"), "deny: Unknown user | no such user");
   EXPECT_EQ(verifier_.asked.back(), "R rcpt@mx.test");
-  EXPECT_EQ(run("require verify = recipient\n message = gone\naccept\n"),
+  EXPECT_EQ(run("require message = gone\n verify = recipient\naccept\n"),
             "deny: gone | no such user");
   facts_.address.local_part = "good";
   EXPECT_EQ(run("accept verify = recipient/callout=random\n"), "accept");
