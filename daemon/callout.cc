@@ -16,7 +16,7 @@ using Answer = acl::AddressVerifier::Answer;
 using Verdict = acl::AddressVerifier::Verdict;
 
 constexpr Seconds kQuitTimeout{1};
-constexpr std::string_view kReused = "(result of an earlier callout reused).";
+constexpr std::string_view kReused = "Previous (cached) callout verification failure";
 
 // What is known of an address or of something that a domain does.
 enum class Known : char { nothing = '-', accepts = 'a', rejects = 'r' };
@@ -125,7 +125,7 @@ class CalloutRun {
     return out;
   }
   static Answer reused(std::string_view kind) {
-    return failed(kind, std::string(kReused), "cached " + std::string(kind) + " callout failure");
+    return failed(kind, std::string(kReused), std::string(kReused));
   }
 
   // --- The cache
@@ -187,6 +187,7 @@ class CalloutRun {
       for (const IpAddress& address : host.addresses) {
         const bool is_late = callouts_.loop_.clock().now() - begin >= Millis(wait);
         if (callouts_.closed_ || is_late || tried++ >= kCalloutHostsMax) return deferred(last);
+        host_ = host.name + " [" + address.to_string() + "]";
         const uint16_t port = host.port != 0 ? host.port : question_.transport.default_port();
         if (std::optional<Answer> answer = wait_for(ask_host({address, port}, last)))
           return std::move(*answer);
@@ -200,7 +201,7 @@ class CalloutRun {
                              (question_.is_sender ? "sender" : "recipient") + " verify callout";
     Answer out;
     out.is_callout = true;
-    if (callouts_.config_->options().smtp_return_error_details) out.user_message = dull;
+    out.user_message = dull;
     const bool single = question_.hosts.hosts.size() <= 1;
     out.log_message = single && !last.empty() ? dull + ": " + last : dull;
     return out;
@@ -213,7 +214,7 @@ class CalloutRun {
     options.timeout = Millis(options_.connect.value_or(options_.timeout));
     Result<std::unique_ptr<UvStream>> connected = co_await connect(callouts_.loop_, options);
     if (!connected) {
-      problem = "[" + to.address.to_string() + "] " + connected.error().to_string();
+      problem = host_ + " : " + connected.error().to_string();
       co_return std::nullopt;
     }
     stream_ = std::move(*connected);
@@ -308,8 +309,9 @@ class CalloutRun {
     co_return out;
   }
 
-  static std::string response(const std::string& command, const std::string& text) {
-    return "response to \"" + command + "\" was: " + on_one_line(text);
+  std::string response(const std::string& command, const std::string& text) const {
+    return host_ + " : SMTP error from remote mail server after " + command + ": " +
+           on_one_line(text);
   }
 
   Answer refused(std::string_view kind, const Endpoint& to, const std::string& command,
@@ -359,6 +361,7 @@ class CalloutRun {
   std::string address_key_;
   std::string domain_key_;
   std::string helo_;
+  std::string host_;  // under way: "name [address]"
   std::string random_;
   CacheRecord domain_record_;
   std::unique_ptr<UvStream> stream_;
@@ -370,6 +373,11 @@ Answer Callouts::ask(const CalloutQuestion& question, acl::EvalContext& context)
     Answer out;
     out.is_callout = true;
     out.log_message = "a callout is not possible here";
+    return out;
+  }
+  if (omitted_) {
+    Answer out;
+    out.verdict = Verdict::ok;
     return out;
   }
   return CalloutRun(*this, question, context).run();

@@ -95,6 +95,7 @@ constexpr std::array kRows{
     OptionRow{"-Mvc",    Shape::alone,      act<MessageAction::view_copy>,                                                            "show a whole message"},
     OptionRow{"-bs",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::smtp); },                        "SMTP on standard input and output"},
     OptionRow{"-bS",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::batch_smtp); },                  "batched SMTP on standard input"},
+    OptionRow{"-bhc",    Shape::with_value, [](CommandLine& l, std::string_view v) { set_mode(l, Mode::test_session); l.test_host = v; l.test_callouts = true; }, "as -bh, with callouts"},
     OptionRow{"-bh",     Shape::with_value, [](CommandLine& l, std::string_view v) { set_mode(l, Mode::test_session); l.test_host = v; }, "an SMTP session on standard input as if from that host; shows ACLs as they run, keeps nothing"},
     OptionRow{"-bm",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::submit); },                      "a message on standard input (the default)"},
     OptionRow{"-t",      Shape::alone,      [](CommandLine& l, std::string_view) { l.recipients_from_headers = true; },               "recipients are in To:, Cc: and Bcc:"},

@@ -63,6 +63,7 @@ struct CommandLine {
   std::string worker;          // --worker=...
   std::string announcement;    // --announce=...
   std::string test_host;       // -bh
+  bool test_callouts = false;  // -bhc
 
   MessageAction action = MessageAction::none;
   // -q

@@ -29,6 +29,7 @@ class EvaluatorServices {
   void open_hints(Log& log);
   // Without answers that are kept: whoever works on a message has MessageServices.
   const acl::Services& get() const noexcept { return services_; }
+  Callouts& callouts() noexcept { return verifier_.callouts(); }
   Names& names() noexcept { return names_; }
   acl::LookupSet& lookups() noexcept { return lookups_; }
   // Ends questions under way.

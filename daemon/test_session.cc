@@ -99,6 +99,7 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
                                  *counts,
                                  shard.evaluators().get(),
                                  shard.tls_contexts()};
+  if (!line.test_callouts) shard.evaluators().callouts().omit();
   Inbound inbound(test_config, services);
   SessionOrigin origin;
   origin.peer = peer;

@@ -257,12 +257,10 @@ class ItemCompiler {
       if (!looks_like_lookup(text.substr(2))) return wrong("a lookup is expected after \"@@\"");
       return lookup(text.substr(2), ListKind::domain, test_local_part_lookup);
     }
-    const size_t at = text.rfind('@');
-    // The '@' of "lsearch*@;" or of a domain list's special items is not the one between the parts.
-    const size_t split = at != std::string_view::npos && at > 0 && text[at - 1] == '*' &&
-                                 text.substr(at + 1).starts_with(';')
-                             ? text.rfind('@', at - 1)
-                             : at;
+    // The '@' between the parts; that of "lsearch*@;" and those of a file are not.
+    std::string_view head = text.substr(0, text.find(';'));
+    if (head.size() < text.size() && head.ends_with("*@")) head.remove_suffix(2);
+    const size_t split = head.rfind('@');
     const std::string_view local =
         split == std::string_view::npos ? std::string_view("*") : text.substr(0, split);
     const std::string_view domain_text =

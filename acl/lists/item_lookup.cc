@@ -168,10 +168,12 @@ bool looks_like_lookup(std::string_view text) noexcept {
   if (end == std::string_view::npos || end == 0) return false;
   std::string_view type = text.substr(0, end);
   type = type.substr(0, type.find(','));
+  // "*@" ends a type; another '@' is that of an address.
+  if (type.ends_with("*@")) type.remove_suffix(1);
   return !trim(type).empty() && is_alpha(trim(type).front()) &&
          std::all_of(type.begin(), type.end(), [](char c) {
-           return is_alnum(c) || c == '-' || c == '*' || c == '@' || c == '_' || c == '.' ||
-                  c == '(' || c == ')' || is_space(c);
+           return is_alnum(c) || c == '-' || c == '*' || c == '_' || c == '.' || c == '(' ||
+                  c == ')' || is_space(c);
          });
 }
 

@@ -321,8 +321,9 @@ Answer verify_sender(AclRun& run, const Verification& asked) {
                                                  found.user_message, found.failure_kind};
   }
   if (!found.deferred) return run.fail("Sender verify failed");
-  return run.defer(found.is_callout ? "Could not complete sender verify callout"
-                                    : "Could not complete sender verify");
+  constexpr std::string_view kCallout = "Could not complete sender verify callout";
+  if (found.is_callout) return run.defer(std::string(kCallout), std::string(kCallout));
+  return run.defer("Could not complete sender verify");
 }
 
 Answer verify_recipient(AclRun& run, const Verification& asked) {

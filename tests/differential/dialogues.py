@@ -4,6 +4,7 @@ A case of dialogues/*.txt:
 
     === name
     host 192.0.2.1              the client; this one where there is no such line
+    how -bhc                    with callouts, to a host that knows good...@r.test and slow...@r.test
     main option = value         a line of the main section
     acl rcpt                    indented lines follow: the ACL of acl_smtp_rcpt
       deny domains = a.b
@@ -14,7 +15,9 @@ Compared are the replies, the log lines and which statements succeeded and faile
 
 import os
 import re
+import socket
 import subprocess
+import threading
 
 EXTENSION = (r"250[ -](SIZE|PIPELINING|PIPECONNECT|CHUNKING|HELP|LIMITS|PRDR|8BITMIME|DSN|SMTPUTF8|VRFY|EXPN|ETRN"
              r"|STARTTLS|ENHANCED)")
@@ -23,9 +26,41 @@ WORDS = {"rcpt": "rcpt", "mail": "mail", "data": "data", "connect": "connect", "
          "quit": "quit", "vrfy": "vrfy", "expn": "expn", "etrn": "etrn", "notquit": "notquit"}
 
 
+class CalledHost:
+    """Answers callouts: good... exists, slow... is told later, no... refuses bounces as senders, others do not exist."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            connection, _ = self._listener.accept()
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    @staticmethod
+    def _talk(connection):
+        with connection, connection.makefile("rwb") as stream:
+            def say(text):
+                stream.write(text.encode() + b"\r\n")
+                stream.flush()
+
+            say("220 called.test ESMTP")
+            for line in stream:
+                command = line.decode().strip()
+                who = command[command.find("<") + 1:command.find(">")]
+                if command.upper().startswith("RCPT"):
+                    say("250 ok" if who.startswith("good") else "450 try later" if who.startswith("slow")
+                        else f"550 5.1.1 <{who}> does not exist")
+                else:
+                    say("221 bye" if command.upper() == "QUIT" else "250 ok")
+
+
 class Case:
     def __init__(self, name):
         self.name, self.host, self.main, self.acls, self.said, self.reason = name, "192.0.2.1", [], {}, [], None
+        self.how = "-bh"
 
     def configuration(self, base):
         heads = [f"acl_smtp_{WORDS[name]} = acl_{name}" for name in self.acls if name in WORDS]
@@ -50,6 +85,8 @@ def read_cases(path):
             acl = case.acls.setdefault(rest, [])
         elif word == "host":
             case.host = rest
+        elif word == "how":
+            case.how = rest
         elif word == "main":
             case.main.append(rest)
         elif word == ">":
@@ -90,7 +127,7 @@ def decisions(output):
 def say(command, case, cwd):
     said = case.said or DEFAULT
     text = "".join(line + "\r\n" for line in said)
-    done = subprocess.run([*command, "-bh", case.host], input=text.encode(), capture_output=True, cwd=cwd, timeout=60,
+    done = subprocess.run([*command, case.how, case.host], input=text.encode(), capture_output=True, cwd=cwd, timeout=60,
                           check=False, env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
     return done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
 

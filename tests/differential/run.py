@@ -112,6 +112,7 @@ class Runner:
         (self.dir / "dir" / "file").write_text("")
         for name, content in FILES.items():
             (self.dir / name).write_text(content)
+        self.called = dialogues.CalledHost()
         for name in ("spool", "log"):
             (self.dir / name).mkdir()
             (self.dir / name).chmod(0o777)
@@ -133,7 +134,7 @@ class Runner:
     def compare_dialogue(self, case):
         name = re.sub(r"\W+", "-", case.name)
         path = self.dir / f"{name}.conf"
-        base = (HERE / "dialogues.conf").read_text()
+        base = (HERE / "dialogues.conf").read_text().replace("PORT", str(self.called.port))
         path.write_text(case.configuration(base).replace("DIR", str(self.dir)))
         exim = ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bench/compare/enter-peer", "run",
                 str(peers.PACKAGES), str(self.dir), "/usr/sbin/exim4", "-C", str(path)]

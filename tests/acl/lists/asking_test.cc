@@ -122,7 +122,7 @@ TEST_F(AskingLists, LookUpKeysAndQueries) {
       {L, "Joe", "+caseful : lsearch;/f", "n"},
       {A, "Joe@A.b", "lsearch*@;/f", "ywhole"},
       {A, "x@a.b", "*@lsearch;/f", "y*@data"},
-      {A, "x@a.b", "x@lsearch*@;/f", "yx@data"},
+      {A, "x@a.b", "x@lsearch;/f", "yx@data"},
       {A, "joe@a.b", "@@lsearch;/l", "y^j"},
       {A, "bob@a.b", "@@lsearch;/l", "n"},
       {A, "sam@a.b", "@@lsearch;/l", "ysam"},

@@ -161,8 +161,9 @@ TEST_F(AskingAcl, VerifiesAddresses) {
             "accept: data of good@x.test | data of good@x.test");
   facts_.message.sender_address = "slow@x.test";
   EXPECT_EQ(run("require verify = sender\naccept\n"), "defer:  | Could not complete sender verify");
-  EXPECT_EQ(run("require verify = sender/callout\naccept\n"),
-            "defer:  | Could not complete sender verify callout");
+  EXPECT_EQ(
+      run("require verify = sender/callout\naccept\n"),
+      "defer: Could not complete sender verify callout | Could not complete sender verify callout");
   EXPECT_EQ(run("require verify = sender/defer_ok\naccept\n"), "accept");
   EXPECT_EQ(run("require verify = sender/callout=5s,defer_ok\naccept\n"), "accept");
   facts_.message.sender_address = "";
