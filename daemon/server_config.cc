@@ -188,6 +188,8 @@ void set_facts(ServerConfig& config, const LoadOptions& load) {
   facts.caller_gid = facts.gid;
   facts.strict_acl_vars = options.strict_acl_vars;
   facts.check_rfc2047_length = options.check_rfc2047_length;
+  facts.return_error_details = options.smtp_return_error_details;
+  facts.host_lookup_order = options.host_lookup_order;
   facts.headers_charset = options.headers_charset;
   facts.bounce_return_size_limit = options.bounce_return_size_limit;
   std::error_code ignored;

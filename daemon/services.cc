@@ -23,6 +23,7 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
     : config_(std::move(config)),
       names_(loop, *config_),
       lookups_(loop, lookup_options(config_->options(), names_.resolver())),
+      verifier_(loop, config_, names_.hosts()),
       rates_(std::make_unique<hints::MemoryDatabase>()),
       seen_(std::make_unique<hints::MemoryDatabase>()) {
   services_.loop = &loop;
@@ -31,6 +32,8 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
   services_.acls = &config_->policy->acls();
   services_.rates = rates_.get();
   services_.seen = seen_.get();
+  services_.verifier = &verifier_;
+  services_.hosts_file = &names_.hosts().hosts_file();
   names_.provide(services_);
 }
 
@@ -39,9 +42,11 @@ void EvaluatorServices::open_hints(Log& log) {
   seen_ = daemon::open_hints(config_->spool_directory, "seen", log);
   services_.rates = rates_.get();
   services_.seen = seen_.get();
+  verifier_.callouts().keep_in(daemon::open_hints(config_->spool_directory, "callout", log));
 }
 
 Task<void> EvaluatorServices::close() {
+  verifier_.callouts().close();
   co_await lookups_.close();
   co_await names_.close();
 }

@@ -8,6 +8,7 @@
 #include "core/hints/database.h"
 #include "core/io/loop.h"
 #include "core/log/log.h"
+#include "daemon/address_verifier.h"
 #include "daemon/resolver_setup.h"
 #include "daemon/server_config.h"
 
@@ -37,6 +38,7 @@ class EvaluatorServices {
   std::shared_ptr<const ServerConfig> config_;
   Names names_;
   acl::LookupSet lookups_;
+  RoutedAddresses verifier_;
   std::unique_ptr<hints::Database> rates_;
   std::unique_ptr<hints::Database> seen_;
   acl::Services services_;

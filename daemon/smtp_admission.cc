@@ -30,6 +30,9 @@ Task<void> SmtpSession::refuse_connection(smtp::ReplyView reply, std::string_vie
 SmtpSession::Admission SmtpSession::admission() {
   const Inbound::Expressions& expressions = inbound_.expressions();
   Admission out;
+  connection_.unqualified_sender = matches(expressions.unqualified_sender_hosts);
+  connection_.unqualified_recipient = matches(expressions.unqualified_recipient_hosts);
+  if (matches(&inbound_.config().policy->list("host_lookup"))) client_.find_name(context());
   out.is_reserved =
       inbound_.options().smtp_accept_reserve > 0 && matches(expressions.reserve_hosts);
   out.host_limit = number_of(expressions.max_per_host);
@@ -51,6 +54,7 @@ Task<bool> SmtpSession::admit() {
   connection_.connections_at_start = total;
   auto ask_lists = [this] { return admission(); };
   const Admission client = co_await on_fiber(ask_lists);
+  log_client_name();
   const int64_t limit =
       options.smtp_accept_max - (client.is_reserved ? 0 : options.smtp_accept_reserve);
   std::string text;

@@ -13,6 +13,16 @@ Task<void> SmtpSession::on_helo(std::string_view name) {
   helo_name_ = name;
   connection_.sender_helo_name = helo_name_;
   connection_.received_protocol = protocol_name();
+  client_.forget_helo();
+  auto check_helo = [this] { return verify_helo(); };
+  if (origin_.peer && !co_await on_fiber(check_helo)) {
+    const std::string verb(smtp::verb_row(engine_.verb()).name);
+    engine_.reply({550, "5.7.1", verb + " argument does not match calling host"});
+    log(LogEvent::rejected, host_text() + " rejected \"" + verb + " " + helo_name_ + "\"",
+        LogFiles::main_and_reject);
+    co_return;
+  }
+  log_client_name();
   Judgement judgement = co_await ask(acl::AclWhere::helo, helo_name_);
   if (judgement.verdict != acl::AclVerdict::accept) {
     if (judgement.drop) {
@@ -29,11 +39,23 @@ Task<void> SmtpSession::on_helo(std::string_view name) {
   engine_.set_offer(offered);
   std::string greeting = inbound_.config().facts.smtp_active_hostname + " Hello ";
   if (origin_.peer) {
-    greeting += helo_name_ + " [" + origin_.peer->address.to_string() + "]";
+    greeting += connection_.sender_host_name.empty() ? helo_name_ : connection_.sender_host_name;
+    greeting += " [" + origin_.peer->address.to_string() + "]";
   } else {
     greeting += origin_.login + " at " + helo_name_;
   }
   engine_.accept_helo(greeting);
+}
+
+// helo_lookup_domains, helo_verify_hosts and helo_try_verify_hosts. False: the client must go.
+bool SmtpSession::verify_helo() {
+  const acl::CompiledPolicy& policy = *inbound_.config().policy;
+  const acl::ListSubject name{helo_name_, std::nullopt, {}};
+  const auto looks = policy.list("helo_lookup_domains").match(name, context());
+  if (looks.match == acl::Match::yes) client_.find_name(context());
+  const bool must = matches(&policy.list("helo_verify_hosts"));
+  if (!must && !matches(&policy.list("helo_try_verify_hosts"))) return true;
+  return client_.verify_helo(context()) || !must;
 }
 
 // The address with a domain: the client's, or `domain` for an unqualified one.

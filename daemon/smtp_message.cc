@@ -29,6 +29,8 @@ void SmtpSession::forget_transaction() {
   message_ = acl::MessageFacts();
   message_variables_.clear();
   evaluation_.findings.message_rates.clear();
+  evaluation_.findings.verified_senders.clear();
+  sender_failure_told_ = false;
   asks_.forget();
   header_edits_.clear();
   const bool no_pipelining = controls_.no_pipelining;

@@ -98,11 +98,13 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   acl::AclOutcome outcome = co_await on_fiber(evaluate);
   judgement.verdict = outcome.verdict;
   judgement.message = outcome.user_message;
+  log_client_name();
   const Millis delay = outcome.effects.delay;
   write_notes(outcome.effects.log_writes);
   // What an ACL for the end of a session says changes nothing.
   const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
   if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
+    const std::string sender_failure = tell_sender_failure(outcome);
     log_rejection(where, outcome, subject);
     judgement.drop = outcome.verdict == AclVerdict::drop;
     const bool defers = outcome.verdict == AclVerdict::defer;
@@ -112,8 +114,8 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
         outcome.reply_code != 0 ? static_cast<uint16_t>(outcome.reply_code) : usual.code;
     judgement.reply.enhanced =
         outcome.enhanced_status.empty() ? std::string(usual.enhanced) : outcome.enhanced_status;
-    judgement.reply.text =
-        outcome.user_message.empty() ? std::string(usual.text) : outcome.user_message;
+    judgement.reply.text = sender_failure + (outcome.user_message.empty() ? std::string(usual.text)
+                                                                          : outcome.user_message);
   } else if (outcome.reply_code != 0) {
     judgement.reply.code = static_cast<uint16_t>(outcome.reply_code);
   }
@@ -153,8 +155,51 @@ Task<bool> SmtpSession::judge(AclWhere where, smtp::ReplyView accepted, std::str
   co_return false;
 }
 
+// A client without a name is logged once, whatever asked for it.
+void SmtpSession::log_client_name() {
+  if (client_name_logged_ || !connection_.host_lookup_failed) return;
+  client_name_logged_ = true;
+  if (selects(config::LogSelector::host_lookup_failed))
+    log(LogEvent::connection,
+        "no host name found for IP address " + origin_.peer->address.to_string());
+}
+
+// Why the sender could not be verified is logged, and told in lines before the reply proper, the
+// first time in a message.
+std::string SmtpSession::tell_sender_failure(const acl::AclOutcome& outcome) {
+  if (!outcome.sender_failure || sender_failure_told_) return {};
+  sender_failure_told_ = true;
+  const acl::SenderFailure& failure = *outcome.sender_failure;
+  const bool is_failure = outcome.verdict != AclVerdict::defer;
+  if (!is_failure || selects(config::LogSelector::sender_verify_fail)) {
+    std::string text = host_text() + " sender verify " + (failure.deferred ? "defer" : "fail") +
+                       " for <" + failure.address + ">";
+    if (!failure.log_message.empty()) text += ": " + failure.log_message;
+    log(LogEvent::rejected, text, LogFiles::main_and_reject);
+  }
+  if (!is_failure || failure.user_message.empty()) return {};
+  if (failure.failure_kind == "postmaster") {
+    return "Postmaster verification failed while checking <" + failure.address + ">\n" +
+           failure.user_message +
+           "\nSeveral RFCs state that you are required to have a postmaster\n"
+           "mailbox for each mail domain. This host does not accept mail\n"
+           "from domains whose servers reject the postmaster address.\n";
+  }
+  if (failure.failure_kind == "mail") {
+    return "Callback setup failed while verifying <" + failure.address + ">\n" +
+           failure.user_message +
+           "\nThe initial connection, or a HELO or MAIL FROM:<> command was\n"
+           "rejected. Refusing MAIL FROM:<> does not help fight spam, disregards\n"
+           "RFC requirements, and stops you from receiving standard bounce\n"
+           "messages. This host does not accept mail from domains whose servers\n"
+           "refuse bounces.\n";
+  }
+  return "Verification failed for <" + failure.address + ">\n" + failure.user_message + "\n";
+}
+
 void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
   for (const acl::LogWrite& write : notes) {
+    if (write.selector && !selects(*write.selector)) continue;
     const std::string text = (write.with_host ? host_text() + " " : "") + write.text;
     const auto wants = [&](acl::LogTarget target) {
       return (write.targets & static_cast<uint8_t>(target)) != 0;

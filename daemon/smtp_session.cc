@@ -32,6 +32,7 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
   evaluation_.trace = origin_.trace;
   evaluation_.server = &inbound_.config().facts;
   evaluation_.connection = &connection_;
+  evaluation_.client = &client_;
   evaluation_.message = &message_;
   evaluation_.address = &address_;
   evaluation_.connection_variables = &connection_variables_;

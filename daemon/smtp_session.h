@@ -3,6 +3,7 @@
 // 250 after the end of data is said when, and only when, the message is on disk.
 #pragma once
 
+#include "acl/expand/client.h"
 #include "acl/policy/acl.h"
 #include "daemon/header_edits.h"
 #include "daemon/inbound.h"
@@ -131,6 +132,9 @@ class SmtpSession {
   void write_notes(const std::vector<acl::LogWrite>& notes);
   void apply(acl::AclEffects&& effects);
   acl::EvalContext& context();
+  void log_client_name();
+  std::string tell_sender_failure(const acl::AclOutcome& outcome);
+  bool verify_helo();
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
   // --- Words
@@ -148,6 +152,7 @@ class SmtpSession {
   std::string input_;  // what the engine works on; stays while something is awaited
   MessageServices asks_;
   acl::ConnectionFacts connection_;
+  acl::ClientIdentity client_{connection_};
   acl::MessageFacts message_;
   acl::AddressFacts address_;
   acl::AclVariables connection_variables_;
@@ -176,6 +181,8 @@ class SmtpSession {
   bool discard_message_ = false;
   bool counted_ = false;
   bool tls_on_connect_ = false;
+  bool sender_failure_told_ = false;
+  bool client_name_logged_ = false;
 };
 
 }  // namespace godwit::daemon

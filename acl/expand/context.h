@@ -43,7 +43,9 @@ struct ServerFacts {
   bool check_rfc2047_length = true;       // encoded words over 75 bytes are left as they are
   std::string headers_charset = "UTF-8";  // what $h_... is converted to
   std::string log_directory;
+  bool return_error_details = false;  // smtp_return_error_details
   std::string localhost_number;
+  std::string host_lookup_order;  // "bydns:byaddr"
   std::string initial_directory;
   int64_t bounce_return_size_limit = 100 * 1024;
   int64_t caller_uid = 0;  // who called the program, or sent a local message
@@ -67,8 +69,16 @@ struct TlsFacts {
 };
 
 struct ConnectionFacts {
-  std::optional<Endpoint> sender_host;  // none: a local message
-  std::string sender_host_name;         // verified reverse name; empty where none is known
+  std::optional<Endpoint> sender_host;           // none: a local message
+  std::string sender_host_name;                  // verified reverse name; empty where none is known
+  std::vector<std::string> sender_host_aliases;  // its other names that lead back
+  bool host_lookup_failed = false;               // asked, and there is none
+  bool host_lookup_deferred = false;             // asked, and could not be answered
+  std::optional<bool> sender_host_dnssec;        // of the look-up; unset: not asked
+  bool unqualified_sender = false;               // the client may leave the domain of senders out
+  bool unqualified_recipient = false;            // and of recipients
+  bool helo_verified = false;
+  bool helo_verify_failed = false;
   std::string sender_helo_name;
   std::string sender_ident;
   std::optional<Endpoint> interface;
@@ -148,9 +158,10 @@ struct AddressFacts {
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
 using AclVariables = std::map<std::string, AclValue, std::less<>>;
 
-struct Services;  // services.h
-class Trace;      // trace.h
-class AclRun;     // acl/policy/run.h
+struct Services;       // services.h
+class Trace;           // trace.h
+class ClientIdentity;  // client.h
+class AclRun;          // acl/policy/run.h
 
 struct EvalContext {
   const Services* services = nullptr;  // null: nothing can be asked
@@ -158,6 +169,7 @@ struct EvalContext {
   AclRun* acl_run = nullptr;           // the ACL under way, for ${acl
   const ServerFacts* server = nullptr;
   const ConnectionFacts* connection = nullptr;
+  ClientIdentity* client = nullptr;  // asks for the client's name when it is wanted
   const MessageFacts* message = nullptr;
   const AddressFacts* address = nullptr;
   const TlsFacts* tls_out = nullptr;  // of the connection that a delivery uses
@@ -187,6 +199,7 @@ struct EvalContext {
   std::string recipient_data;
   std::vector<std::string> headers_added;
   Findings findings;
+  std::string verify_mode;        // $verify_mode: "S" or "R" while an address is verified
   int64_t runrc = 0;              // $runrc
   std::string prvscheck_address;  // $prvscheck_...
   std::string prvscheck_keynum;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 namespace godwit::acl {
 
@@ -19,6 +20,21 @@ struct Findings {
 
   std::string sender_verify_failure;  // qualify, route, mail, recipient, postmaster
   std::string recipient_verify_failure;
+
+  std::string sender_address_data;  // what verification left in $address_data
+  std::string address_data;         // the same of the recipient
+
+  // `verify = sender`: answers of this message by address and options.
+  struct Verified {
+    bool ok = false;
+    bool deferred = false;
+    bool is_callout = false;
+    std::string user_message;
+    std::string log_message;
+    std::string failure_kind;
+    std::string address_data;
+  };
+  std::map<std::string, Verified, std::less<>> verified_senders;
 
   // Rates that were counted for this connection, message and command: another condition with the
   // same key sees them and does not count again.

@@ -30,6 +30,7 @@ struct ListSubject {
   std::string_view text;
   std::optional<IpAddress> address;  // none: no remote host
   std::string_view host_name;        // verified name, where it is known
+  bool is_client = false;            // its name may be asked through EvalContext::client
 };
 
 // Compiled; never changes; shared between workers' snapshots.
@@ -47,6 +48,8 @@ struct ListOptions {
   bool tolerate_unavailable = false;
   // How traces name the list; empty: by its text.
   std::string label = {};
+  // The text came from outside: its items may not name files.
+  bool tainted = false;
 };
 
 class ListCompiler {

@@ -1,4 +1,5 @@
 // Variables of the connection.
+#include "acl/expand/client.h"
 #include "acl/expand/variable_functions.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
@@ -64,6 +65,22 @@ void sender_fullhost(const ConnectionFacts& facts, std::string& out) {
 void sender_host_address(const ConnectionFacts& facts, std::string& out) {
   if (facts.sender_host) out += facts.sender_host->address.to_string();
 }
+// Asks for the name where nothing did before.
+void sender_host_name(const EvalContext& context, std::string& out) {
+  out += client_name(context);
+}
+void host_lookup_failed(const ConnectionFacts& facts, std::string& out) {
+  out += facts.host_lookup_failed ? '1' : '0';
+}
+void host_lookup_deferred(const ConnectionFacts& facts, std::string& out) {
+  out += facts.host_lookup_deferred ? '1' : '0';
+}
+void sender_helo_verified(const ConnectionFacts& facts, std::string& out) {
+  if (facts.helo_verified) out += "yes";
+}
+void sender_host_dnssec(const ConnectionFacts& facts, std::string& out) {
+  if (facts.sender_host_dnssec) out += *facts.sender_host_dnssec ? "yes" : "no";
+}
 void sender_host_port(const ConnectionFacts& facts, std::string& out) {
   append_value(facts.sender_host ? facts.sender_host->port : 0, out);
 }
@@ -115,24 +132,40 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "identity that the authenticator gave", Taint::outside},
     {"authenticated_sender", field<&ConnectionFacts::authenticated_sender>,
      "AUTH parameter of MAIL", Taint::outside},
+    {"dnslist_domain", field<&Findings::dnslist_domain>, "domain of the DNS list that matched"},
+    {"dnslist_matched", field<&Findings::dnslist_matched>, "key that was found in it",
+     Taint::outside},
+    {"dnslist_text", field<&Findings::dnslist_text>, "its TXT record", Taint::outside},
+    {"dnslist_value", field<&Findings::dnslist_value>, "its addresses", Taint::outside},
+    {"host_lookup_deferred", made<&host_lookup_deferred>,
+     "1 where the client's name could not be asked for"},
+    {"host_lookup_failed", made<&host_lookup_failed>, "1 where the client has no verified name"},
     {"interface_address", made<&interface_address>, "local address of the connection"},
     {"interface_port", made<&interface_port>, "local port of the connection"},
     {"received_ip_address", made<&received_ip_address>, "local address of the connection"},
     {"received_port", made<&received_port>, "local port of the connection"},
     {"received_protocol", field<&ConnectionFacts::received_protocol>, "\"esmtps\" and the like"},
+    {"recipient_verify_failure", field<&Findings::recipient_verify_failure>,
+     "what failed of a recipient: qualify, route, mail, recipient, postmaster"},
+    {"sender_address_data", field<&Findings::sender_address_data>,
+     "$address_data of a verified sender", Taint::outside},
     {"sender_fullhost", made<&sender_fullhost>, "name, HELO name and address of the client",
      Taint::outside},
+    {"sender_helo_verified", made<&sender_helo_verified>, "yes where HELO was verified"},
     {"sender_helo_name", field<&ConnectionFacts::sender_helo_name>, "argument of HELO or EHLO",
      Taint::outside},
     {"sender_host_address", made<&sender_host_address>, "address of the client"},
     {"sender_host_authenticated", field<&ConnectionFacts::sender_host_authenticated>,
      "name of the authenticator that succeeded"},
-    {"sender_host_name", field<&ConnectionFacts::sender_host_name>,
-     "verified name of the client, where it was looked up", Taint::outside},
+    {"sender_host_dnssec", made<&sender_host_dnssec>, "yes where the client's name was secure"},
+    {"sender_host_name", sender_host_name,
+     "verified name of the client, asked for where it must be", Taint::outside},
     {"sender_host_port", made<&sender_host_port>, "port of the client"},
     {"sender_ident", field<&ConnectionFacts::sender_ident>,
      "ident of the client, or login of a local sender", Taint::outside},
     {"sender_rcvhost", made<&sender_rcvhost>, "the client as Received: shows it", Taint::outside},
+    {"sender_verify_failure", field<&Findings::sender_verify_failure>,
+     "what failed of a sender: qualify, route, mail, recipient, postmaster"},
     {"smtp_command", field<&ConnectionFacts::smtp_command>, "the command that is being handled",
      Taint::outside},
     {"smtp_command_argument", made<&smtp_command_argument>, "its argument", Taint::outside},
@@ -168,6 +201,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"tls_out_sni", tls_out<&TlsFacts::sni>, "server name that was asked for", Taint::outside},
     {"tls_out_tlsa_usage", tls_out<&TlsFacts::tlsa_usage>, "bits of the usages of TLSA records"},
     {"tls_out_ver", tls_out<&TlsFacts::version>, "version of TLS"},
+    {"verify_mode", field<&EvalContext::verify_mode>, "S or R while an address is verified"},
 });
 
 }  // namespace

@@ -24,115 +24,115 @@ std::string quoted(std::string_view text) {
 
 // --- Tests ---------------------------------------------------------------------------------------
 
-ListMatch test_anything(const ListItem& item, const ItemSubject&, EvalContext&) {
+ItemAnswer test_anything(const ListItem& item, const ItemSubject&, EvalContext&) {
   return yes(item.text);
 }
 
-ListMatch test_exact(const ListItem& item, const ItemSubject& subject, EvalContext&) {
+ItemAnswer test_exact(const ListItem& item, const ItemSubject& subject, EvalContext&) {
   return answer(item.pattern == (item.caseful ? subject.text : subject.lower), item);
 }
 
-ListMatch test_suffix(const ListItem& item, const ItemSubject& subject, EvalContext&) {
+ItemAnswer test_suffix(const ListItem& item, const ItemSubject& subject, EvalContext&) {
   return answer((item.caseful ? subject.text : subject.lower).ends_with(item.pattern), item);
 }
 
-ListMatch test_regex(const ListItem& item, const ItemSubject& subject, EvalContext&) {
+ItemAnswer test_regex(const ListItem& item, const ItemSubject& subject, EvalContext&) {
   const Result<bool> found = item.regex.search(subject.text);
   if (!found)
-    return {Match::defer, {}, "regular expression " + item.text + ": " + found.error().detail()};
+    return ListMatch{
+        Match::defer, {}, "regular expression " + item.text + ": " + found.error().detail()};
   return answer(*found, item);
 }
 
-ListMatch test_list(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
+ItemAnswer test_list(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
   const DepthGuard guard(context);
-  if (guard.too_deep()) return {Match::defer, {}, "lists are nested too deeply"};
+  if (guard.too_deep()) return ListMatch{Match::defer, {}, "lists are nested too deeply"};
   return item.list->match(subject.subject, context);
 }
 
-ListMatch test_primary_hostname(const ListItem&, const ItemSubject& subject, EvalContext& context) {
+ItemAnswer test_primary_hostname(const ListItem&, const ItemSubject& subject,
+                                 EvalContext& context) {
   if (context.server == nullptr) return {};
   const std::string& name = context.server->primary_hostname;
   return equals_ignore_case(name, subject.text) ? yes(name) : ListMatch{};
 }
 
-bool is_local(const IpAddress& address, const EvalContext& context) {
-  if (address.is_loopback()) return true;
-  if (context.server == nullptr) return false;
-  const auto& known = context.server->local_addresses;
-  return std::find(known.begin(), known.end(), address) != known.end();
-}
-
 // [192.0.2.1] or [IPv6:2001:db8::1] as a domain.
-ListMatch test_local_literal(const ListItem& item, const ItemSubject& subject,
-                             EvalContext& context) {
+ItemAnswer test_local_literal(const ListItem& item, const ItemSubject& subject,
+                              EvalContext& context) {
   std::string_view text = subject.lower;
   if (text.size() < 3 || text.front() != '[' || text.back() != ']') return {};
   text = text.substr(1, text.size() - 2);
   if (text.starts_with("ipv6:")) text.remove_prefix(5);
   const Result<IpAddress> address = IpAddress::parse(text);
-  return answer(address.has_value() && is_local(*address, context), item);
+  return answer(address.has_value() && is_local_address(*address, context), item);
 }
 
-ListMatch test_local_host(const ListItem&, const ItemSubject& subject, EvalContext& context) {
+ItemAnswer test_local_host(const ListItem&, const ItemSubject& subject, EvalContext& context) {
   const auto& address = subject.subject.address;
-  return address && is_local(*address, context) ? yes() : ListMatch{};
+  return address && is_local_address(*address, context) ? yes() : ListMatch{};
 }
 
-ListMatch test_loopback(const ListItem&, const ItemSubject& subject, EvalContext&) {
+ItemAnswer test_loopback(const ListItem&, const ItemSubject& subject, EvalContext&) {
   const auto& address = subject.subject.address;
   return address && address->is_loopback() ? yes() : ListMatch{};
 }
 
-ListMatch test_network(const ListItem& item, const ItemSubject& subject, EvalContext&) {
+ItemAnswer test_network(const ListItem& item, const ItemSubject& subject, EvalContext&) {
   const auto& address = subject.subject.address;
   return address && item.network.contains(*address) ? yes() : ListMatch{};
 }
 
-ListMatch test_no_host(const ListItem&, const ItemSubject& subject, EvalContext&) {
+ItemAnswer test_no_host(const ListItem&, const ItemSubject& subject, EvalContext&) {
   return subject.subject.address ? ListMatch{} : yes();
 }
 
-ListMatch test_any_host(const ListItem&, const ItemSubject&, EvalContext&) {
+ItemAnswer test_any_host(const ListItem&, const ItemSubject&, EvalContext&) {
   return yes();
 }
 
-ListMatch test_unavailable(const ListItem& item, const ItemSubject&, EvalContext&) {
-  return {Match::defer, {}, "the list item " + quoted(item.text) + " is not available yet"};
+ItemAnswer test_unavailable(const ListItem& item, const ItemSubject&, EvalContext&) {
+  return ListMatch{
+      Match::defer, {}, "the list item " + quoted(item.text) + " is not available yet"};
 }
 
 ItemSubject part_of(const ItemSubject& whole, size_t offset, size_t length) {
   return {whole.subject, whole.text.substr(offset, length), whole.lower.substr(offset, length)};
 }
 
-ListMatch test_address(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
+ItemAnswer test_address(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
   const size_t at = subject.text.rfind('@');
   if (at == std::string_view::npos) return {};
   if (item.local_part) {
     const ItemSubject local = part_of(subject, 0, at);
-    if (item.local_part->test(*item.local_part, local, context).match != Match::yes) return {};
+    const ItemAnswer answer = item.local_part->test(*item.local_part, local, context);
+    if (answer.match.match != Match::yes) return answer;
   }
   const ItemSubject domain = part_of(subject, at + 1, std::string_view::npos);
   const ListSubject only_domain{domain.text, std::nullopt, {}};
   const ItemSubject for_list{only_domain, domain.text, domain.lower};
-  ListMatch match = item.domain->test(*item.domain, for_list, context);
-  if (match.match == Match::yes) match.data = item.text;
-  return match;
+  ItemAnswer answer = item.domain->test(*item.domain, for_list, context);
+  if (answer.match.match == Match::yes && !item.domain->lookup) answer.match.data = item.text;
+  return answer;
 }
 
 // --- Compilation ---------------------------------------------------------------------------------
 
 class ItemCompiler {
  public:
-  ItemCompiler(ListKind kind, bool caseful, ListNames& names, ListItem& item, ItemProblem& problem)
-      : kind_(kind), caseful_(caseful), names_(names), item_(item), problem_(problem) {}
+  ItemCompiler(ListKind kind, const ItemOptions& options, ListNames& names, ListItem& item,
+               ItemProblem& problem)
+      : kind_(kind), options_(options), names_(names), item_(item), problem_(problem) {}
 
   bool run(std::string_view text) {
+    item_.kind = kind_;
     item_.text = std::string(text);
-    item_.caseful = caseful_;
-    if (text.starts_with('+')) return named(text.substr(1));
+    item_.caseful = options_.caseful;
+    item_.tainted = options_.tainted;
+    if (text.starts_with('+') && !options_.in_file) return named(text.substr(1));
     if (text.starts_with('^')) return regex(text);
-    if (is_lookup(text)) return unavailable("the lookup " + quoted(text) + " in a list");
-    if (text.starts_with('/') && kind_ != ListKind::host) return file(text);
+    if (looks_like_lookup(text)) return lookup(text, kind_, test_lookup);
+    if (text.starts_with('/') && !options_.in_file) return file(text);
     switch (kind_) {
       case ListKind::domain:
         return domain(text);
@@ -151,11 +151,6 @@ class ItemCompiler {
     problem_ = {std::move(message), std::move(hint), false};
     return false;
   }
-  bool unavailable(std::string what) {
-    problem_ = {what + " is not available yet", {}, true};
-    item_.test = test_unavailable;
-    return false;
-  }
   bool test_by(TestItem test) {
     item_.test = test;
     return true;
@@ -169,44 +164,60 @@ class ItemCompiler {
   }
 
   bool regex(std::string_view text) {
-    if (kind_ == ListKind::host) return unavailable("a host name in a host list");
-    Result<Regex> made = Regex::compile(text, !caseful_);
+    Result<Regex> made = Regex::compile(text, !options_.caseful || kind_ == ListKind::host);
     if (!made) return wrong("regular expression " + quoted(text) + ": " + made.error().detail());
     item_.regex = std::move(made).value();
-    return test_by(test_regex);
+    return test_by(kind_ == ListKind::host ? test_host_regex : test_regex);
   }
 
   bool file(std::string_view text) {
-    return unavailable("the file " + quoted(text) + " as part of a list");
+    item_.file = make_list_file(std::string(text));
+    return test_by(test_file);
   }
 
-  // type;data, partial-type;data, net24-type;data, type*@,option=x;data.
-  static bool is_lookup(std::string_view text) {
-    const size_t end = text.find(';');
-    if (end == std::string_view::npos || end == 0) return false;
-    std::string_view type = text.substr(0, end);
-    type = type.substr(0, type.find(','));
-    return is_alpha(trim(type).empty() ? ' ' : trim(type).front()) &&
-           std::all_of(type.begin(), type.end(), [](char c) {
-             return is_alnum(c) || c == '-' || c == '*' || c == '@' || c == '_' || c == '.' ||
-                    c == '(' || c == ')' || is_space(c);
-           });
+  bool lookup(std::string_view text, ListKind kind, TestItem test) {
+    std::optional<ItemLookup> made = parse_item_lookup(kind, text, options_.tainted, problem_);
+    if (!made) return false;
+    // Parts of a whole address mean nothing.
+    if (kind == ListKind::address) made->spec.partial_labels = -1;
+    item_.lookup = std::make_shared<const ItemLookup>(std::move(*made));
+    return test_by(test);
   }
 
   // Exact, or a suffix after '*'.
   bool plain(std::string_view text) {
     const bool suffix = text.starts_with('*');
     if (suffix) text.remove_prefix(1);
-    item_.pattern = caseful_ ? std::string(text) : to_lower(text);
+    item_.pattern = options_.caseful ? std::string(text) : to_lower(text);
     if (suffix && text.empty()) return test_by(test_anything);
+    item_.is_plain = !suffix && kind_ == ListKind::domain;
     return test_by(suffix ? test_suffix : test_exact);
   }
 
   bool domain(std::string_view text) {
     if (text == "@") return test_by(test_primary_hostname);
     if (text == "@[]") return test_by(test_local_literal);
-    if (text.starts_with("@mx_")) return unavailable(quoted(text));
+    if (text.starts_with("@mx_")) return mail_exchanger(text);
     return plain(text);
+  }
+
+  // @mx_any, @mx_primary, @mx_secondary; /ignore=<addresses>
+  bool mail_exchanger(std::string_view text) {
+    const size_t slash = std::min(text.find('/'), text.size());
+    const std::string_view which = text.substr(4, slash - 4);
+    if (which != "any" && which != "primary" && which != "secondary")
+      return wrong(quoted(text) + " is not @mx_any, @mx_primary or @mx_secondary");
+    item_.pattern = std::string(which);
+    std::string_view option = text.substr(slash);
+    if (!option.empty()) {
+      if (!option.starts_with("/ignore="))
+        return wrong("\"/ignore=\" is expected after @mx_" + item_.pattern);
+      option.remove_prefix(8);
+      std::string message;
+      item_.list = names_.compile_inner(ListKind::host, option, message);
+      if (!item_.list) return wrong(std::move(message));
+    }
+    return test_by(test_mail_exchanger);
   }
 
   bool host(std::string_view text) {
@@ -215,7 +226,10 @@ class ItemCompiler {
     if (text == "@" || text == "@[]") return test_by(test_local_host);
     // RFC 6761 6.3: this name needs no question.
     if (equals_ignore_case(text, "localhost")) return test_by(test_loopback);
-    if (text.starts_with('/')) return file(text);
+    if (text.starts_with('*')) {
+      item_.pattern = to_lower(text.substr(1));
+      return test_by(test_host_suffix);
+    }
     std::string bare(text);
     if (bare.size() > 2 && bare.front() == '[' && bare.back() == ']') {
       bare = bare.substr(1, bare.size() - 2);
@@ -230,26 +244,37 @@ class ItemCompiler {
         text.find('/') != std::string_view::npos) {
       return wrong(quoted(text) + " is neither an IP address nor a network");
     }
-    return unavailable("the host name " + quoted(text) + " in a host list");
+    item_.pattern = to_lower(text);
+    return test_by(test_host_address);
   }
 
   bool address(std::string_view text) {
     if (text.empty()) return plain(text);
-    if (text.starts_with("@@")) return unavailable(quoted(text));
+    if (text.starts_with("@@")) {
+      if (!looks_like_lookup(text.substr(2))) return wrong("a lookup is expected after \"@@\"");
+      return lookup(text.substr(2), ListKind::domain, test_local_part_lookup);
+    }
     const size_t at = text.rfind('@');
+    // The '@' of "lsearch*@;" or of a domain list's special items is not the one between the parts.
+    const size_t split = at != std::string_view::npos && at > 0 && text[at - 1] == '*' &&
+                                 text.substr(at + 1).starts_with(';')
+                             ? text.rfind('@', at - 1)
+                             : at;
     const std::string_view local =
-        at == std::string_view::npos ? std::string_view("*") : text.substr(0, at);
-    const std::string_view domain_text = at == std::string_view::npos ? text : text.substr(at + 1);
+        split == std::string_view::npos ? std::string_view("*") : text.substr(0, split);
+    const std::string_view domain_text =
+        split == std::string_view::npos ? text : text.substr(split + 1);
     if (local != "*") {
       auto part = std::make_shared<ListItem>();
-      if (!ItemCompiler(ListKind::local_part, caseful_, names_, *part, problem_).run(local)) {
+      if (!ItemCompiler(ListKind::local_part, options_, names_, *part, problem_).run(local)) {
         return false;
       }
       item_.local_part = std::move(part);
     }
     auto part = std::make_shared<ListItem>();
-    if (!ItemCompiler(ListKind::domain, false, names_, *part, problem_).run(domain_text)) {
-      item_.test = test_unavailable;
+    ItemOptions options = options_;
+    options.caseful = false;
+    if (!ItemCompiler(ListKind::domain, options, names_, *part, problem_).run(domain_text)) {
       return false;
     }
     item_.domain = std::move(part);
@@ -257,7 +282,7 @@ class ItemCompiler {
   }
 
   ListKind kind_;
-  bool caseful_;
+  const ItemOptions& options_;
   ListNames& names_;
   ListItem& item_;
   ItemProblem& problem_;
@@ -265,9 +290,9 @@ class ItemCompiler {
 
 }  // namespace
 
-bool compile_item(ListKind kind, std::string_view text, bool caseful, ListNames& names,
-                  ListItem& item, ItemProblem& problem) {
-  if (ItemCompiler(kind, caseful, names, item, problem).run(text)) return true;
+bool compile_item(ListKind kind, std::string_view text, const ItemOptions& options,
+                  ListNames& names, ListItem& item, ItemProblem& problem) {
+  if (ItemCompiler(kind, options, names, item, problem).run(text)) return true;
   if (problem.unavailable) item.test = test_unavailable;
   return false;
 }

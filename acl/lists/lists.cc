@@ -5,7 +5,10 @@
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 
+#include <algorithm>
+#include <array>
 #include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,7 +26,9 @@ std::string quoted(std::string_view text) {
 class StaticList final : public ListPattern {
  public:
   StaticList(ListKind kind, std::string shown, std::vector<ListItem> items)
-      : kind_(kind), shown_(std::move(shown)), items_(std::move(items)) {}
+      : kind_(kind), shown_(std::move(shown)), items_(std::move(items)) {
+    index_runs();
+  }
 
   ListMatch match(const ListSubject& subject, EvalContext& context) const override {
     const ListItem* decided_by = nullptr;
@@ -37,16 +42,58 @@ class StaticList final : public ListPattern {
                        const ListItem*& decided_by) const {
     const std::string lower = to_lower(subject.text);
     const ItemSubject item_subject{subject, subject.text, lower};
-    for (const ListItem& item : items_) {
-      ListMatch match = item.test(item, item_subject, context);
-      if (match.match == Match::no) continue;
+    for (size_t i = 0; i < items_.size(); ++i) {
+      if (skip_run(lower, i)) continue;
+      const ListItem& item = items_[i];
+      ItemAnswer answer = item.test(item, item_subject, context);
+      ListMatch& match = answer.match;
+      OnTrouble on_trouble = OnTrouble::give_up;
+      if (answer.unknown) on_trouble = item.on_unknown;
+      if (match.match == Match::defer) on_trouble = item.on_defer;
+      const bool is_trouble = answer.unknown || match.match == Match::defer;
+      const bool decides = is_trouble ? on_trouble != OnTrouble::ignore
+                                      : match.match == Match::yes || answer.refused;
+      if (!decides) continue;
       decided_by = &item;
+      if (is_trouble && on_trouble == OnTrouble::include) return {Match::yes, {}, {}};
+      if (answer.unknown) return {};
+      if (answer.refused) return {item.negated ? Match::yes : Match::no, {}, {}};
       if (match.match == Match::yes && item.negated) return {};
-      return match;
+      return std::move(match);
     }
     // A list that ends with a negative item matches what its items do not.
     const bool open = !items_.empty() && items_.back().negated;
     return {open ? Match::yes : Match::no, {}, {}};
+  }
+
+  // Long runs of plain domains are found by a hash; the first of equal items counts.
+  struct Run {
+    size_t end = 0;
+    std::unordered_map<std::string, size_t> items;
+  };
+
+  void index_runs() {
+    for (size_t begin = 0; begin < items_.size();) {
+      size_t end = begin;
+      while (end < items_.size() && items_[end].is_plain) ++end;
+      if (end - begin >= kIndexedItemsMin) {
+        Run& run = runs_[begin];
+        run.end = end;
+        for (size_t i = begin; i < end; ++i) run.items.emplace(items_[i].pattern, i);
+      }
+      begin = std::max(end, begin + 1);
+    }
+  }
+
+  // At the begin of a run: moves `i` to the item of the run that matches, or behind it, which is
+  // told by true: `i` then stands at its last item.
+  bool skip_run(const std::string& lower, size_t& i) const {
+    if (runs_.empty()) return false;
+    const auto run = runs_.find(i);
+    if (run == runs_.end()) return false;
+    const auto found = run->second.items.find(lower);
+    i = found == run->second.items.end() ? run->second.end - 1 : found->second;
+    return found == run->second.items.end();
   }
 
   void tell(Trace& trace, const ListSubject& subject, const ListMatch& match,
@@ -68,6 +115,7 @@ class StaticList final : public ListPattern {
   ListKind kind_;
   std::string shown_;
   std::vector<ListItem> items_;
+  std::map<size_t, Run> runs_;  // by their first item
 };
 
 // Splits and compiles the text of a list that needs no (more) expansion.
@@ -94,15 +142,19 @@ class ListBuilder {
   void add(LocatedText text) {
     if (take_flag(text.view())) return;
     ListItem item;
+    item.on_unknown = on_unknown_;
+    item.on_defer = on_defer_;
     if (text.view().starts_with('!')) {
       item.negated = true;
       text = text.substr(1).trimmed();
     }
     ItemProblem problem;
-    if (!compile_item(kind_, text.view(), caseful_, names_, item, problem) &&
+    const ItemOptions item_options{caseful_, options_.tainted, false};
+    if (!compile_item(kind_, text.view(), item_options, names_, item, problem) &&
         !(problem.unavailable && options_.tolerate_unavailable)) {
       diagnostics_.error(text.begin_place(), problem.message, problem.hint);
     }
+    item.is_plain = item.is_plain && !item.negated;
     if (item.test != nullptr) items_.push_back(std::move(item));
   }
 
@@ -112,16 +164,34 @@ class ListBuilder {
       caseful_ = true;
       return true;
     }
-    // What they decide, an unknown host name, does not come up while names are not looked up.
-    return kind_ == ListKind::host && (text == "+include_unknown" || text == "+ignore_unknown" ||
-                                       text == "+include_defer" || text == "+ignore_defer");
+    if (kind_ != ListKind::host) return false;
+    for (const FlagRow& row : kHostFlags) {
+      if (row.name != text) continue;
+      (row.is_defer ? on_defer_ : on_unknown_) = row.effect;
+      return true;
+    }
+    return false;
   }
+
+  struct FlagRow {
+    std::string_view name;
+    bool is_defer;
+    OnTrouble effect;
+  };
+  static constexpr std::array<FlagRow, 4> kHostFlags{{
+      {"+include_unknown", false, OnTrouble::include},
+      {"+ignore_unknown", false, OnTrouble::ignore},
+      {"+include_defer", true, OnTrouble::include},
+      {"+ignore_defer", true, OnTrouble::ignore},
+  }};
 
   ListKind kind_;
   const ListOptions& options_;
   ListNames& names_;
   Diagnostics& diagnostics_;
   bool caseful_ = false;
+  OnTrouble on_unknown_ = OnTrouble::give_up;
+  OnTrouble on_defer_ = OnTrouble::give_up;
   std::vector<ListItem> items_;
 };
 
@@ -143,6 +213,20 @@ class FinishedNames final : public ListNames {
     return {std::shared_ptr<const ListPattern>(), list.get()};
   }
   std::vector<std::string_view> names(ListKind kind) const override { return names_(lists_, kind); }
+  std::shared_ptr<const ListPattern> compile_inner(ListKind kind, std::string_view text,
+                                                   std::string& problem) override {
+    return compile_text(lists_, kind, text, problem);
+  }
+  static std::shared_ptr<const ListPattern> compile_text(const NamedLists& lists, ListKind kind,
+                                                         std::string_view text,
+                                                         std::string& problem) {
+    ListOptions options;
+    options.expand = false;
+    Diagnostics problems;
+    auto list = lists.compile(kind, LocatedText(std::string(text)), options, problems);
+    if (!list) problem = problems.all().front().message;
+    return list;
+  }
 
  private:
   const NamedLists& lists_;
@@ -168,25 +252,30 @@ class ExpandedList final : public ListPattern {
     if (!text.ok()) {
       return {Match::defer, {}, "failed to expand " + quoted(text_.source()) + ": " + text.text};
     }
-    return compiled(text.text,
+    return compiled(text.text, text.tainted,
                     [&](const ListPattern& list) { return list.match(subject, context); });
   }
 
  private:
+  using Cache = std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>>;
+
   template <class Use>
-  ListMatch compiled(const std::string& text, const Use& use) const {
-    const auto known = cache_.find(text);
-    if (known != cache_.end()) {
+  ListMatch compiled(const std::string& text, bool tainted, const Use& use) const {
+    Cache& cache = caches_[tainted ? 1 : 0];
+    const auto known = cache.find(text);
+    if (known != cache.end()) {
       // Held here: a match inside may empty the cache.
       const std::shared_ptr<const ListPattern> held = known->second;
       return use(*held);
     }
     Diagnostics problems;
-    const auto list = lists_.compile(kind_, LocatedText(text), options_, problems);
+    ListOptions options = options_;
+    options.tainted = tainted;
+    const auto list = lists_.compile(kind_, LocatedText(text), options, problems);
     if (!list) return {Match::defer, {}, problems.all().front().message};
     if (text.size() <= kListCacheTextBytesMax) {
-      if (cache_.size() >= kListCacheEntriesMax) cache_.clear();
-      cache_.emplace(text, list);
+      if (cache.size() >= kListCacheEntriesMax) cache.clear();
+      cache.emplace(text, list);
     }
     return use(*list);
   }
@@ -196,7 +285,7 @@ class ExpandedList final : public ListPattern {
   ListOptions options_;
   const NamedLists& lists_;
   // A worker is one thread; what is kept here only saves work.
-  mutable std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>> cache_;
+  mutable std::array<Cache, 2> caches_;  // clean, tainted
 };
 
 std::shared_ptr<const ListPattern> compile_list(ListKind kind, const LocatedText& text,
@@ -261,6 +350,11 @@ class NamedListBuilder final : public ListNames {
       if (list.kind == kind) out.push_back(list.name);
     }
     return out;
+  }
+
+  std::shared_ptr<const ListPattern> compile_inner(ListKind kind, std::string_view text,
+                                                   std::string& problem) override {
+    return FinishedNames::compile_text(lists_, kind, text, problem);
   }
 
   static std::vector<std::string_view> names_of(const NamedLists& lists, ListKind kind) {

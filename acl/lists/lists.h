@@ -1,8 +1,7 @@
 // Domain, host, address and local part lists, compiled. EXIM.md 2.2.
 // NamedLists compiles the named lists of a document, in any order, and refuses cycles; it is also
 // the ListCompiler for lists in options, ACL conditions and expansions. Immutable after compile().
-// Items that need to ask somebody (lookups, files, host names, @mx_...) are refused at load by
-// name.
+// Items that need to ask somebody (lookups, host names, @mx_...) wait on the current fiber.
 #pragma once
 
 #include "acl/expand/expansion.h"
@@ -20,6 +19,7 @@
 namespace godwit::acl {
 
 inline constexpr size_t kListItemsMax = 1'000'000;      // items of one list
+inline constexpr size_t kIndexedItemsMin = 32;          // plain domains in a row that are hashed
 inline constexpr size_t kListCacheEntriesMax = 64;      // compiled texts kept of one expanded list
 inline constexpr size_t kListCacheTextBytesMax = 4096;  // longer texts are compiled each time
 

@@ -9,6 +9,7 @@
 #include "core/base/time.h"
 #include "core/config/diagnostics.h"
 #include "core/config/document.h"
+#include "core/config/log_selector.h"
 
 #include <cstdint>
 #include <map>
@@ -66,6 +67,7 @@ struct LogWrite {
   uint8_t targets = static_cast<uint8_t>(LogTarget::main);
   bool with_host = false;  // the line begins with H=... as rejections do
   std::string text;
+  std::optional<config::LogSelector> selector = {};  // only where it is on
 };
 
 // What the controls of an ACL asked for. Sticky: the session merges them into connection or
@@ -102,6 +104,16 @@ struct AclEffects {
   Millis delay;  // all `delay`s together
 };
 
+// A sender whose verification failed or was deferred: logged, and told before the reply proper, the
+// first time in a message.
+struct SenderFailure {
+  std::string address;
+  bool deferred = false;
+  std::string log_message;
+  std::string user_message;
+  std::string failure_kind;
+};
+
 struct AclOutcome {
   AclVerdict verdict = AclVerdict::deny;
   // Reply for the client. Code 0: the caller's default for the verdict. `user_message` is without
@@ -114,6 +126,7 @@ struct AclOutcome {
   uint8_t log_reject_targets =
       static_cast<uint8_t>(LogTarget::main) | static_cast<uint8_t>(LogTarget::reject);
   AclEffects effects;
+  std::optional<SenderFailure> sender_failure;
 };
 
 struct CompiledAcl;  // statements; statement.h

@@ -1,4 +1,5 @@
 // The compiler of ACLs: lines in, statements out, with every name and place checked at load.
+#include "acl/policy/conditions.h"
 #include "acl/policy/run.h"
 #include "acl/policy/statement.h"
 #include "core/base/ascii.h"
@@ -6,6 +7,7 @@
 #include "core/config/values.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -196,6 +198,21 @@ class AclCompiler {
       problem(value, 0, "logs are called main, reject and panic");
     } else if (name == "control") {
       check_control(value, text);
+    } else {
+      check_by_rows(value, name, text);
+    }
+  }
+
+  void check_by_rows(const LocatedText& value, std::string_view name, std::string_view text) {
+    struct Check {
+      std::string_view name;
+      std::optional<std::string> (*run)(std::string_view value);
+    };
+    static constexpr std::array<Check, 3> kChecks{
+        {{"dnslists", check_dnslists}, {"udpsend", check_udpsend}, {"verify", check_verify}}};
+    for (const Check& check : kChecks) {
+      if (check.name != name) continue;
+      if (std::optional<std::string> wrong = check.run(text)) problem(value, 0, std::move(*wrong));
     }
   }
 
@@ -255,6 +272,12 @@ class AclCompiler {
     check_legal(*condition.row, condition.row->modifier ? "the modifier" : "the condition",
                 condition.place, where);
     check(condition.call, where);
+    const bool is_verify = condition.row->name == "verify" && condition.text.is_constant();
+    if (is_verify && (verify_legal(condition.text.constant()) & where_bit(where)) == 0) {
+      diagnostics_.error(condition.place, "cannot verify " + quoted(condition.text.constant()) +
+                                              " in an ACL for " +
+                                              std::string(acl_where_name(where)));
+    }
     if (condition.row->name != "control" || !condition.text.is_constant()) return;
     const ControlText control = parse_control(condition.text.constant());
     if (control.row != nullptr) check_legal(*control.row, "the control", condition.place, where);

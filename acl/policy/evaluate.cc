@@ -163,6 +163,18 @@ Answer AclRun::defer(std::string reason) {
   return Answer::defer;
 }
 
+Answer AclRun::defer(std::string user, std::string log) {
+  user_message_ = std::move(user);
+  log_message_ = std::move(log);
+  return Answer::defer;
+}
+
+Answer AclRun::fail(std::string user, std::string log) {
+  log_message_ = log.empty() ? user : std::move(log);
+  user_message_ = std::move(user);
+  return Answer::no;
+}
+
 Answer AclRun::error(std::string reason) {
   defer(std::move(reason));
   return Answer::error;
@@ -284,7 +296,7 @@ Answer AclRun::run_statement(const AclStatement& statement, bool& endpass) {
     if (answer != Answer::yes) break;
   }
   tell({TraceKind::statement_end, statement.verb->name, {}, outcome_name(answer), {}});
-  take_messages(*statement.verb, answer, message, log_message);
+  take_messages(*statement.verb, answer, endpass, message, log_message);
   return answer;
 }
 
@@ -323,17 +335,34 @@ Answer AclRun::run_condition(const AclStatement& statement, const AclCondition& 
   return condition.negated ? negate(answer) : answer;
 }
 
-void AclRun::take_messages(const VerbRow& verb, Answer answer, const AclCondition* message,
-                           const AclCondition* log_message) {
+// `message` replaces what a condition said; `log_message` stands before it. What conditions said
+// counts for nothing where the statement only warns, or accepts.
+void AclRun::take_messages(const VerbRow& verb, Answer answer, bool endpass,
+                           const AclCondition* message, const AclCondition* log_message) {
   const bool held = answer == Answer::yes;
   const bool failed = answer == Answer::no || answer == Answer::drop;
-  if (!(held && verb.message_when_true) && !(failed && verb.message_when_false)) return;
-  context_.acl_verify_message = user_message_;
-  log_message_given_ = log_message != nullptr;
-  std::string text;
-  if (message != nullptr && expand_message(*message, text)) user_message_ = text;
-  if (log_message != nullptr && expand_message(*log_message, text)) log_message_ = text;
-  if (log_message_.empty()) log_message_ = user_message_;
+  log_message_given_ = false;
+  if ((held && verb.message_when_true) || (failed && verb.message_when_false)) {
+    if (endpass && held) message = nullptr;
+    const std::string said = user_message_;
+    const std::string logged = log_message_.empty() ? user_message_ : log_message_;
+    const bool accepts = verb.verb == Verb::accept || verb.verb == Verb::discard;
+    if (verb.verb == Verb::warn || (held && accepts)) {
+      user_message_.clear();
+      log_message_.clear();
+    }
+    std::string text;
+    context_.acl_verify_message = said;
+    if (message != nullptr && expand_message(*message, text) && !text.empty()) user_message_ = text;
+    context_.acl_verify_message = logged;
+    if (log_message != nullptr && expand_message(*log_message, text) && !text.empty()) {
+      log_message_ = log_message_.empty() ? text : text + ": " + log_message_;
+      log_message_given_ = true;
+    }
+    if (log_message_.empty()) log_message_ = user_message_;
+  }
+  context_.acl_verify_message.clear();
+  context_.findings.sender_address_data.clear();
 }
 
 bool AclRun::expand_message(const AclCondition& condition, std::string& out) {

@@ -49,6 +49,7 @@ Answer run_hosts(AclRun& run, const AclCondition& condition, const std::string&)
   if (const ConnectionFacts* connection = run.context().connection) {
     if (connection->sender_host) subject.address = connection->sender_host->address;
     subject.host_name = connection->sender_host_name;
+    subject.is_client = true;
   }
   return run.match(condition, subject, &run.context().host_data);
 }
@@ -208,7 +209,7 @@ constexpr auto kRows = std::to_array<AclRow>({
     {"dkim_signers", false, list, ListKind::domain, only({dkim}), nullptr, "signer of a DKIM signature"},
     {"dkim_status", false, list, ListKind::domain, only({dkim, data, mime, prdr}), nullptr, "result of a DKIM signature"},
     {"dmarc_status", false, list, ListKind::domain, only({data}), nullptr, "result of DMARC"},
-    {"dnslists", false, expanded, kNoList, kAnywhere, nullptr, "DNS lists"},
+    {"dnslists", false, expanded, kNoList, kAnywhere, run_dnslists, "DNS lists"},
     {"domains", false, list, ListKind::domain, only({rcpt, vrfy, prdr}), run_domains, "domain of the recipient"},
     {"encrypted", false, list, ListKind::domain, all_but({not_smtp, not_smtp_start, connect}), run_encrypted, "the connection has TLS"},
     {"endpass", true, none, kNoList, kAnywhere, run_endpass, "what fails from here on denies"},
@@ -232,8 +233,8 @@ constexpr auto kRows = std::to_array<AclRow>({
     {"spam", false, expanded, kNoList, kWithBody, nullptr, "spam scanning"},
     {"spf", false, list, ListKind::domain, kSpf, nullptr, "result of SPF"},
     {"spf_guess", false, list, ListKind::domain, kSpf, nullptr, "result of SPF with a guessed record"},
-    {"udpsend", true, expanded, kNoList, kAnywhere, nullptr, "sends a UDP packet"},
-    {"verify", false, expanded, kNoList, kAnywhere, nullptr, "verification"},
+    {"udpsend", true, expanded, kNoList, kAnywhere, run_udpsend, "sends a UDP packet"},
+    {"verify", false, expanded, kNoList, kAnywhere, run_verify, "verification"},
 });
 
 // name, verb, endpass, message when true, message when false, where it is legal, documentation

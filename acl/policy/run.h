@@ -41,6 +41,15 @@ class AclRun {
   // Could not be decided, or not be understood: the reason goes to the log.
   Answer defer(std::string reason);
   Answer error(std::string reason);
+  // Does not hold, and says why: the texts are used where the ACL gives no others. An empty
+  // `log`: as `user`.
+  Answer fail(std::string user, std::string log = {});
+  // Could not be decided, with words for the client.
+  Answer defer(std::string user, std::string log);
+  // What a verification said is $acl_verify_message from now on.
+  void keep_verify_message() {
+    if (!user_message_.empty()) context_.acl_verify_message = user_message_;
+  }
   // Matches `list` and, where it matches, puts its data into `data`.
   Answer match(const AclCondition& condition, const ListSubject& subject, std::string* data);
 
@@ -48,7 +57,7 @@ class AclRun {
   Answer run_acl(const CompiledAcl& acl);
   Answer run_statement(const AclStatement& statement, bool& endpass);
   Answer run_condition(const AclStatement& statement, const AclCondition& condition);
-  void take_messages(const VerbRow& verb, Answer answer, const AclCondition* message,
+  void take_messages(const VerbRow& verb, Answer answer, bool endpass, const AclCondition* message,
                      const AclCondition* log_message);
   bool expand_message(const AclCondition& condition, std::string& out);
   void warn(Answer answer);

@@ -87,6 +87,7 @@ class HostFinder {
   // Removes this host and whatever is not preferred to it; found_local where it is the first.
   FindStatus remove_local(std::vector<RouteHost>& hosts, acl::EvalContext& context, bool& removed,
                           std::string& local_name) const;
+  const dns::HostsFile& hosts_file() const noexcept { return policy_.hosts_file; }
   const std::vector<std::string>& search() const noexcept { return policy_.search; }
 
  private:

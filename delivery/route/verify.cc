@@ -152,6 +152,8 @@ VerifyAnswer verify_address(const RouterChain& chain, const std::string& address
     }
     answer.verdict = VerifyVerdict::ok;
     answer.text.clear();
+    answer.hosts = result.hosts;
+    answer.transport = result.transport;
     // One other address stands for this one; several are a list, and good enough.
     const std::deque<size_t>& next = walk.pending();
     goes_on = !success_on_redirect && next.size() == 1 &&

@@ -64,7 +64,17 @@ void ClientEngine::advance() {
     if (recipients_sent_ < recipients_to_send_) return;
   }
   if (replies_awaited() == 0 && recipients_good_ == 0) return finish_transaction();
+  if (transaction_.is_probe) return finish_probe();
   send_data();
+}
+
+// All questions were asked; the transaction ends where it stands.
+void ClientEngine::finish_probe() {
+  if (replies_awaited() > 0) return;
+  for (size_t n = 0; n < outcomes_.size(); ++n) {
+    if (accepted_[n]) outcomes_[n].outcome = OutcomeClass::delivered;
+  }
+  finish_transaction();
 }
 
 void ClientEngine::send_recipient_group() {

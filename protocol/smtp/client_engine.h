@@ -68,8 +68,10 @@ struct Transaction {
   DsnReturn ret = DsnReturn::unspecified;
   bool smtputf8 = false;
   bool use_bdat = false;  // where the server offers CHUNKING
-  std::string envid;      // xtext, as received
-  std::string auth;       // MAIL AUTH=, decoded; empty: none
+  // Ask for the recipients only: no DATA follows, and who was accepted is `delivered`.
+  bool is_probe = false;
+  std::string envid;  // xtext, as received
+  std::string auth;   // MAIL AUTH=, decoded; empty: none
 };
 
 enum class ClientEventKind : uint8_t {
@@ -191,6 +193,7 @@ class ClientEngine {
   bool has(Extension e) const noexcept { return esmtp_ && capabilities_.has(e); }
   void settle_message(Outcome outcome);
   void finish_transaction();
+  void finish_probe();
   void fail_session(Outcome outcome);
   void lost(std::string problem);
   std::string command_text(Expected expected) const;

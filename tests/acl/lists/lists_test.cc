@@ -123,17 +123,13 @@ TEST(Lists, RefuseAtLoad) {
   };
   constexpr Refusal kCases[] = {
       {D, "+none", "there is no domain list \"none\""},
-      {D, "a : lsearch;/etc/x", "the lookup \"lsearch;/etc/x\" in a list is not available yet"},
-      {D, "/etc/domains", "the file \"/etc/domains\" as part of a list is not available yet"},
-      {D, "@mx_any", "\"@mx_any\" is not available yet"},
-      {H, "host.name", "the host name \"host.name\" in a host list is not available yet"},
-      {H, "*.name", "the host name \"*.name\" in a host list is not available yet"},
-      {H, "net24-lsearch;/x", "the lookup \"net24-lsearch;/x\" in a list is not available yet"},
+      {D, "a : nosuch;/etc/x", "unknown lookup type \"nosuch\""},
+      {D, "lsearch;", "a file or query is missing after \"lsearch;\""},
+      {D, "@mx_some", "\"@mx_some\" is not @mx_any, @mx_primary or @mx_secondary"},
+      {D, "@mx_any/x", "\"/ignore=\" is expected after @mx_any"},
       {H, "1.2.3.4/33", "\"1.2.3.4/33\" is neither an IP address nor a network"},
       {H, "1.2.3", "\"1.2.3\" is neither an IP address nor a network"},
-      {A, "@@lsearch;/x", "\"@@lsearch;/x\" is not available yet"},
-      {A, "*@partial-lsearch;/x",
-       "the lookup \"partial-lsearch;/x\" in a list is not available yet"},
+      {A, "@@x", "a lookup is expected after \"@@\""},
       {D, "$foo", "unknown variable name \"foo\""},
   };
   for (const Refusal& c : kCases) {
@@ -145,16 +141,6 @@ TEST(Lists, RefuseAtLoad) {
     ASSERT_EQ(diagnostics.error_count(), 1u);
     EXPECT_EQ(diagnostics.all()[0].message, c.message);
   }
-}
-
-TEST(Lists, DeferAtMatchTimeWhereTolerated) {
-  config::Diagnostics diagnostics;
-  const auto lists = named_lists("", diagnostics);
-  Facts facts;
-  const auto list =
-      lists->compile(H, config::LocatedText("1.2.3.4 : host.name"), {true, true}, diagnostics);
-  EXPECT_EQ(match(*list, H, "1.2.3.4", facts), "y");
-  EXPECT_EQ(match(*list, H, "1.2.3.5", facts), "dthe list item \"host.name\" is not available yet");
 }
 
 TEST(NamedLists, RefuseCycles) {

@@ -1,0 +1,85 @@
+#include "daemon/address_verifier.h"
+
+#include "core/base/ascii.h"
+#include "delivery/route/verify.h"
+#include "delivery/transport/smtp_transport.h"
+
+#include <utility>
+
+namespace godwit::daemon {
+namespace {
+
+using Answer = acl::AddressVerifier::Answer;
+using Verdict = acl::AddressVerifier::Verdict;
+
+Answer not_routed(Verdict verdict, std::string message) {
+  Answer out;
+  out.verdict = verdict;
+  out.failure_kind = "route";
+  out.log_message = message;
+  out.user_message = std::move(message);
+  return out;
+}
+
+delivery::RouteQuery query_for(const acl::EvalContext& context, std::string_view local_part,
+                               std::string_view domain) {
+  delivery::RouteQuery query;
+  query.local_part = std::string(local_part);
+  query.domain = to_lower(domain);
+  query.sender = context.message == nullptr ? std::string() : context.message->sender_address;
+  query.services = context.services;
+  query.server = context.server;
+  query.connection = context.connection;
+  query.message = context.message;
+  query.message_variables = context.message_variables;
+  query.connection_variables = context.connection_variables;
+  query.now = context.now;
+  return query;
+}
+
+}  // namespace
+
+Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& context) {
+  std::string address = question.address;
+  size_t at = address.rfind('@');
+  if (at == std::string::npos) {
+    const acl::ConnectionFacts* client = context.connection;
+    const bool may =
+        client == nullptr || !client->sender_host ||
+        (question.is_sender ? client->unqualified_sender : client->unqualified_recipient);
+    if (!may) {
+      Answer out = not_routed(Verdict::failed, "unqualified address not permitted");
+      out.failure_kind = "qualify";
+      return out;
+    }
+    const acl::ServerFacts& server = config_->facts;
+    at = address.size();
+    address += "@" + (question.is_sender ? server.qualify_domain : server.qualify_recipient);
+  }
+  const std::string_view view = address;
+  delivery::RouteQuery query = query_for(context, view.substr(0, at), view.substr(at + 1));
+  query.purpose = question.is_sender ? delivery::RoutePurpose::verify_sender
+                                     : delivery::RoutePurpose::verify_recipient;
+  delivery::VerifyAnswer route = delivery::verify_address(
+      *config_->delivery->routers, address, query, question.success_on_redirect, hosts_);
+  if (route.verdict != delivery::VerifyVerdict::ok) {
+    const bool is_final = route.verdict == delivery::VerifyVerdict::failed;
+    Answer out = not_routed(is_final ? Verdict::failed : Verdict::deferred, route.text);
+    out.address_data = route.properties.address_data;
+    return out;
+  }
+  Answer answer;
+  answer.verdict = Verdict::ok;
+  if (question.callout && route.hosts && route.transport >= 0) {
+    const delivery::Transport* transport = config_->delivery->transports->at(route.transport);
+    if (transport->is_remote()) {
+      const CalloutQuestion asked{address, question.is_sender, *question.callout, *route.hosts,
+                                  static_cast<const delivery::SmtpTransport&>(*transport)};
+      answer = callouts_.ask(asked, context);
+    }
+  }
+  answer.address_data = route.properties.address_data;
+  return answer;
+}
+
+}  // namespace godwit::daemon

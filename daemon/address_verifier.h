@@ -1,0 +1,29 @@
+// RoutedAddresses: `verify = sender` and `verify = recipient` over the routers of the
+// configuration, with callouts to the hosts that they find. One a loop.
+#pragma once
+
+#include "acl/expand/services.h"
+#include "daemon/callout.h"
+#include "daemon/server_config.h"
+#include "delivery/route/host_finder.h"
+
+#include <memory>
+
+namespace godwit::daemon {
+
+class RoutedAddresses final : public acl::AddressVerifier {
+ public:
+  RoutedAddresses(Loop& loop, std::shared_ptr<const ServerConfig> config,
+                  delivery::HostFinder& hosts)
+      : config_(config), hosts_(hosts), callouts_(loop, config) {}
+
+  Answer verify(const Question& question, acl::EvalContext& context) override;
+  Callouts& callouts() noexcept { return callouts_; }
+
+ private:
+  std::shared_ptr<const ServerConfig> config_;
+  delivery::HostFinder& hosts_;
+  Callouts callouts_;
+};
+
+}  // namespace godwit::daemon
