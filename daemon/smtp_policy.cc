@@ -35,7 +35,7 @@ std::string rejected_what(AclWhere where, std::string_view subject) {
     case AclWhere::data:
       return "after DATA";
     case AclWhere::connect:
-      return "connection";
+      return "connection in \"connect\" ACL";
     case AclWhere::mail:
     case AclWhere::rcpt:
       return out + " <" + std::string(subject) + ">";

@@ -112,7 +112,10 @@ ItemAnswer test_address(const ListItem& item, const ItemSubject& subject, EvalCo
   const ListSubject only_domain{domain.text, std::nullopt, {}};
   const ItemSubject for_list{only_domain, domain.text, domain.lower};
   ItemAnswer answer = item.domain->test(*item.domain, for_list, context);
-  if (answer.match.match == Match::yes && !item.domain->lookup) answer.match.data = item.text;
+  if (answer.match.match != Match::yes) return answer;
+  // The pattern of the local part, and what the domain gave.
+  const size_t split = item.text.size() - item.domain->text.size();
+  answer.match.data = split == 0 ? item.text : item.text.substr(0, split) + answer.match.data;
   return answer;
 }
 

@@ -93,7 +93,8 @@ ItemAnswer test_file(const ListItem& item, const ItemSubject& subject, EvalConte
     if (answer.unknown || answer.match.match == Match::defer) return answer;
     if (answer.match.match == Match::no) continue;
     // A line with '!' says that the list does not match, which a '!' before the file turns round.
-    if (line.negated) answer.match.match = Match::no, answer.refused = true;
+    answer.refused = line.negated;
+    if (line.negated) answer.match.match = Match::no;
     return answer;
   }
   if (!(*content)->problem.empty()) return ListMatch{Match::defer, {}, (*content)->problem};

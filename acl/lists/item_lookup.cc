@@ -93,8 +93,10 @@ std::string address_key(const IpAddress& address, const ItemLookup& lookup) {
 ItemAnswer look_host_up(const ItemLookup& lookup, const ItemSubject& subject,
                         EvalContext& context) {
   if (lookup.spec.query_style) return answer_of(ask(lookup, {}, false, context));
-  if (lookup.by_address) {
-    const auto& address = subject.subject.address;
+  // match_ip has nothing but an address.
+  const auto& address = subject.subject.address;
+  const bool has_name = subject.subject.is_client || !subject.subject.host_name.empty();
+  if (lookup.by_address || !has_name) {
     if (!address) return {};
     return answer_of(ask(lookup, address_key(*address, lookup), false, context));
   }
@@ -108,10 +110,11 @@ ItemAnswer look_host_up(const ItemLookup& lookup, const ItemSubject& subject,
   return answer;
 }
 
-// Whether one of the local part patterns of `text` matches; `next` is the key after '>'.
+// Whether one of the local part patterns of `text` matches, which `said` tells; `next` is the key
+// after '>'.
 enum class Chain : uint8_t { no, yes, refused, defer };
 Chain match_local_parts(const std::string& text, const ListItem& item, const ItemSubject& local,
-                        EvalContext& context, std::string& next, std::string& problem) {
+                        EvalContext& context, std::string& next, std::string& said) {
   std::vector<std::string> patterns = config::split_list(text);
   if (!patterns.empty() && patterns.back().starts_with('>')) {
     next = std::string(trim(std::string_view(patterns.back()).substr(1)));
@@ -126,15 +129,17 @@ Chain match_local_parts(const std::string& text, const ListItem& item, const Ite
     ItemProblem wrong;
     const ItemOptions options{item.caseful, false, true};
     if (!compile_item(ListKind::local_part, rest, options, names, part, wrong)) {
-      problem = std::move(wrong.message);
+      said = std::move(wrong.message);
       return Chain::defer;
     }
     const ItemAnswer answer = part.test(part, local, context);
     if (answer.match.match == Match::defer) {
-      problem = answer.match.message;
+      said = answer.match.message;
       return Chain::defer;
     }
-    if (answer.match.match == Match::yes) return negated ? Chain::refused : Chain::yes;
+    if (answer.match.match != Match::yes) continue;
+    said = answer.match.data;
+    return negated ? Chain::refused : Chain::yes;
   }
   return Chain::no;
 }
@@ -216,10 +221,10 @@ ItemAnswer test_local_part_lookup(const ListItem& item, const ItemSubject& subje
     if (!found.problem.empty()) return deferred(std::move(found.problem));
     if (!found.answer) return {};
     std::string next;
-    std::string problem;
-    const Chain chain = match_local_parts(found.answer->value, item, local, context, next, problem);
-    if (chain == Chain::defer) return deferred(std::move(problem));
-    if (chain == Chain::yes) return ListMatch{Match::yes, item.text, {}};
+    std::string said;
+    const Chain chain = match_local_parts(found.answer->value, item, local, context, next, said);
+    if (chain == Chain::defer) return deferred(std::move(said));
+    if (chain == Chain::yes) return ListMatch{Match::yes, std::move(said), {}};
     if (chain == Chain::refused || next.empty()) return {};
     key = std::move(next);
   }

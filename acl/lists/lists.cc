@@ -22,6 +22,16 @@ std::string quoted(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
+// An IPv4 client of an IPv6 socket counts as what it is (RFC 4291 2.5.5.2).
+IpAddress without_mapping(const IpAddress& address) {
+  constexpr std::string_view kMapped("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+  if (!address.is_v6() || !address.bytes().starts_with(kMapped)) return address;
+  uint32_t v4 = 0;
+  for (const char byte : address.bytes().substr(kMapped.size()))
+    v4 = v4 << 8 | static_cast<unsigned char>(byte);
+  return IpAddress::v4(v4);
+}
+
 // A list whose items are known at load.
 class StaticList final : public ListPattern {
  public:
@@ -41,7 +51,9 @@ class StaticList final : public ListPattern {
   ListMatch test_items(const ListSubject& subject, EvalContext& context,
                        const ListItem*& decided_by) const {
     const std::string lower = to_lower(subject.text);
-    const ItemSubject item_subject{subject, subject.text, lower};
+    ListSubject known = subject;
+    if (kind_ == ListKind::host && known.address) known.address = without_mapping(*known.address);
+    const ItemSubject item_subject{known, subject.text, lower};
     for (size_t i = 0; i < items_.size(); ++i) {
       if (skip_run(lower, i)) continue;
       const ListItem& item = items_[i];
@@ -57,7 +69,8 @@ class StaticList final : public ListPattern {
       decided_by = &item;
       if (is_trouble && on_trouble == OnTrouble::include) return {Match::yes, {}, {}};
       if (answer.unknown) return {};
-      if (answer.refused) return {item.negated ? Match::yes : Match::no, {}, {}};
+      if (answer.refused) match.match = item.negated ? Match::yes : Match::no;
+      if (answer.refused) return std::move(match);
       if (match.match == Match::yes && item.negated) return {};
       return std::move(match);
     }

@@ -18,12 +18,28 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
+import dialogues  # noqa: E402
 import generator  # noqa: E402
 import peers  # noqa: E402
 
 GODWIT = pathlib.Path(os.environ.get("GODWIT_BINARY", ROOT / "build" / "dev" / "godwit"))
 MARK = "@@{}@@"
 PROMPT = "> "
+
+
+# What lists in lines/matching.txt and in dialogues look into.
+FILES = {
+    "keys": "a.b: data of a.b\nkey: k\nkey.ex: whole\n*.part.ex: wild\n*.key.ex: sub\nempty:\n",
+    "domains": "# comment\n\n  a.b  # more\n!no.c\n*.c\n^x[0-9]$\n",
+    "wild": "*.wild.ex: star\n^x\\d$: regex\n\"quoted key\": q\n",
+    "locals": "abc\n!def # no\n^d.f$\n",
+    "addresses": "joe@a.b: whole\n*@key.ex: domain\n",
+    "locals_by_domain": "a.b: joe : !bob : *x\nat.ex: sam : ^x[0-9]{8}$ : >more\nmore: zed : >*\n*: who\n",
+    "addresslist": "joe@a.b\n!bob@a.b\n*@a.b # all\na#b@c.d\n@@lsearch;/nonexistent\n",
+    "ips": "10.1.1.1: one\n192.0.2.0/24: net\n198.51.100.7/32: host\n2001.0db8.0000.0000.0000.0000.0000.0001: six\n",
+    "iplist": "10.0.0.0/8: ten\n192.0.2.9: nine\n\"2001:db8::/32\": six\n",
+    "nets": "10.0.0.0/8\n!192.0.2.9\n192.0.2.0/24 # net\n2001:db8::/32\n",
+}
 
 
 class Line:
@@ -92,6 +108,10 @@ class Runner:
         (self.dir / "exim.conf").write_text(text)
         (self.dir / "message.eml").write_bytes((HERE / "message.eml").read_bytes())
         (self.dir / "lines.txt").write_text("one two\nthree\n\nlast")
+        (self.dir / "dir").mkdir()
+        (self.dir / "dir" / "file").write_text("")
+        for name, content in FILES.items():
+            (self.dir / name).write_text(content)
         for name in ("spool", "log"):
             (self.dir / name).mkdir()
             (self.dir / name).chmod(0o777)
@@ -108,6 +128,16 @@ class Runner:
         asked = ask_through(exim, lines)
         for line, theirs, ours in zip(lines, asked, ask([str(GODWIT), *config, *how], lines)):
             line.exim, line.godwit = theirs, ours
+
+
+    def compare_dialogue(self, case):
+        name = re.sub(r"\W+", "-", case.name)
+        path = self.dir / f"{name}.conf"
+        base = (HERE / "dialogues.conf").read_text()
+        path.write_text(case.configuration(base).replace("DIR", str(self.dir)))
+        exim = ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bench/compare/enter-peer", "run",
+                str(peers.PACKAGES), str(self.dir), "/usr/sbin/exim4", "-C", str(path)]
+        return dialogues.compare(exim, [str(GODWIT), "-C", str(path)], case, ROOT)
 
 
 class Intended:
@@ -145,6 +175,29 @@ def report(name, lines, intended, show):
     return not bad
 
 
+def compare_dialogues(runner, path, show):
+    """True where all cases of the file are alike, or differ as they say they do."""
+    cases = dialogues.read_cases(path)
+    bad = intended = 0
+    for case in cases:
+        found = runner.compare_dialogue(case)
+        if found is not None and case.reason is None:
+            bad += 1
+            if show or bad <= 20:
+                print(f"   {case.name}")
+                for left, right in zip(*(side + [None] * 40 for side in found)):
+                    if left != right:
+                        print(f"      Exim   {left!r}\n      godwit {right!r}")
+                        break
+        elif found is None and case.reason is not None:
+            bad += 1
+            print(f"   {case.name} does not differ: {case.reason}")
+        intended += found is not None and case.reason is not None
+    print(f"{'FAILED ' if bad else 'ok     '} dialogues {path.stem}: {len(cases)} dialogues, {bad} wrong, "
+          f"{intended} differ as intended", flush=True)
+    return bad == 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=1)
@@ -153,13 +206,14 @@ def main():
     parser.add_argument("themes", nargs="*")
     options = parser.parse_args()
     themes = {path.stem: path for path in sorted((HERE / "lines").glob("*.txt"))}
-    wanted = options.themes or [*themes, "generated"]
+    talks = {"dialogues-" + path.stem: path for path in sorted((HERE / "dialogues").glob("*.txt"))}
+    wanted = options.themes or [*themes, "generated", *talks]
     try:
         peers.fetch()
         if os.geteuid() != 0:
             raise peers.Skipped("namespaces for Exim need root")
         with tempfile.TemporaryDirectory(prefix="godwit-differential-", dir="/var/tmp") as directory:
-            passed, failed = compare_all(Runner(directory), themes, wanted, options)
+            passed, failed = compare_all(Runner(directory), themes, talks, wanted, options)
     except peers.Skipped as reason:
         print(f"SKIPPED differential: {reason}")
         print("0 passed, 0 failed, 1 skipped")
@@ -168,10 +222,15 @@ def main():
     return 1 if failed else 0
 
 
-def compare_all(runner, themes, wanted, options):
+def compare_all(runner, themes, talks, wanted, options):
     intended = Intended()
     passed = failed = total = 0
     for name in wanted:
+        if name in talks:
+            good = compare_dialogues(runner, talks[name], options.show)
+            passed += good
+            failed += not good
+            continue
         if name == "generated":
             lines = [Line(text, name) for text in generator.lines(options.seed, options.count)]
         else:

@@ -71,7 +71,7 @@ TEST(Lists, MatchAsExim) {
       {A, "a@b.c", "b.c", "yb.c"},
       {A, "a@b.c", "*.c", "y*.c"},
       {A, "a@b.c", "*@*.c", "y*@*.c"},
-      {A, "a@b.c", "*@+dl", "y*@+dl"},
+      {A, "a@b.c", "*@+dl", "y*@*.c"},
       {A, "a@b.c", "^a@", "y^a@"},
       {A, "A@B.c", "a@b.c", "ya@b.c"},
       {A, "A@b.c", "+caseful:a@b.c", "n"},
