@@ -101,6 +101,7 @@ class SmtpSession {
 
   // --- Commands
   Task<void> on_helo(std::string_view name);
+  bool allows_literal(const smtp::Path& path);
   Task<void> on_mail();
   Task<void> on_rcpt();
   Task<void> on_body_start();
