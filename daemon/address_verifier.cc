@@ -33,6 +33,7 @@ delivery::RouteQuery query_for(const acl::EvalContext& context, std::string_view
   query.message = context.message;
   query.message_variables = context.message_variables;
   query.connection_variables = context.connection_variables;
+  query.trace = context.trace;
   query.now = context.now;
   return query;
 }
@@ -60,6 +61,7 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
   delivery::RouteQuery query = query_for(context, view.substr(0, at), view.substr(at + 1));
   query.purpose = question.is_sender ? delivery::RoutePurpose::verify_sender
                                      : delivery::RoutePurpose::verify_recipient;
+<<<<<<< HEAD
   delivery::VerifyAnswer route = delivery::verify_address(
       *config_->delivery->routers, address, query, question.success_on_redirect, hosts_);
   if (route.verdict != delivery::VerifyVerdict::ok) {
@@ -68,18 +70,34 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
     out.address_data = route.properties.address_data;
     return out;
   }
+=======
+  const delivery::VerifyAnswer route = delivery::verify_address(
+      *config_->delivery->routers, address, query, question.success_on_redirect, hosts_);
+>>>>>>> acls
   Answer answer;
-  answer.verdict = Verdict::ok;
-  if (question.callout && route.hosts && route.transport >= 0) {
-    const delivery::Transport* transport = config_->delivery->transports->at(route.transport);
-    if (transport->is_remote()) {
-      const CalloutQuestion asked{address, question.is_sender, *question.callout, *route.hosts,
-                                  static_cast<const delivery::SmtpTransport&>(*transport)};
-      answer = callouts_.ask(asked, context);
-    }
+  if (route.verdict == delivery::VerifyVerdict::ok) {
+    answer.verdict = Verdict::ok;
+    if (question.callout && route.hosts && route.transport >= 0)
+      answer = call(question, route, context);
+  } else {
+    const bool is_failure = route.verdict == delivery::VerifyVerdict::failed;
+    answer = not_routed(is_failure ? Verdict::failed : Verdict::deferred, route.text);
   }
   answer.address_data = route.properties.address_data;
   return answer;
+}
+
+Answer RoutedAddresses::call(const Question& question, const delivery::VerifyAnswer& route,
+                             acl::EvalContext& context) {
+  const delivery::Transport* transport = config_->delivery->transports->at(route.transport);
+  if (!transport->is_remote()) {
+    Answer answer;
+    answer.verdict = Verdict::ok;
+    return answer;
+  }
+  const CalloutQuestion asked{route.address, question.is_sender, *question.callout, *route.hosts,
+                              static_cast<const delivery::SmtpTransport&>(*transport)};
+  return callouts_.ask(asked, context);
 }
 
 }  // namespace godwit::daemon

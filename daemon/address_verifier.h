@@ -6,6 +6,7 @@
 #include "daemon/callout.h"
 #include "daemon/server_config.h"
 #include "delivery/route/host_finder.h"
+#include "delivery/route/verify.h"
 
 #include <memory>
 
@@ -21,6 +22,9 @@ class RoutedAddresses final : public acl::AddressVerifier {
   Callouts& callouts() noexcept { return callouts_; }
 
  private:
+  Answer call(const Question& question, const delivery::VerifyAnswer& route,
+              acl::EvalContext& context);
+
   std::shared_ptr<const ServerConfig> config_;
   delivery::HostFinder& hosts_;
   Callouts callouts_;

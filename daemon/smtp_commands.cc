@@ -18,7 +18,8 @@ Task<void> SmtpSession::on_helo(std::string_view name) {
   if (origin_.peer && !co_await on_fiber(check_helo)) {
     const std::string verb(smtp::verb_row(engine_.verb()).name);
     engine_.reply({550, "5.7.1", verb + " argument does not match calling host"});
-    log(LogEvent::rejected, host_text() + " rejected \"" + verb + " " + helo_name_ + "\"",
+    log(LogEvent::rejected,
+        "rejected \"" + verb + " " + helo_name_ + "\" from " + host_text().substr(2),
         LogFiles::main_and_reject);
     co_return;
   }

@@ -34,8 +34,10 @@ void SmtpSession::forget_transaction() {
   asks_.forget();
   header_edits_.clear();
   const bool no_pipelining = controls_.no_pipelining;
+  const bool no_multiline = controls_.no_multiline_responses;
   controls_ = acl::AclControls();
   controls_.no_pipelining = no_pipelining;
+  controls_.no_multiline_responses = no_multiline;
   dsn_envid_.clear();
   dsn_ret_ = smtp::DsnReturn::unspecified;
   auth_sender_.clear();

@@ -34,6 +34,8 @@ std::string rejected_what(AclWhere where, std::string_view subject) {
   switch (where) {
     case AclWhere::data:
       return "after DATA";
+    case AclWhere::predata:
+      return "DATA";
     case AclWhere::connect:
       return "connection in \"connect\" ACL";
     case AclWhere::mail:
@@ -86,14 +88,15 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
     if (origin_.peer || where != AclWhere::rcpt) judgement.verdict = verdict_of_unset(where);
     if (judgement.verdict == AclVerdict::deny) {
       acl::AclOutcome outcome;
-      outcome.log_message = "Administrative prohibition";
       log_rejection(where, outcome, subject);
       const smtp::ReplyView refusal = smtp::named_reply(ReplyId::administrative_prohibition);
       judgement.reply = {refusal.code, std::string(refusal.enhanced), std::string(refusal.text)};
+      if (where == AclWhere::vrfy) judgement.reply = {252, "2.5.2", std::string(refusal.text)};
     }
     co_return judgement;
   }
   connection_.smtp_command = engine_.command_line();
+  evaluation_.is_local_part_caseful = false;
   auto evaluate = [&] { return policy.acls().evaluate(call, where, context()); };
   acl::AclOutcome outcome = co_await on_fiber(evaluate);
   judgement.verdict = outcome.verdict;
@@ -101,6 +104,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   log_client_name();
   const Millis delay = outcome.effects.delay;
   write_notes(outcome.effects.log_writes);
+  if (outcome.verdict == AclVerdict::discard) log_discard(where, outcome, subject);
   // What an ACL for the end of a session says changes nothing.
   const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
   if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
@@ -112,6 +116,8 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
         smtp::named_reply(defers ? ReplyId::local_problem : ReplyId::administrative_prohibition);
     judgement.reply.code =
         outcome.reply_code != 0 ? static_cast<uint16_t>(outcome.reply_code) : usual.code;
+    // RFC 5321 3.5.3: a server may decline to verify.
+    if (where == AclWhere::vrfy && outcome.reply_code == 0 && !defers) judgement.reply.code = 252;
     judgement.reply.enhanced =
         outcome.enhanced_status.empty() ? std::string(usual.enhanced) : outcome.enhanced_status;
     judgement.reply.text = sender_failure + (outcome.user_message.empty() ? std::string(usual.text)
@@ -120,6 +126,9 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
     judgement.reply.code = static_cast<uint16_t>(outcome.reply_code);
   }
   apply(std::move(outcome.effects));
+  if (controls_.no_multiline_responses)
+    judgement.reply.text.resize(
+        std::min(judgement.reply.text.find('\n'), judgement.reply.text.size()));
   if (delay.count > 0) {
     if (!controls_.no_delay_flush) {
       const bool sent = co_await flush();
@@ -219,10 +228,21 @@ void SmtpSession::apply(acl::AclEffects&& effects) {
   controls_.submission |= asked.submission;
   controls_.suppress_local_fixups |= asked.suppress_local_fixups;
   controls_.no_pipelining |= asked.no_pipelining;
+  controls_.no_multiline_responses |= asked.no_multiline_responses;
   controls_.no_delay_flush |= asked.no_delay_flush;
   if (asked.fakedefer) controls_.fakedefer = std::move(asked.fakedefer);
   if (asked.fakereject) controls_.fakereject = std::move(asked.fakereject);
   if (asked.enforce_sync) engine_.set_enforce_sync(*asked.enforce_sync);
+}
+
+// A recipient that is accepted and thrown away.
+void SmtpSession::log_discard(AclWhere where, const acl::AclOutcome& outcome,
+                              std::string_view subject) {
+  if (where != AclWhere::rcpt) return;
+  std::string text = host_text() + " F=<" + sender_ + "> RCPT <" + std::string(subject) +
+                     ">: discarded by RCPT ACL";
+  if (!outcome.log_message.empty()) text += ": " + outcome.log_message;
+  log(LogEvent::rejected, text, LogFiles::main_and_reject);
 }
 
 void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
@@ -230,7 +250,9 @@ void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
   std::string text;
   if (!incoming_.id.empty()) text += incoming_.id.to_string() + " ";
   text += host_text() + tls_text();
-  if (engine_.in_transaction() || where == AclWhere::mail) text += " F=<" + sender_ + ">";
+  const bool has_sender = where == AclWhere::rcpt || where == AclWhere::data ||
+                          where == AclWhere::mime || where == AclWhere::prdr;
+  if (has_sender) text += " F=<" + sender_ + ">";
   text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
   text += rejected_what(where, subject);
   if (!outcome.log_message.empty()) text += ": " + outcome.log_message;

@@ -136,6 +136,7 @@ class SmtpSession {
   void log_client_name();
   std::string tell_sender_failure(const acl::AclOutcome& outcome);
   bool verify_helo();
+  void log_discard(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
   // --- Words
@@ -181,9 +182,15 @@ class SmtpSession {
   bool had_errors_ = false;
   bool discard_message_ = false;
   bool counted_ = false;
+<<<<<<< HEAD
   bool tls_on_connect_ = false;
   bool sender_failure_told_ = false;
   bool client_name_logged_ = false;
+=======
+  bool sender_failure_told_ = false;
+  bool client_name_logged_ = false;
+  bool tls_on_connect_ = false;
+>>>>>>> acls
 };
 
 }  // namespace godwit::daemon

@@ -31,6 +31,7 @@ acl::ListSubject SmtpSession::client_subject() const {
     subject.is_client = true;
   }
   subject.host_name = connection_.sender_host_name;
+  subject.is_client = origin_.peer.has_value();
   return subject;
 }
 

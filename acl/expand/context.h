@@ -199,9 +199,10 @@ struct EvalContext {
   std::string recipient_data;
   std::vector<std::string> headers_added;
   Findings findings;
-  std::string verify_mode;        // $verify_mode: "S" or "R" while an address is verified
-  int64_t runrc = 0;              // $runrc
-  std::string prvscheck_address;  // $prvscheck_...
+  bool is_local_part_caseful = false;  // $local_part of a recipient as it came
+  std::string verify_mode;             // $verify_mode: "S" or "R" while an address is verified
+  int64_t runrc = 0;                   // $runrc
+  std::string prvscheck_address;       // $prvscheck_...
   std::string prvscheck_keynum;
   std::string prvscheck_result;
   std::string srs_recipient;  // $srs_recipient

@@ -22,9 +22,22 @@ void local_user_gid(const AddressFacts& facts, std::string& out) {
   if (facts.group_id >= 0) append_value(facts.group_id, out);
 }
 
+// Of the address that is routed, or of the recipient that was verified.
+void address_data(const EvalContext& context, std::string& out) {
+  const bool is_routed = context.address != nullptr && !context.address->address_data.empty();
+  out += is_routed ? context.address->address_data : context.findings.address_data;
+}
+
+// control = caseful_local_part shows it as it came.
+void local_part(const EvalContext& context, std::string& out) {
+  if (context.address == nullptr) return;
+  out += context.is_local_part_caseful ? context.address->original_local_part
+                                       : context.address->local_part;
+}
+
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
-    {"address_data", field<&AddressFacts::address_data>, "what a router put there"},
+    {"address_data", address_data, "what a router put there"},
     {"address_file", field<&AddressFacts::file>, "file of a redirection"},
     {"address_pipe", field<&AddressFacts::pipe>, "command of a redirection"},
     {"domain", field<&AddressFacts::domain>, "domain of the address", Taint::outside},
@@ -32,7 +45,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"host", field<&AddressFacts::host>, "host of the delivery"},
     {"host_address", field<&AddressFacts::host_address>, "its address"},
     {"host_port", made<&host_port>, "its port"},
-    {"local_part", field<&AddressFacts::local_part>, "local part of the address", Taint::outside},
+    {"local_part", local_part, "local part of the address", Taint::outside},
     {"local_part_prefix", field<&AddressFacts::local_part_prefix>, "prefix that was taken off",
      Taint::outside},
     {"local_part_prefix_v", field<&AddressFacts::local_part_prefix_v>,

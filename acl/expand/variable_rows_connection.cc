@@ -117,17 +117,9 @@ constexpr auto tls_out = made<&tls_fact<EvalContext, member>>;
 
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
-    {"dnslist_domain", field<&Findings::dnslist_domain>, "list that matched"},
-    {"dnslist_matched", field<&Findings::dnslist_matched>, "key that matched", Taint::outside},
-    {"dnslist_text", field<&Findings::dnslist_text>, "TXT record of the entry", Taint::outside},
-    {"dnslist_value", field<&Findings::dnslist_value>, "addresses of the entry", Taint::outside},
-    {"recipient_verify_failure", field<&Findings::recipient_verify_failure>,
-     "what failed: qualify, route, mail, recipient, postmaster"},
     {"sender_rate", field<&Findings::sender_rate>, "rate that ratelimit computed"},
     {"sender_rate_limit", field<&Findings::sender_rate_limit>, "limit of ratelimit"},
     {"sender_rate_period", field<&Findings::sender_rate_period>, "period of ratelimit"},
-    {"sender_verify_failure", field<&Findings::sender_verify_failure>,
-     "what failed: qualify, route, mail, recipient, postmaster"},
     {"authenticated_id", field<&ConnectionFacts::authenticated_id>,
      "identity that the authenticator gave", Taint::outside},
     {"authenticated_sender", field<&ConnectionFacts::authenticated_sender>,

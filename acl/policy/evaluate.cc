@@ -57,8 +57,21 @@ AclVerdict verdict_of(Answer answer) {
 
 // How a trace names the end of a statement.
 std::string_view outcome_name(Answer answer) noexcept {
-  if (answer == Answer::yes || answer == Answer::discard) return "succeeded";
-  return answer == Answer::no || answer == Answer::drop ? "failed" : "deferred";
+  switch (answer) {
+    case Answer::yes:
+      return "succeeded";
+    case Answer::no:
+      return "failed";
+    case Answer::discard:
+      return "yielded \"discard\"";
+    case Answer::drop:
+      return "yielded \"drop\"";
+    case Answer::defer:
+      return "deferred";
+    case Answer::error:
+      break;
+  }
+  return "error";
 }
 
 // "ACCEPT": how a trace names what an ACL says.
@@ -153,7 +166,7 @@ void AclRun::finish(Answer answer) {
         {static_cast<uint8_t>(LogTarget::main) | static_cast<uint8_t>(LogTarget::panic), false,
          std::move(problem)});
   }
-  outcome_.user_message = std::move(user_message_);
+  outcome_.user_message = reply_lines(user_message_);
   outcome_.log_message = std::move(log_message_);
 }
 

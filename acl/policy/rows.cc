@@ -40,8 +40,10 @@ Answer run_domains(AclRun& run, const AclCondition& condition, const std::string
 Answer run_local_parts(AclRun& run, const AclCondition& condition, const std::string&) {
   const AddressFacts* address = run.context().address;
   if (address == nullptr) return run.error("there is no recipient for \"local_parts\"");
-  return run.match(condition, {address->local_part, std::nullopt, {}},
-                   &run.context().local_part_data);
+  // As it came: lists ignore the case until +caseful.
+  const std::string& text =
+      address->original_local_part.empty() ? address->local_part : address->original_local_part;
+  return run.match(condition, {text, std::nullopt, {}}, &run.context().local_part_data);
 }
 
 Answer run_hosts(AclRun& run, const AclCondition& condition, const std::string&) {
@@ -74,7 +76,9 @@ Answer run_sender_domains(AclRun& run, const AclCondition& condition, const std:
 Answer run_recipients(AclRun& run, const AclCondition& condition, const std::string&) {
   const AddressFacts* address = run.context().address;
   if (address == nullptr) return run.error("there is no recipient for \"recipients\"");
-  const std::string text = address->local_part + "@" + address->domain;
+  const std::string& local_part =
+      address->original_local_part.empty() ? address->local_part : address->original_local_part;
+  const std::string text = local_part + "@" + address->domain;
   return run.match(condition, {text, std::nullopt, {}}, &run.context().recipient_data);
 }
 
@@ -118,7 +122,11 @@ Answer run_control(AclRun& run, const AclCondition&, const std::string& value) {
   if (control.row->apply == nullptr) {
     return run.error("\"control=" + value + "\" is not available yet");
   }
-  if (control.row->apply(run.effects().controls, control.options)) return Answer::yes;
+  AclControls& controls = run.effects().controls;
+  if (control.row->apply(controls, control.options)) {
+    run.context().is_local_part_caseful = controls.caseful_local_part.value_or(false);
+    return Answer::yes;
+  }
   return run.error("syntax error in \"control=" + value + "\"");
 }
 

@@ -86,6 +86,9 @@ class AclRun {
 void take_reply_code(AclVerdict verdict, std::string& message, int& code, std::string& enhanced,
                      std::string& problem);
 
+// A text for a client as lines: long ones are cut at blanks, best behind a colon; empty ones go.
+std::string reply_lines(std::string_view text);
+
 // Splits the lines of an add_header value into headers; text without a name gets X-ACL-Warn.
 std::vector<HeaderAddition> parse_added_headers(std::string_view value);
 // Adds the header lines of `value`, without those that are there already.

@@ -88,6 +88,46 @@ void take_reply_code(AclVerdict verdict, std::string& message, int& code, std::s
 
 namespace {
 
+constexpr size_t kReplyLineBytes = 75;     // longer lines are cut
+constexpr size_t kReplyLineBytesMin = 36;  // no cut before, where there is a choice
+
+// Where to cut a line that is too long: the last blank behind a colon, else the last blank, else
+// the next one. npos: nowhere.
+size_t cut_of(std::string_view line) {
+  size_t last = std::string_view::npos;
+  for (size_t i = kReplyLineBytes; i >= kReplyLineBytesMin; --i) {
+    if (line[i] != ' ') continue;
+    if (line[i - 1] == ':') return i;
+    if (last == std::string_view::npos) last = i;
+  }
+  return last != std::string_view::npos ? last : line.find(' ', kReplyLineBytes);
+}
+
+}  // namespace
+
+std::string reply_lines(std::string_view text) {
+  std::string out;
+  const auto add = [&out](std::string_view line) {
+    if (trim(line).empty()) return;
+    if (!out.empty()) out += '\n';
+    out += line;
+  };
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    while (line.size() > kReplyLineBytes) {
+      const size_t cut = cut_of(line);
+      if (cut == std::string_view::npos) break;
+      add(line.substr(0, cut));
+      line.remove_prefix(cut + 1);
+    }
+    add(line);
+  }
+  return out;
+}
+
+namespace {
+
 // Takes ":at_start:" and its kin off `line`.
 HeaderAddition::Position take_position(std::string_view& line) {
   for (const PositionName& row : kPositions) {

@@ -75,14 +75,16 @@ def replies(output):
 
 
 def decisions(output):
-    found = []
+    """Log lines, then outcomes: the order of the two among each other is the program's affair."""
+    found, logs = [], []
     for line in output.splitlines():
         line = re.sub(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}", "ID", line)
+        line = re.sub(r" S=[0-9]+", "", line)
         if line.startswith("LOG:") and "no MAIL in" not in line and "unexpected disconnection" not in line:
-            found.append(line)
+            logs.append(line)
         elif match := re.search(r"(\w+): condition test (\w+)", line):
             found.append(match.group(1) + " " + match.group(2))
-    return found
+    return logs + found
 
 
 def say(command, case, cwd):

@@ -35,7 +35,7 @@ FILES = {
     "locals": "abc\n!def # no\n^d.f$\n",
     "addresses": "joe@a.b: whole\n*@key.ex: domain\n",
     "locals_by_domain": "a.b: joe : !bob : *x\nat.ex: sam : ^x[0-9]{8}$ : >more\nmore: zed : >*\n*: who\n",
-    "addresslist": "joe@a.b\n!bob@a.b\n*@a.b # all\na#b@c.d\n@@lsearch;/nonexistent\n",
+    "addresslist": "joe@a.b\n!bob@a.b\n*@a.b # all\na#b@c.d\n",
     "ips": "10.1.1.1: one\n192.0.2.0/24: net\n198.51.100.7/32: host\n2001.0db8.0000.0000.0000.0000.0000.0001: six\n",
     "iplist": "10.0.0.0/8: ten\n192.0.2.9: nine\n\"2001:db8::/32\": six\n",
     "nets": "10.0.0.0/8\n!192.0.2.9\n192.0.2.0/24 # net\n2001:db8::/32\n",
