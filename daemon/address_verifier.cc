@@ -61,19 +61,8 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
   delivery::RouteQuery query = query_for(context, view.substr(0, at), view.substr(at + 1));
   query.purpose = question.is_sender ? delivery::RoutePurpose::verify_sender
                                      : delivery::RoutePurpose::verify_recipient;
-<<<<<<< HEAD
-  delivery::VerifyAnswer route = delivery::verify_address(
-      *config_->delivery->routers, address, query, question.success_on_redirect, hosts_);
-  if (route.verdict != delivery::VerifyVerdict::ok) {
-    const bool is_final = route.verdict == delivery::VerifyVerdict::failed;
-    Answer out = not_routed(is_final ? Verdict::failed : Verdict::deferred, route.text);
-    out.address_data = route.properties.address_data;
-    return out;
-  }
-=======
   const delivery::VerifyAnswer route = delivery::verify_address(
       *config_->delivery->routers, address, query, question.success_on_redirect, hosts_);
->>>>>>> acls
   Answer answer;
   if (route.verdict == delivery::VerifyVerdict::ok) {
     answer.verdict = Verdict::ok;

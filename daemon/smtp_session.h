@@ -55,7 +55,8 @@ class SmtpSession {
     std::string head;  // up to the end of the header section
     std::unique_ptr<spool::MessageWriter> writer;
     bool head_done = false;
-    std::optional<Error> failure;  // the spool refused a part
+    std::optional<Error> failure;                       // the spool refused a part
+    std::vector<message::FieldPlace> rewritten_fields;  // where rewriting changed `head`
   };
 
   // --- Bytes
@@ -112,6 +113,8 @@ class SmtpSession {
   Task<void> on_close(std::string_view why);
 
   // --- Messages
+  Task<void> rewrite_addresses();
+  const std::vector<message::FieldPlace>& header_fields() const noexcept;
   Task<bool> ask_data_acl(smtp::Reply& refusal);
   Task<void> commit();
   Envelope make_envelope() const;
@@ -182,15 +185,9 @@ class SmtpSession {
   bool had_errors_ = false;
   bool discard_message_ = false;
   bool counted_ = false;
-<<<<<<< HEAD
-  bool tls_on_connect_ = false;
-  bool sender_failure_told_ = false;
-  bool client_name_logged_ = false;
-=======
   bool sender_failure_told_ = false;
   bool client_name_logged_ = false;
   bool tls_on_connect_ = false;
->>>>>>> acls
 };
 
 }  // namespace godwit::daemon

@@ -152,14 +152,9 @@ VerifyAnswer verify_address(const RouterChain& chain, const std::string& address
     }
     answer.verdict = VerifyVerdict::ok;
     answer.text.clear();
-<<<<<<< HEAD
-    answer.hosts = result.hosts;
-    answer.transport = result.transport;
-=======
     answer.address = walk.tree().addresses[at].address;
     answer.transport = result.transport;
     answer.hosts = result.hosts;
->>>>>>> acls
     // One other address stands for this one; several are a list, and good enough.
     const std::deque<size_t>& next = walk.pending();
     goes_on = !success_on_redirect && next.size() == 1 &&

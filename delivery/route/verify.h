@@ -42,15 +42,9 @@ struct VerifyAnswer {
   bool text_is_for_client = false;  // of :fail: and :defer:
   std::string failure_kind;         // failed: "route", as $recipient_verify_failure has it
   AddressProperties properties;     // of the address that decided; $address_data
-<<<<<<< HEAD
-  // Where the address that decided would go, for callouts; transport -1: to no host.
-  SharedHostList hosts;
-  int transport = -1;
-=======
   std::string address;              // ok: that address, and where it would go, for a callout
   int transport = -1;
   SharedHostList hosts;
->>>>>>> acls
 };
 
 // Whether `query` (purpose verify_recipient or verify_sender) can be routed. An address that is
