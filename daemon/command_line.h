@@ -13,20 +13,24 @@
 namespace godwit::daemon {
 
 enum class Mode : uint8_t {
-  submit,        // a message on standard input (the default, -bm)
-  daemon,        // -bd, -bdf, and -q10m
-  smtp,          // -bs
-  batch_smtp,    // -bS
-  test_session,  // -bh
-  check_config,  // -bV
-  list_queue,    // -bp and its kin
-  print_config,  // -bP
-  count_queue,   // -bpc
-  queue_run,     // -q
-  act,           // -M...
-  show,          // -Mvh, -Mvb, -Mvl, -Mvc
-  expand,        // -be, -bem
-  worker,        // of the supervisor
+  submit,             // a message on standard input (the default, -bm)
+  daemon,             // -bd, -bdf, and -q10m
+  smtp,               // -bs
+  batch_smtp,         // -bS
+  test_session,       // -bh
+  check_config,       // -bV
+  list_queue,         // -bp and its kin
+  print_config,       // -bP
+  count_queue,        // -bpc
+  queue_run,          // -q
+  act,                // -M...
+  show,               // -Mvh, -Mvb, -Mvl, -Mvc
+  expand,             // -be, -bem
+  test_addresses,     // -bt
+  verify_recipients,  // -bv
+  verify_sender,      // -bvs
+  test_rewriting,     // -brw
+  worker,             // of the supervisor
   help,
 };
 

@@ -165,6 +165,11 @@ int run_command(const CommandLine& line) {
       return submit_message(line, config);
     case Mode::expand:
       return expand_strings(line, config);
+    case Mode::test_addresses:
+    case Mode::verify_recipients:
+    case Mode::verify_sender:
+    case Mode::test_rewriting:
+      return try_addresses(line, config);
     case Mode::help:
       break;
   }

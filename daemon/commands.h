@@ -27,6 +27,9 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config);
 // expansion_commands.cc: -be, -bem
 int expand_strings(const CommandLine& line, const ConfigPointer& config);
 
+// address_commands.cc: -bt, -bv, -bvs, -brw
+int try_addresses(const CommandLine& line, const ConfigPointer& config);
+
 // Tells a running daemon to look for shards without owner; false where there is none.
 bool tell_daemon_to_adopt(const ServerConfig& config);
 

@@ -69,9 +69,22 @@ std::string SmtpSession::qualified(const smtp::Path& path, const std::string& do
   return out;
 }
 
+// False, and answered, where the domain is an address literal that is not allowed.
+bool SmtpSession::allows_literal(const smtp::Path& path) {
+  const std::string_view address = path.address;
+  const size_t at = address.rfind('@');
+  const bool is_literal = at != std::string_view::npos && address.substr(at + 1).starts_with('[');
+  if (!is_literal || inbound_.options().allow_domain_literals) return true;
+  const std::string text = "<" + std::string(address) + ">: domain literals not allowed";
+  engine_.reply({501, "5.1.3", text});
+  on_error("domain literals not allowed");
+  return false;
+}
+
 Task<void> SmtpSession::on_mail() {
   const smtp::MailCommand& mail = engine_.mail();
   ++mails_seen_;
+  if (!allows_literal(mail.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;
   auto ask_list = [this] { return matches(inbound_.expressions().unqualified_sender_hosts); };
   if (mail.path.is_unqualified() && origin_.peer && !co_await on_fiber(ask_list)) {
@@ -105,6 +118,7 @@ Task<void> SmtpSession::on_mail() {
 
 Task<void> SmtpSession::on_rcpt() {
   const smtp::RcptCommand& rcpt = engine_.rcpt();
+  if (!allows_literal(rcpt.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;
   auto ask_list = [this] { return matches(inbound_.expressions().unqualified_recipient_hosts); };
   if (rcpt.path.is_unqualified() && origin_.peer && !rcpt.path.is_postmaster() &&

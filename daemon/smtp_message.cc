@@ -2,6 +2,7 @@
 // header section, the commit, the answer.
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
@@ -99,6 +100,7 @@ Task<void> SmtpSession::on_body_end() {
   message_.longest_line = static_cast<int64_t>(scanner.line_bytes_longest());
   message_.received_at = inbound_.services().loop.clock().wall();
 
+  co_await rewrite_addresses();
   smtp::Reply refusal;
   const bool wanted = co_await ask_data_acl(refusal);
   if (!wanted) {
@@ -116,6 +118,39 @@ Task<void> SmtpSession::on_body_end() {
   }
   co_await commit();
   forget_transaction();
+}
+
+// `begin rewrite`: the envelope first, then the header section.
+Task<void> SmtpSession::rewrite_addresses() {
+  const rewrite::RewriteRules& rules = *inbound_.config().delivery->rewrite;
+  if (rules.empty()) co_return;
+  auto rewriting = [&] {
+    RewrittenMessage text{sender_, {}, incoming_.head, false, {}};
+    for (const EnvelopeRecipient& recipient : recipients_)
+      text.recipients.push_back(recipient.address);
+    text.problems = rewrite_message(rules, context(), text);
+    return text;
+  };
+  RewrittenMessage done = co_await on_fiber(rewriting);
+  for (const std::string& problem : done.problems)
+    log(LogEvent::configuration, problem, LogFiles::main_and_panic);
+  sender_ = std::move(done.sender);
+  message_.sender_address = sender_;
+  message_.recipients = done.recipients;
+  for (size_t i = 0; i < recipients_.size(); ++i)
+    recipients_[i].address = std::move(done.recipients[i]);
+  if (!done.headers_changed) co_return;
+  incoming_.head = std::move(done.headers);
+  message::HeaderScanner scanner;
+  scanner.feed(incoming_.head);
+  scanner.finish();
+  incoming_.rewritten_fields = scanner.fields();
+}
+
+// The fields of the header section as it is now.
+const std::vector<message::FieldPlace>& SmtpSession::header_fields() const noexcept {
+  if (!incoming_.rewritten_fields.empty()) return incoming_.rewritten_fields;
+  return engine_.headers().fields();
 }
 
 Task<bool> SmtpSession::ask_data_acl(smtp::Reply& refusal) {
@@ -220,7 +255,7 @@ Envelope SmtpSession::make_envelope() const {
 
 // The value of Message-Id:, without brackets, for id= of the arrival line.
 std::string SmtpSession::message_id_value() const {
-  for (const message::FieldPlace& field : engine_.headers().fields()) {
+  for (const message::FieldPlace& field : header_fields()) {
     if (field.kind != message::FieldKind::message_id) continue;
     std::string_view text = std::string_view(incoming_.head).substr(field.offset, field.bytes);
     const size_t colon = text.find(':');
@@ -280,8 +315,7 @@ Task<void> SmtpSession::commit() {
     return is_worded ? worded_received_line() : native_received_line();
   };
   std::string received = co_await on_fiber(received_line);
-  std::string headers =
-      header_edits_.apply(std::move(received), incoming_.head, engine_.headers().fields());
+  std::string headers = header_edits_.apply(std::move(received), incoming_.head, header_fields());
   Envelope envelope = make_envelope();
   envelope.message_bytes =
       headers.size() + delivery::MessageContent::kEmptyLine.size() + incoming_.writer->body_bytes();

@@ -56,7 +56,8 @@ class SmtpSession {
     std::string head;  // up to the end of the header section
     std::unique_ptr<spool::MessageWriter> writer;
     bool head_done = false;
-    std::optional<Error> failure;  // the spool refused a part
+    std::optional<Error> failure;                       // the spool refused a part
+    std::vector<message::FieldPlace> rewritten_fields;  // where rewriting changed `head`
   };
 
   // --- Bytes
@@ -102,6 +103,7 @@ class SmtpSession {
 
   // --- Commands
   Task<void> on_helo(std::string_view name);
+  bool allows_literal(const smtp::Path& path);
   Task<void> on_mail();
   Task<void> on_rcpt();
   Task<void> on_body_start();
@@ -112,6 +114,8 @@ class SmtpSession {
   Task<void> on_close(std::string_view why);
 
   // --- Messages
+  Task<void> rewrite_addresses();
+  const std::vector<message::FieldPlace>& header_fields() const noexcept;
   Task<bool> ask_data_acl(smtp::Reply& refusal);
   Task<void> commit();
   Envelope make_envelope() const;

@@ -26,7 +26,10 @@ void SmtpSession::log_tls_error(std::string_view what, std::string_view why) {
 
 acl::ListSubject SmtpSession::client_subject() const {
   acl::ListSubject subject;
-  if (origin_.peer) subject.address = origin_.peer->address;
+  if (origin_.peer) {
+    subject.address = origin_.peer->address;
+    subject.is_client = true;
+  }
   subject.host_name = connection_.sender_host_name;
   subject.is_client = origin_.peer.has_value();
   return subject;

@@ -9,6 +9,7 @@
 #include "daemon/commands.h"
 #include "daemon/header_edits.h"
 #include "daemon/local_shard.h"
+#include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
@@ -220,6 +221,46 @@ Task<acl::AclOutcome> evaluate_acl(const acl::CompiledPolicy& policy, const acl:
   co_return co_await on_fiber(evaluate);
 }
 
+Task<RewrittenMessage> rewrite_on_fiber(const rewrite::RewriteRules& rules,
+                                        acl::EvalContext& context, RewrittenMessage text) {
+  auto rewriting = [&] {
+    text.problems = rewrite_message(rules, context, text);
+    return true;
+  };
+  co_await on_fiber(rewriting);
+  co_return text;
+}
+
+// `begin rewrite`: the envelope and the header section.
+void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& envelope,
+                       message::Submission& submission) {
+  const rewrite::RewriteRules& rules = *config.delivery->rewrite;
+  if (rules.empty()) return;
+  acl::ConnectionFacts connection;
+  connection.received_protocol = envelope.protocol;
+  acl::MessageFacts facts;
+  facts.id = envelope.message_id;
+  facts.sender_address = envelope.sender;
+  facts.headers = submission.headers;
+  MessageServices asks(shard.evaluators().get());
+  acl::EvalContext context;
+  context.services = &asks.get();
+  context.server = &config.facts;
+  context.connection = &connection;
+  context.message = &facts;
+  context.now = envelope.received;
+  RewrittenMessage text{envelope.sender, {}, submission.headers, false, {}};
+  for (const EnvelopeRecipient& recipient : envelope.recipients)
+    text.recipients.push_back(recipient.address);
+  text = shard.wait(rewrite_on_fiber(rules, context, std::move(text)));
+  for (const std::string& problem : text.problems)
+    shard.log().panic(LogEvent::configuration, envelope.message_id, problem);
+  envelope.sender = std::move(text.sender);
+  for (size_t i = 0; i < envelope.recipients.size(); ++i)
+    envelope.recipients[i].address = std::move(text.recipients[i]);
+  submission.headers = std::move(text.headers);
+}
+
 // acl_not_smtp_start and acl_not_smtp. False: rejected, which was said. EXIM.md 2.3.
 bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter& who,
                  Envelope& envelope, const message::Submission& submission, HeaderEdits& edits) {
@@ -298,6 +339,7 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
       return 1;
     }
     Envelope envelope = envelope_of(line, *config, *submission, who, options);
+    rewrite_addresses(shard, *config, envelope, *submission);
     HeaderEdits edits;
     if (!passes_acls(shard, *config, who, envelope, *submission, edits)) return 1;
     message::HeaderScanner scanner;

@@ -12,7 +12,7 @@ using M = MainOptions;
 // name, field, default, effect, documentation, choices
 constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"accept_8bitmime", &M::accept_8bitmime, "true", now, "advertise 8BITMIME"},
-    {"allow_domain_literals", &M::allow_domain_literals, "false", later,
+    {"allow_domain_literals", &M::allow_domain_literals, "false", now,
      "accept addresses such as user@[192.0.2.1]"},
     {"allow_utf8_domains", &M::allow_utf8_domains, "false", later, "accept UTF-8 in domains"},
     {"auth_advertise_hosts", &M::auth_advertise_hosts, "*", later, "hosts that see AUTH"},

@@ -9,7 +9,8 @@ std::shared_ptr<const DeliveryConfig> compile_delivery(
   out->policy = std::move(policy);
   const acl::NamedLists& lists = *out->policy->lists();
   out->transports = TransportSet::compile(document, lists, diagnostics);
-  const RouterCompileContext context{lists, *out->transports, diagnostics};
+  out->rewrite = rewrite::RewriteRules::compile(document, lists, diagnostics);
+  const RouterCompileContext context{lists, *out->transports, diagnostics, out->rewrite};
   out->routers = RouterChain::compile(document, context);
   out->retry = retry::RetryRules::compile(document, lists, diagnostics);
   return out;

@@ -7,6 +7,7 @@
 #include "core/log/log.h"
 #include "core/spool/store.h"
 #include "delivery/retry/keeper.h"
+#include "delivery/rewrite/rewrite.h"
 #include "delivery/route/router.h"
 #include "delivery/transport/dane_policy.h"
 #include "delivery/transport/transport.h"
@@ -24,6 +25,7 @@ namespace godwit::delivery {
 struct DeliveryConfig {
   std::shared_ptr<const acl::CompiledPolicy> policy;
   std::shared_ptr<const TransportSet> transports;
+  std::shared_ptr<const rewrite::RewriteRules> rewrite;
   std::shared_ptr<const RouterChain> routers;
   std::shared_ptr<const retry::RetryRules> retry;
 

@@ -51,7 +51,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<RedirectOptions>>({
     {"qualify_preserve_domain",   &Options::qualify_preserve_domain, "false", Effect::now,   "items without a domain get that of the address"},
     {"repeat_use",                &Options::repeat_use,              "true",  Effect::now,   "use the router again for other addresses that come of one that it redirected"},
     {"reply_transport",           &Options::reply_transport,         "",      Effect::later, "transport of the automatic replies of filters"},
-    {"rewrite",                   &Options::rewrite,                 "true",  Effect::later, "rewriting rules apply to items"},
+    {"rewrite",                   &Options::rewrite,                 "true",  Effect::now,   "rewriting rules apply to items"},
     {"sieve_enotify_mailto_owner", &Options::sieve_text,             "",      Effect::later, "of Sieve filters"},
     {"sieve_subaddress",          &Options::sieve_text,              "",      Effect::later, "of Sieve filters"},
     {"sieve_useraddress",         &Options::sieve_text,              "",      Effect::later, "of Sieve filters"},

@@ -30,6 +30,7 @@ class RedirectRouter final : public RouterDriver {
   acl::Expansion pipe_transport;
   acl::Expansion file_transport;
   acl::Expansion directory_transport;
+  std::shared_ptr<const rewrite::RewriteRules> rewriting;
 
   bool needs_transport() const noexcept override { return false; }
   bool may_repeat() const noexcept override { return options.repeat_use; }
@@ -235,12 +236,23 @@ class RedirectRouter final : public RouterDriver {
       child.domain = to_lower(domain);
       child.text = item.text + "@" + domain;
     }
+    apply_rewriting(child, making.context.evaluation);
     if (options.check_ancestor && is_ancestor(child, query)) {
       child.local_part = query.local_part;
       child.domain = query.domain;
       child.text = child.local_part + "@" + child.domain;
     }
     making.result.children.push_back(std::move(child));
+  }
+
+  void apply_rewriting(GeneratedAddress& child, acl::EvalContext& evaluation) const {
+    if (!options.rewrite || rewriting == nullptr || !rewriting->has(rewrite::kEnvelopeTo)) return;
+    rewrite::Rewritten rewritten = rewriting->rewrite(child.text, rewrite::kEnvelopeTo, evaluation);
+    if (!rewritten.changed) return;
+    const message::AddressParts parts = message::split_address(rewritten.address);
+    child.local_part = parts.local_part;
+    child.domain = to_lower(parts.domain);
+    child.text = std::move(rewritten.address);
   }
 
   static bool is_ancestor(const GeneratedAddress& child, const RouteQuery& query) {
@@ -315,6 +327,7 @@ std::unique_ptr<RouterDriver> make_redirect_router(const config::Instance& insta
   if (options.one_time && (!options.forbid_pipe || !options.forbid_file)) {
     options.forbid_pipe = options.forbid_file = true;  // what one_time implies
   }
+  driver->rewriting = context.rewrite;
   driver->data = compile(options.data, context);
   driver->file = compile(options.file, context);
   driver->pipe_transport = compile_transport(options.pipe_transport, context);

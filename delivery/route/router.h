@@ -6,6 +6,7 @@
 #include "acl/expand/expansion.h"
 #include "acl/lists/lists.h"
 #include "core/config/document.h"
+#include "delivery/rewrite/rewrite.h"
 #include "delivery/route/host_finder.h"
 #include "delivery/route/host_list.h"
 #include "delivery/route/router_options.h"
@@ -172,6 +173,7 @@ struct RouterCompileContext {
   const acl::NamedLists& lists;
   const TransportNames& transports;
   config::Diagnostics& diagnostics;
+  std::shared_ptr<const rewrite::RewriteRules> rewrite = nullptr;
 };
 
 enum class SelfAction : uint8_t { freeze, defer, fail, send, pass, reroute };

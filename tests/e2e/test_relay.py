@@ -215,11 +215,11 @@ def test_a_worker_that_is_killed_is_replaced():
 
 
 def test_reload_changes_the_configuration_and_refuses_nobody():
-    with Sink() as sink, Godwit(sink.port) as godwit:
+    with Sink() as sink, Godwit(sink.port, main="smtp_accept_max = 1000") as godwit:
         import signal
         held = godwit.client()
         held.command("EHLO client.test", 250)
-        godwit.write_config(main="workers = 1\nsmtp_banner = changed")
+        godwit.write_config(main="workers = 1\nsmtp_accept_max = 1000\nsmtp_banner = changed")
         godwit.process.send_signal(signal.SIGHUP)
 
         def changed():

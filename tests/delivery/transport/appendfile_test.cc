@@ -225,7 +225,7 @@ struct ProblemCase {
   std::string_view options, want;
 };
 constexpr std::array kProblems{
-    ProblemCase{"", "must be set"},
+    ProblemCase{"", ""},  // a redirect router may name the file
     ProblemCase{" file = /a\n directory = /b\n maildir_format\n", "cannot both be set"},
     ProblemCase{" directory = /b\n", "needs \"maildir_format\""},
     ProblemCase{" file = /b\n maildir_format\n", "a maildir is a \"directory\""},

@@ -1,0 +1,210 @@
+#include "delivery/rewrite/rewrite.h"
+
+#include "core/base/ascii.h"
+#include "protocol/message/address_list.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace godwit::rewrite {
+namespace {
+
+struct FieldRow {
+  std::string_view name;
+  Place place;
+};
+constexpr std::array kFields{
+    FieldRow{"sender", kSender}, FieldRow{"from", kFrom}, FieldRow{"to", kTo},
+    FieldRow{"cc", kCc},         FieldRow{"bcc", kBcc},   FieldRow{"reply-to", kReplyTo},
+};
+
+size_t field_bytes(std::string_view text) {
+  size_t end = 0;
+  do {
+    const size_t line_end = text.find('\n', end);
+    if (line_end == std::string_view::npos) return text.size();
+    end = line_end + 1;
+  } while (end < text.size() && (text[end] == ' ' || text[end] == '\t'));
+  return end;
+}
+
+// The facts that $local_part and $domain come from, in place of what the context had.
+class AddressScope {
+ public:
+  AddressScope(acl::EvalContext& context, std::string_view address)
+      : context_(context), before_(context.address), captures_(std::move(context.captures)) {
+    const message::AddressParts parts = message::split_address(address);
+    facts_.local_part = parts.local_part;
+    facts_.domain = parts.domain;
+    context_.address = &facts_;
+    context_.captures.clear();
+  }
+  ~AddressScope() {
+    context_.address = before_;
+    context_.captures = std::move(captures_);
+  }
+  AddressScope(const AddressScope&) = delete;
+  AddressScope& operator=(const AddressScope&) = delete;
+
+ private:
+  acl::EvalContext& context_;
+  const acl::AddressFacts* before_;
+  std::vector<std::string> captures_;
+  acl::AddressFacts facts_;
+};
+
+}  // namespace
+
+uint16_t place_of_field(std::string_view name) noexcept {
+  constexpr std::string_view kResent = "resent-";
+  if (starts_with_ignore_case(name, kResent)) name.remove_prefix(kResent.size());
+  for (const FieldRow& row : kFields) {
+    if (equals_ignore_case(row.name, name)) return row.place;
+  }
+  return 0;
+}
+
+bool RewriteRules::has(uint16_t places) const noexcept {
+  return std::any_of(rules_.begin(), rules_.end(),
+                     [places](const Rule& rule) { return (rule.places & places) != 0; });
+}
+
+// $0 is the address, $1 ... what wildcards or groups stand for.
+bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::EvalContext& context) {
+  std::vector<std::string>& captures = context.captures;
+  captures.clear();
+  if (rule.regex) {
+    const Result<bool> found = rule.regex->search(address, &captures);
+    if (!found || !*found) return false;
+    if (captures.empty()) captures.emplace_back();
+    captures.front() = address;
+    return true;
+  }
+  captures.emplace_back(address);
+  context.captures_tainted = true;
+  if (rule.whole_pattern != nullptr) {
+    return rule.whole_pattern->match({address, std::nullopt, {}}, context).match == acl::Match::yes;
+  }
+  if (!rule.has_local) return false;
+  const message::AddressParts parts = message::split_address(address);
+  if (rule.local_is_wild) {
+    if (!parts.local_part.ends_with(rule.local)) return false;
+    captures.emplace_back(parts.local_part.substr(0, parts.local_part.size() - rule.local.size()));
+  } else if (parts.local_part != rule.local) {
+    return false;
+  }
+  if (rule.domain_is_wild) {
+    if (!ends_with_ignore_case(parts.domain, rule.domain_tail)) return false;
+    captures.emplace_back(parts.domain.substr(0, parts.domain.size() - rule.domain_tail.size()));
+    return true;
+  }
+  if (rule.domain == nullptr) return false;
+  const std::string domain = to_lower(parts.domain);
+  return rule.domain->match({domain, std::nullopt, {}}, context).match == acl::Match::yes;
+}
+
+RewriteRules::Applied RewriteRules::apply(const Rule& rule, std::string& address, Rewritten& out,
+                                          acl::EvalContext& context) const {
+  const AddressScope scope(context, address);
+  if (!matches(rule, address, context)) return Applied::no;
+  if (rule.protects) return Applied::protects;
+  const acl::EvalResult text = rule.replacement.evaluate(context);
+  if (text.status == acl::EvalStatus::forced_fail) return Applied::matched;
+  if (!text.ok()) {
+    out.problem = "Expansion of " + std::string(rule.replacement.source()) +
+                  " failed while rewriting: " + text.text;
+    return Applied::failed;
+  }
+  const Result<message::ListedAddress> parsed =
+      message::parse_address(text.text, message::Utf8::allowed, false);
+  if (!parsed || (!parsed->has_domain && !rule.allows_unqualified)) {
+    out.problem = "Rewrite of " + address + " yielded unparseable address: " +
+                  (parsed ? "domain missing or malformed" : parsed.error().detail()) +
+                  " in address " + text.text;
+    return Applied::failed;
+  }
+  std::string result = parsed->address;
+  if (!parsed->has_domain && context.server != nullptr)
+    result += "@" + context.server->qualify_recipient;
+  out.whole = rule.whole;
+  out.changed = true;
+  out.address = rule.whole ? text.text : result;
+  address = std::move(result);
+  return Applied::rewritten;
+}
+
+Rewritten RewriteRules::rewrite(std::string_view address, Place place,
+                                acl::EvalContext& context) const {
+  Rewritten out;
+  std::string current(address);
+  for (const Rule& rule : rules_) {
+    if ((rule.places & place) == 0) continue;
+    Applied applied = Applied::no;
+    bool done = false;
+    for (int i = 0; i < kRepeatsMax; ++i) {
+      applied = apply(rule, current, out, context);
+      if (applied == Applied::protects || applied == Applied::failed) done = true;
+      if (rule.stops && (applied == Applied::rewritten || applied == Applied::matched)) done = true;
+      if (applied != Applied::rewritten || !rule.repeats) break;
+    }
+    if (applied == Applied::failed) {
+      out.changed = false;
+      break;
+    }
+    if (done) break;
+  }
+  // An envelope has the working part alone.
+  const bool is_header = (place & kHeaders) != 0;
+  if (!out.changed || !is_header || !out.whole) out.address = std::move(current);
+  if (!out.changed) out.address = address;
+  return out;
+}
+
+std::optional<std::string> RewriteRules::rewrite_field(std::string_view body, Place place,
+                                                       acl::EvalContext& context,
+                                                       std::vector<std::string>& problems) const {
+  const Result<message::AddressList> list =
+      message::parse_address_list(body, message::Utf8::allowed);
+  if (!list) return std::nullopt;
+  std::string out;
+  size_t copied = 0;
+  for (const message::ListedAddress& address : list->addresses) {
+    if (!address.has_domain) continue;
+    Rewritten rewritten = rewrite(address.address, place, context);
+    if (!rewritten.problem.empty()) problems.push_back(std::move(rewritten.problem));
+    if (!rewritten.changed) continue;
+    const size_t from = rewritten.whole ? address.item_offset : address.spec_offset;
+    const size_t bytes = rewritten.whole ? address.item_bytes : address.spec_bytes;
+    out += body.substr(copied, from - copied);
+    out += rewritten.address;
+    copied = from + bytes;
+  }
+  if (copied == 0) return std::nullopt;
+  out += body.substr(copied);
+  return out;
+}
+
+std::optional<std::string> RewriteRules::rewrite_headers(std::string_view section,
+                                                         acl::EvalContext& context,
+                                                         std::vector<std::string>& problems) const {
+  if (!has(kHeaders)) return std::nullopt;
+  std::string out;
+  bool changed = false;
+  while (!section.empty()) {
+    const std::string_view field = section.substr(0, field_bytes(section));
+    section.remove_prefix(field.size());
+    const size_t colon = std::min(field.find(':'), field.size());
+    const uint16_t place = place_of_field(trim_right(field.substr(0, colon)));
+    std::optional<std::string> body;
+    if (place != 0 && colon < field.size())
+      body = rewrite_field(field.substr(colon + 1), static_cast<Place>(place), context, problems);
+    out += body ? field.substr(0, colon + 1) : field;
+    if (body) out += *body;
+    changed = changed || body.has_value();
+  }
+  if (!changed) return std::nullopt;
+  return out;
+}
+
+}  // namespace godwit::rewrite

@@ -1,0 +1,96 @@
+// Address rewriting: the rules of `begin rewrite`, applied to the envelope and the header section
+// of a message at reception, and to what redirection generates. Immutable after load.
+// EXIM.md 2.9. Evaluation may wait on the current fiber (core/io/fiber.h).
+#pragma once
+
+#include "acl/expand/expansion.h"
+#include "acl/expand/regex.h"
+#include "acl/lists/lists.h"
+#include "core/config/document.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace godwit::rewrite {
+
+inline constexpr int kRepeatsMax = 10;  // of a rule with R
+
+// Where an address stands: bits, since a rule may be about several.
+enum Place : uint16_t {
+  kSender = 1,
+  kFrom = 2,
+  kTo = 4,
+  kCc = 8,
+  kBcc = 16,
+  kReplyTo = 32,
+  kEnvelopeFrom = 64,
+  kEnvelopeTo = 128,
+  kHeaders = kSender | kFrom | kTo | kCc | kBcc | kReplyTo,
+  kEverywhere = kHeaders | kEnvelopeFrom | kEnvelopeTo,
+};
+
+struct Rewritten {
+  std::string address;
+  bool changed = false;
+  bool whole = false;   // of a header item: takes the place of phrase and comments too (w)
+  std::string problem;  // an expansion failed, and nothing was rewritten; for the panic log
+};
+
+class RewriteRules {
+ public:
+  static std::shared_ptr<const RewriteRules> compile(const config::ConfigDocument& document,
+                                                     const acl::NamedLists& lists,
+                                                     config::Diagnostics& diagnostics);
+  bool empty() const noexcept { return rules_.empty(); }
+  // True where a rule is about one of `places`.
+  bool has(uint16_t places) const noexcept;
+
+  // A qualified address at `place`. `context` has the facts of connection and message;
+  // $local_part and $domain are of the address. Unqualified results of rules with Q get
+  // `qualify_recipient`.
+  Rewritten rewrite(std::string_view address, Place place, acl::EvalContext& context) const;
+  // A header section in wire format: every address of the fields that rules are about. Fields
+  // whose addresses cannot be parsed stay as they are. Nothing where nothing changes.
+  std::optional<std::string> rewrite_headers(std::string_view section, acl::EvalContext& context,
+                                             std::vector<std::string>& problems) const;
+
+ private:
+  friend struct RuleCompiler;
+  struct Rule {
+    uint16_t places = kEverywhere;
+    bool allows_unqualified = false;  // Q
+    bool stops = false;               // q
+    bool repeats = false;             // R
+    bool whole = false;               // w
+    bool protects = false;            // the replacement is "*"
+    acl::Expansion replacement;
+    std::optional<acl::Regex> regex;
+    // Of other patterns; null: any.
+    bool has_local = false;
+    bool local_is_wild = false;  // "*ending"
+    std::string local;           // exact, or the ending
+    bool domain_is_wild = false;
+    std::string domain_tail;
+    std::shared_ptr<const acl::ListPattern> domain;         // an item of a domain list
+    std::shared_ptr<const acl::ListPattern> whole_pattern;  // anything else, as an address list
+  };
+  static bool matches(const Rule& rule, std::string_view address, acl::EvalContext& context);
+  // Applies one rule; false where it does not match or is forced to fail.
+  enum class Applied : uint8_t { no, matched, rewritten, protects, failed };
+  Applied apply(const Rule& rule, std::string& address, Rewritten& out,
+                acl::EvalContext& context) const;
+  std::optional<std::string> rewrite_field(std::string_view body, Place place,
+                                           acl::EvalContext& context,
+                                           std::vector<std::string>& problems) const;
+
+  std::vector<Rule> rules_;
+};
+
+// The place of a header field by its name, Resent- or not; 0 for one that is never rewritten.
+uint16_t place_of_field(std::string_view name) noexcept;
+
+}  // namespace godwit::rewrite
