@@ -63,7 +63,7 @@ ClientIdentity::Name ClientIdentity::take(EvalContext& context) {
     facts_.sender_host_dnssec = answer->secure;
     return Name::found;
   }
-  problem_ = "failed to find host name for " + address;
+  problem_ = "failed to find host name from IP address";
   if (answer->status == dns::ReverseStatus::not_confirmed) {
     problem_ = address + " does not match any IP address for " +
                (answer->unmatched.empty() ? std::string() : answer->unmatched.front());

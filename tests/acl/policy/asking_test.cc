@@ -180,7 +180,7 @@ TEST_F(AskingAcl, VerifiesAddresses) {
 TEST_F(AskingAcl, VerifiesTheClient) {
   EXPECT_EQ(run("require verify = reverse_host_lookup\naccept\n"),
             "deny: host lookup failed for reverse lookup check | host lookup failed for reverse "
-            "lookup check (failed to find host name for 192.0.2.1)");
+            "lookup check (failed to find host name from IP address)");
   EXPECT_EQ(run("require verify = helo\naccept\n"), "deny");
   client_.forget_helo();
   resolver_.add_address("client.test", "192.0.2.1");
