@@ -86,6 +86,8 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
   acl::AddressFacts address = address_facts(recipients_[batch.members.front()]);
   address.transport_name = batch.transport->name();
   acl::EvalContext evaluation = evaluation_of(address);
+  evaluation.domain_data = properties.domain_data;
+  evaluation.local_part_data = properties.local_part_data;
   auto preparing = [&] { return content_for(batch, evaluation); };
   const Result<MessageContent> content = co_await on_fiber(preparing);
   if (!content) {
@@ -216,6 +218,8 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageConte
                                           const acl::AddressFacts& address) {
   Recipient& recipient = recipients_[batch.members.front()];
   acl::EvalContext evaluation = evaluation_of(address);
+  evaluation.domain_data = recipient.route.properties.domain_data;
+  evaluation.local_part_data = recipient.route.properties.local_part_data;
   LocalDelivery delivery{message_.envelope,
                          content,
                          recipient.route.local_part,

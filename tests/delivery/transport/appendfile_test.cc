@@ -225,7 +225,6 @@ struct ProblemCase {
   std::string_view options, want;
 };
 constexpr std::array kProblems{
-    ProblemCase{"", "must be set"},
     ProblemCase{" file = /a\n directory = /b\n maildir_format\n", "cannot both be set"},
     ProblemCase{" directory = /b\n", "needs \"maildir_format\""},
     ProblemCase{" file = /b\n maildir_format\n", "a maildir is a \"directory\""},
