@@ -49,22 +49,29 @@ std::vector<DeliveryAttempt::Batch> DeliveryAttempt::batches() const {
 
 // --- Delivering ----------------------------------------------------------------------------------
 
-// At most remote_max_parallel of them at a time.
+// At most remote_max_parallel remote ones at a time; local ones one after the other beside them,
+// since they may be about the same files.
 Task<void> DeliveryAttempt::deliver_all(std::vector<Batch> batches) {
-  size_t next = 0;
+  const auto remote = std::stable_partition(batches.begin(), batches.end(), [](const Batch& batch) {
+    return !batch.transport->is_remote();
+  });
+  const auto local_count = static_cast<size_t>(remote - batches.begin());
+  size_t next_local = 0;
+  size_t next_remote = local_count;
   if (batches.size() == 1) {
-    co_await deliver_in_turn(batches, next);
+    co_await deliver_in_turn(batches, next_local, batches.size());
     co_return;
   }
   const auto lanes =
       static_cast<size_t>(std::max<int64_t>(1, queue_.config_->options().remote_max_parallel));
-  for (size_t lane = 0; lane < std::min(lanes, batches.size()); ++lane)
-    scope_.spawn(deliver_in_turn(batches, next));
+  if (local_count > 0) scope_.spawn(deliver_in_turn(batches, next_local, local_count));
+  for (size_t lane = 0; lane < std::min(lanes, batches.size() - local_count); ++lane)
+    scope_.spawn(deliver_in_turn(batches, next_remote, batches.size()));
   co_await scope_.join();
 }
 
-Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t& next) {
-  while (next < batches.size()) {
+Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t& next, size_t end) {
+  while (next < end) {
     Batch& batch = batches[next++];
     co_await deliver(batch);
     --unfinished_batches_;
