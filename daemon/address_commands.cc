@@ -115,8 +115,12 @@ class TreePrinter {
 
   void print_routed(const RoutedAddress& address) {
     std::printf("%s", address.address.c_str());
-    if (!seen_.insert(to_lower(address.address)).second)
-      std::printf("   [duplicate, would not be delivered]");
+    // A copy of an unseen address is no duplicate of what it is a copy of.
+    const bool is_copy = address.parent != RoutedAddress::kNoParent &&
+                         tree_.addresses[address.parent].address == address.address;
+    std::string key = address.local_part + "@" + address.domain;
+    if (is_copy) key += " " + std::to_string(address.start_router);
+    if (!seen_.insert(std::move(key)).second) std::printf("   [duplicate, would not be delivered]");
     print_parents(address);
     const delivery::Transport* transport = transport_of(address);
     std::printf("\n  router = %s, transport = %s\n", address.result.router->name().c_str(),
@@ -125,10 +129,11 @@ class TreePrinter {
     if (transport->is_remote() &&
         static_cast<const delivery::SmtpTransport&>(*transport).smtp().hosts_override)
       return;
-    print_hosts(*address.result.hosts);
+    print_hosts(*address.result.hosts, transport->is_remote());
   }
 
-  static void print_hosts(const delivery::HostList& list) {
+  // A local transport has names alone, with room where addresses would be.
+  static void print_hosts(const delivery::HostList& list, bool with_addresses) {
     size_t name_width = 0;
     size_t address_width = 0;
     for (const delivery::RouteHost& host : list.hosts) {
@@ -137,6 +142,10 @@ class TreePrinter {
         address_width = std::max(address_width, address.to_string().size());
     }
     for (const delivery::RouteHost& host : list.hosts) {
+      if (!with_addresses) {
+        std::printf("  host %-*s  %-7s \n", static_cast<int>(name_width), host.name.c_str(), "");
+        continue;
+      }
       for (const IpAddress& address : host.addresses) {
         std::string text = "[" + address.to_string() + "]";
         text.resize(std::max(text.size(), address_width + 2), ' ');

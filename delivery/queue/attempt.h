@@ -72,6 +72,9 @@ class DeliveryAttempt {
   Task<void> route_all();
   Task<void> route(size_t at);
   Task<RouteResult> ask_routers(size_t at);
+  // hold_domains and its kin: true where the recipient waits because of its domain.
+  Task<bool> is_held(Recipient& recipient, std::string_view option, bool is_set);
+  void hold(Recipient& recipient, std::string text, WallTime until);
   void take_route(size_t at);
   void settle_unroutable(Recipient& recipient);
   bool copy_route(Recipient& recipient) const;
@@ -99,7 +102,7 @@ class DeliveryAttempt {
   std::vector<Batch> batches() const;
   bool fits(const Batch& batch, const Recipient& recipient) const;
   Task<void> deliver_all(std::vector<Batch> batches);
-  Task<void> deliver_in_turn(std::vector<Batch>& batches, size_t& next);
+  Task<void> deliver_in_turn(std::vector<Batch>& batches, size_t& next, size_t end);
   Task<void> deliver(Batch& batch);
   Task<void> deliver_remote(const Batch& batch, const SmtpTransport& transport,
                             const MessageContent& content);

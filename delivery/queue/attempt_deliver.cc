@@ -49,22 +49,29 @@ std::vector<DeliveryAttempt::Batch> DeliveryAttempt::batches() const {
 
 // --- Delivering ----------------------------------------------------------------------------------
 
-// At most remote_max_parallel of them at a time.
+// At most remote_max_parallel remote ones at a time; local ones one after the other beside them,
+// since they may be about the same files.
 Task<void> DeliveryAttempt::deliver_all(std::vector<Batch> batches) {
-  size_t next = 0;
+  const auto remote = std::stable_partition(batches.begin(), batches.end(), [](const Batch& batch) {
+    return !batch.transport->is_remote();
+  });
+  const auto local_count = static_cast<size_t>(remote - batches.begin());
+  size_t next_local = 0;
+  size_t next_remote = local_count;
   if (batches.size() == 1) {
-    co_await deliver_in_turn(batches, next);
+    co_await deliver_in_turn(batches, next_local, batches.size());
     co_return;
   }
   const auto lanes =
       static_cast<size_t>(std::max<int64_t>(1, queue_.config_->options().remote_max_parallel));
-  for (size_t lane = 0; lane < std::min(lanes, batches.size()); ++lane)
-    scope_.spawn(deliver_in_turn(batches, next));
+  if (local_count > 0) scope_.spawn(deliver_in_turn(batches, next_local, local_count));
+  for (size_t lane = 0; lane < std::min(lanes, batches.size() - local_count); ++lane)
+    scope_.spawn(deliver_in_turn(batches, next_remote, batches.size()));
   co_await scope_.join();
 }
 
-Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t& next) {
-  while (next < batches.size()) {
+Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t& next, size_t end) {
+  while (next < end) {
     Batch& batch = batches[next++];
     co_await deliver(batch);
     --unfinished_batches_;
@@ -86,6 +93,8 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
   acl::AddressFacts address = address_facts(recipients_[batch.members.front()]);
   address.transport_name = batch.transport->name();
   acl::EvalContext evaluation = evaluation_of(address);
+  evaluation.domain_data = properties.domain_data;
+  evaluation.local_part_data = properties.local_part_data;
   auto preparing = [&] { return content_for(batch, evaluation); };
   const Result<MessageContent> content = co_await on_fiber(preparing);
   if (!content) {
@@ -216,6 +225,8 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageConte
                                           const acl::AddressFacts& address) {
   Recipient& recipient = recipients_[batch.members.front()];
   acl::EvalContext evaluation = evaluation_of(address);
+  evaluation.domain_data = recipient.route.properties.domain_data;
+  evaluation.local_part_data = recipient.route.properties.local_part_data;
   LocalDelivery delivery{message_.envelope,
                          content,
                          recipient.route.local_part,

@@ -40,6 +40,16 @@ Task<void> DeliveryAttempt::route(size_t at) {
       co_return;
     }
   }
+  const config::MainOptions& options = queue_.config_->options();
+  if (co_await is_held(recipient, "hold_domains", options.hold_domains.is_set)) {
+    hold(recipient, "domain is held", now + kRoutingRetry);
+    co_return;
+  }
+  const bool waits = !message_.entry.in_run;
+  if (waits && co_await is_held(recipient, "queue_domains", options.queue_domains.is_set)) {
+    hold(recipient, "domain is in queue_domains", kNotBeforeQueueRun);
+    co_return;
+  }
   if (copy_route(recipient)) co_return;
   recipient.route = co_await ask_routers(at);
   if (recipient.route.copy_starts >= 0) {
@@ -47,6 +57,27 @@ Task<void> DeliveryAttempt::route(size_t at) {
   } else {
     take_route(at);
   }
+}
+
+Task<bool> DeliveryAttempt::is_held(Recipient& recipient, std::string_view option, bool is_set) {
+  if (!is_set || message_.entry.forced) co_return false;
+  const acl::ListPattern& list = queue_.config_->policy->list(option);
+  const acl::AddressFacts address = address_facts(recipient);
+  acl::EvalContext evaluation = evaluation_of(address);
+  auto asking = [&] {
+    return list.match({recipient.domain, std::nullopt, {}}, evaluation).match != acl::Match::no;
+  };
+  const bool matches = co_await on_fiber(asking);
+  co_return matches;
+}
+
+void DeliveryAttempt::hold(Recipient& recipient, std::string text, WallTime until) {
+  recipient.state = State::deferred;
+  recipient.route.properties = recipient.inherited;
+  recipient.outcome.text = std::move(text);
+  recipient.outcome.next_try = until;
+  ++queue_.stats_.deferred;
+  log_deferred(recipient);
 }
 
 Task<RouteResult> DeliveryAttempt::ask_routers(size_t at) {
@@ -154,6 +185,11 @@ bool DeliveryAttempt::copy_route(Recipient& recipient) const {
 Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
   const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
   if (!transport->is_remote()) co_return;
+  const bool is_set = queue_.config_->options().queue_smtp_domains.is_set;
+  if (!message_.entry.in_run && co_await is_held(recipient, "queue_smtp_domains", is_set)) {
+    hold(recipient, "domain is in queue_smtp_domains", kNotBeforeQueueRun);
+    co_return;
+  }
   const auto* smtp = static_cast<const SmtpTransport*>(transport);
   const bool wanted = recipient.route.hosts == nullptr ||
                       (smtp->smtp().hosts_override && smtp->smtp().hosts.is_set);

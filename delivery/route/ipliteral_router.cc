@@ -20,7 +20,7 @@ class IpLiteralRouter final : public RouterDriver {
     if (found.status != FindStatus::found) return result;  // ignored
     auto list = std::make_shared<HostList>();
     RouteHost& host = list->hosts.emplace_back();
-    host.name = name;
+    host.name = context.address.domain;
     host.addresses = std::move(found.addresses);
     if (context.hosts.is_local(host, context.evaluation)) {
       result = self_result(router, false);

@@ -136,8 +136,9 @@ class RedirectRouter final : public RouterDriver {
                          (list.special == RedirectSpecial::defer && !options.allow_defer) ||
                          (list.special == RedirectSpecial::blackhole && options.forbid_blackhole);
     if (refused) {
-      result = deferred(error_text("\"" + std::string(redirect_special_name(list.special)) +
-                                   "\" is not permitted"));
+      std::string item(redirect_special_name(list.special));
+      if (!list.message.empty()) item += " " + list.message;
+      result = deferred(error_text("\"" + item + "\" is not permitted"));
       return;
     }
     result.message = std::move(list.message);
@@ -200,7 +201,7 @@ class RedirectRouter final : public RouterDriver {
         below.empty() || (path.starts_with(below) && path.substr(below.size()).starts_with('/') &&
                           path.find("/../") == std::string::npos);
     if (options.forbid_include)
-      problem = "\":include:\" is not permitted";
+      problem = "included files not permitted";
     else if (!path.starts_with('/'))
       problem = "included file \"" + path + "\" is not an absolute path";
     else if (!is_below)

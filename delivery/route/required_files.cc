@@ -69,7 +69,8 @@ Result<bool> required_files_exist(const std::string& list, const acl::Services* 
     if (item.find('/') == std::string_view::npos) {
       Result<std::optional<LocalUser>> found = read_user(item, services);
       if (!found) return found.error();
-      if (!*found) return false;
+      if (!*found)
+        return Error(Errc::lookup_deferred, "user \"" + whole + "\" for require_files not found");
       user = std::move(**found);
       continue;
     }

@@ -165,6 +165,8 @@ RouteRun::Precondition RouteRun::preconditions(const Router& router) {
   address_.router_name = router.name();
   if (has_run_before(router) || !strip_affixes(router) || !is_for_purpose(router))
     return Precondition::skip;
+  evaluation_.domain_data.clear();
+  evaluation_.local_part_data.clear();
   Precondition found = match(router.domains_.get(), domain_, &evaluation_.domain_data);
   if (found == Precondition::pass)
     found = match(router.local_parts_.get(), address_.local_part, &evaluation_.local_part_data);
@@ -359,6 +361,8 @@ bool RouteRun::finish_properties(const Router& router) {
   result.properties = query_.properties;
   result.properties.address_data = address_.address_data;
   result.properties.variables = address_.variables;
+  result.properties.domain_data = evaluation_.domain_data;
+  result.properties.local_part_data = evaluation_.local_part_data;
   return finish_errors_to(router) && finish_headers(router);
 }
 

@@ -30,6 +30,8 @@ struct AddressProperties {
   std::vector<std::string> headers_add;     // of every router on the way; field lines
   std::vector<std::string> headers_remove;  // lists of names
   acl::AclVariables variables;              // $r_...
+  std::string domain_data;                  // what the lists of the last router left
+  std::string local_part_data;
 };
 
 // The address that another one was generated from, and the router that did it; a list up to the

@@ -39,6 +39,15 @@ TEST(QueueEntry, ChangesRoundTrip) {
   EXPECT_FALSE(entry.frozen);
 }
 
+TEST(QueueEntry, GeneratedAddressesThatAreDoneAreRemembered) {
+  QueueEntry entry;
+  for (const char* key : {"b@x.test", "a@x.test", "|cat:list@x.test", "a@x.test"})
+    EXPECT_TRUE(apply_change(entry, encode_text(ChangeKind::child, key)));
+  EXPECT_EQ(entry.progress->done_children.size(), 3U);
+  EXPECT_TRUE(entry.progress->is_child_done("a@x.test"));
+  EXPECT_FALSE(entry.progress->is_child_done("c@x.test"));
+}
+
 TEST(QueueEntry, BytesOfSomebodyElseAreRefused) {
   Random random(11);
   for (int i = 0; i < 5000; ++i) {
@@ -46,7 +55,7 @@ TEST(QueueEntry, BytesOfSomebodyElseAreRefused) {
     for (char& c : bytes) c = static_cast<char>(random.below(256));
     QueueEntry entry;
     const Result<void> applied = apply_change(entry, bytes);
-    if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 8 || bytes[0] == 0)
+    if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 9 || bytes[0] == 0)
       EXPECT_FALSE(applied);
   }
   QueueEntry entry;
