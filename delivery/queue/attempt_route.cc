@@ -12,6 +12,7 @@
 namespace godwit::delivery {
 
 Task<void> DeliveryAttempt::route_all() {
+  message_.entry.waits_for_run = false;
   // Routers add to the recipients while this goes on.
   for (size_t at = 0; at < recipients_.size(); ++at) {
     if (recipients_[at].state != State::pending || recipients_[at].route.router != nullptr)
@@ -76,6 +77,7 @@ void DeliveryAttempt::hold(Recipient& recipient, std::string text, WallTime unti
   recipient.route.properties = recipient.inherited;
   recipient.outcome.text = std::move(text);
   recipient.outcome.next_try = until;
+  if (until == kNotBeforeQueueRun) message_.entry.waits_for_run = true;
   ++queue_.stats_.deferred;
   log_deferred(recipient);
 }

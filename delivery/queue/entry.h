@@ -45,9 +45,10 @@ struct QueueEntry {
   uint64_t message_bytes = 0;
   uint32_t heap_index = UINT32_MAX;  // in the heap of waiting messages
   bool frozen = false;
-  bool ready = false;   // in the list of those to be tried
-  bool forced = false;  // try now whatever hints say
-  bool in_run = false;  // chosen by a queue run: queue_only no longer holds it
+  bool ready = false;          // in the list of those to be tried
+  bool forced = false;         // try now whatever hints say
+  bool in_run = false;         // chosen by a queue run: queue_only no longer holds it
+  bool waits_for_run = false;  // some of its recipients do (queue_domains)
 
   Progress& need_progress() {
     if (progress == nullptr) progress = std::make_unique<Progress>();

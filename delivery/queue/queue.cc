@@ -310,7 +310,7 @@ void Queue::run_queue(const QueueRun& run) {
   const WallTime now = services_.loop.clock().wall();
   for (QueueEntry* entry : waiting_) {
     if (entry->frozen && !run.with_frozen && frozen_deadline(*entry) > now) continue;
-    const bool held = entry->next_attempt == kNotBeforeQueueRun;
+    const bool held = entry->next_attempt == kNotBeforeQueueRun || entry->waits_for_run;
     if (!run.forced && !held && entry->next_attempt > now) continue;
     chosen.push_back(entry);
   }

@@ -139,3 +139,13 @@ def test_rewriting_on_arrival():
         godwit.wait_log("=> far@new.test <x@local.test>")
         godwit.send(sender="s@t.test", recipients=["q@new.test"], text="From: short@t.test\r\n\r\nx\r\n")
         wait_for(lambda: any(b"From: Long Name <long@new.test>\r\n" in m["data"] for m in sink.messages))
+
+
+def test_domains_are_held_back():
+    with Sink() as sink, godwit_with("x: y\n", sink.port, main="hold_domains = held.test\nqueue_domains = run.test\n") as godwit:
+        godwit.send(recipients=["a@held.test", "b@run.test", "c@out.test"])
+        godwit.wait_log("=> c@out.test")
+        godwit.wait_log(r"== a@held.test defer \(0\): domain is held")
+        godwit.wait_log(r"== b@run.test defer \(0\): domain is in queue_domains")
+        wait_for(lambda: godwit.cli("-q") and "=> b@run.test" in godwit.log())
+        assert "=> a@held.test" not in godwit.log()

@@ -416,8 +416,8 @@ TEST_F(DnslookupTest, AddressLiteralsAreHosts) {
       "d:\n driver = ipliteral\n transport = remote\n ignore_target_hosts = 192.0.2.7\n"
       "rest:\n driver = accept\n transport = local\n");
   EXPECT_EQ(problems, "");
-  EXPECT_EQ(hosts_of("[192.0.2.1]"), "192.0.2.1/0=192.0.2.1");
-  EXPECT_EQ(hosts_of("[ipv6:2001:db8::1]"), "2001:db8::1/0=2001:db8::1");
+  EXPECT_EQ(hosts_of("[192.0.2.1]"), "[192.0.2.1]/0=192.0.2.1");
+  EXPECT_EQ(hosts_of("[ipv6:2001:db8::1]"), "[ipv6:2001:db8::1]/0=2001:db8::1");
   EXPECT_EQ(hosts_of("[192.0.2.7]"), "declined");
   EXPECT_EQ(hosts_of("[192.0.2]"), "declined");
   EXPECT_EQ(hosts_of("a.test"), "declined");
