@@ -1,11 +1,13 @@
 #include "daemon/features.h"
 
+#include "acl/lookup/catalogue.h"
 #include "acl/policy/rows.h"
 #include "core/base/ascii.h"
 #include "core/config/main_options.h"
 #include "delivery/route/router.h"
 #include "delivery/transport/transport.h"
 
+#include <algorithm>
 #include <array>
 #include <deque>
 
@@ -22,6 +24,15 @@ constexpr std::array kFeatures{
     FeatureRow{"PIPELINING",   ""},
     FeatureRow{"CHUNKING",     ""},
     FeatureRow{"Event-driven", ""},
+    FeatureRow{"OpenSSL",      "TLS"},
+    FeatureRow{"",             "OPENSSL"},
+    FeatureRow{"TLS_resume",   "TLS_RESUME"},
+    FeatureRow{"DANE",         "DANE"},
+    FeatureRow{"DNSSEC",       "DNSSEC"},
+    FeatureRow{"OCSP",         "OCSP"},
+    FeatureRow{"",             "TLS_OCSP"},
+    FeatureRow{"SRS",          "NATIVE_SRS"},
+    FeatureRow{"",             "SRS"},
     FeatureRow{"",             "TRANSPORT_APPEND_MAILDIR"},
 };
 // clang-format on
@@ -31,6 +42,7 @@ class MacroNames {
  public:
   MacroNames() {
     for (const FeatureRow& row : kFeatures) add("_HAVE_", row.macro);
+    add_lookups(acl::lookup_types_line());
     for (const auto& row : config::main_option_rows()) add("_OPT_MAIN_", row.name);
     for (const auto& row : delivery::router_option_rows()) add("_OPT_ROUTERS_", row.name);
     for (const auto& row : delivery::transport_option_rows()) add("_OPT_TRANSPORTS_", row.name);
@@ -48,6 +60,15 @@ class MacroNames {
     if (name.empty()) return;
     for (char c : name) prefix += to_upper(c);
     views_.push_back(names_.emplace_back(std::move(prefix)));
+  }
+  // The words behind the colon.
+  void add_lookups(std::string_view line) {
+    line.remove_prefix(std::min(line.find(':') + 1, line.size()));
+    for (line = trim(line); !line.empty(); line = trim(line)) {
+      const size_t end = std::min(line.find(' '), line.size());
+      add("_HAVE_LOOKUP_", line.substr(0, end));
+      line.remove_prefix(end);
+    }
   }
   template <class Rows>
   void add_drivers(const std::string& kind, const Rows& rows) {

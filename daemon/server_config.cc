@@ -168,6 +168,33 @@ void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnosti
   reader.read_interfaces(interfaces);
 }
 
+// Numbers that may be expansions are read at use; a constant can be checked now.
+void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics) {
+  struct Row {
+    std::string_view name;
+    const config::ExpandText& text;
+    bool is_time;
+  };
+  const config::MainOptions& options = config.options();
+  const Row rows[] = {
+      {"message_size_limit", options.message_size_limit, false},
+      {"smtp_accept_max_per_connection", options.smtp_accept_max_per_connection, false},
+      {"smtp_accept_max_per_host", options.smtp_accept_max_per_host, false},
+      {"smtp_receive_timeout", options.smtp_receive_timeout, true}};
+  for (const Row& row : rows) {
+    const acl::Expansion& value = config.policy->expansion(row.name);
+    const std::string_view text = trim(value.constant());
+    if (!value.is_constant() || text.empty()) continue;
+    const bool good = row.is_time ? config::parse_time(text).has_value()
+                                  : config::parse_integer(text).has_value();
+    if (good) continue;
+    diagnostics.error(
+        row.text.text.begin_place(),
+        "\"" + std::string(text) + "\" is no value of " + std::string(row.name),
+        row.is_time ? "a time, as in 5m" : "a number, with K, M or G after it if need be");
+  }
+}
+
 void set_facts(ServerConfig& config, const LoadOptions& load) {
   const config::MainOptions& options = config.options();
   acl::ServerFacts& facts = config.facts;
@@ -208,6 +235,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->document = config::read_document(load.path, files, read, diagnostics);
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
+  check_numbers(*config, diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);
   acl::ServerFacts& facts = config->facts;
