@@ -223,37 +223,20 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
     const LocalDelivery& delivery, Prepared& prepared) const {
   const bool is_mbox = !prepared.plan.is_maildir;
-  const bool utc = delivery.evaluation.utc;
   prepared.text.use_crlf = own_.use_crlf;
   if (is_mbox) {
-    const std::string_view sender =
-        delivery.return_path.empty() ? std::string_view("MAILER-DAEMON") : delivery.return_path;
-    prepared.prefix =
-        std::string(kFrom) + escape_control(sender) + " " + mbox_date(delivery.now, utc) + "\n";
+    prepared.prefix = from_line(delivery);
     prepared.suffix = "\n";
     prepared.text.check_string = kFrom;
     prepared.text.escape_string = kEscapedFrom;
   }
-  struct Override {
-    const config::ExpandText& option;
-    const acl::Expansion& expansion;
-    std::string& value;
-  };
-  const std::array<Override, 4> overrides{
-      Override{own_.message_prefix, message_prefix_, prepared.prefix},
-      Override{own_.message_suffix, message_suffix_, prepared.suffix},
-      Override{own_.check_string, check_string_, prepared.text.check_string},
-      Override{own_.escape_string, escape_string_, prepared.text.escape_string}};
-  for (const Override& row : overrides) {
-    if (!row.option.is_set) continue;
-    acl::EvalResult result = row.expansion.evaluate(delivery.evaluation);
-    if (!result.ok()) {
-      return Refusal{
-          OutcomeKind::deferred,
-          "failed to expand \"" + std::string(row.expansion.source()) + "\": " + result.text};
-    }
-    row.value = std::move(result.text);
-  }
+  const TextOverride overrides[] = {
+      {own_.message_prefix, message_prefix_, prepared.prefix},
+      {own_.message_suffix, message_suffix_, prepared.suffix},
+      {own_.check_string, check_string_, prepared.text.check_string},
+      {own_.escape_string, escape_string_, prepared.text.escape_string}};
+  std::string problem = apply_overrides(overrides, delivery.evaluation);
+  if (!problem.empty()) return Refusal{OutcomeKind::deferred, std::move(problem)};
   prepared.headers += added_header_lines(options_, delivery);
   return {};
 }

@@ -99,6 +99,27 @@ class Remember final : public hints::Database::Change {
   Seconds repeat_;
 };
 
+// Leaves out whoever has had an answer lately and remembers the others in the database that `once`
+// names. Touches the disk: for the pool. Where it cannot be opened everybody is answered, as Exim
+// does.
+void claim_answers(const std::string& path, Seconds repeat, WallTime now,
+                   std::vector<std::string>& recipients) {
+  Result<std::unique_ptr<hints::LmdbDatabase>> database = hints::LmdbDatabase::open(path);
+  if (!database) return;
+  std::erase_if(recipients, [&](const std::string& recipient) {
+    Remember remember(now, repeat);
+    const Result<void> done = (*database)->update(to_lower(recipient), remember);
+    return done && !remember.may_answer;
+  });
+}
+
+// The answer could not be queued: it is tried again.
+void release_answers(const std::string& path, const std::vector<std::string>& recipients) {
+  Result<std::unique_ptr<hints::LmdbDatabase>> database = hints::LmdbDatabase::open(path);
+  if (!database) return;
+  for (const std::string& recipient : recipients) (*database)->remove(to_lower(recipient));
+}
+
 DeliveryOutcome outcome_of(OutcomeKind kind, std::string text) {
   DeliveryOutcome out;
   out.kind = kind;
@@ -225,21 +246,6 @@ std::string AutoreplyTransport::header_section(const Answer& answer,
   return out;
 }
 
-bool AutoreplyTransport::may_answer(const Answer& answer, std::vector<std::string>& recipients,
-                                    WallTime now) const {
-  if (answer.once.empty()) return true;
-  Result<std::unique_ptr<hints::LmdbDatabase>> database = hints::LmdbDatabase::open(answer.once);
-  // Who cannot remember answers, as Exim does.
-  if (!database) return true;
-  const Result<Seconds> repeat = config::parse_time(trim(answer.once_repeat));
-  std::erase_if(recipients, [&](const std::string& recipient) {
-    Remember remember(now, repeat.value_or(Seconds{0}));
-    const Result<void> done = (*database)->update(to_lower(recipient), remember);
-    return done && !remember.may_answer;
-  });
-  return !recipients.empty();
-}
-
 Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery delivery) const {
   auto answering = [&] { return answer(delivery); };
   Answer what = co_await on_fiber(answering);
@@ -247,7 +253,6 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
   auto choosing = [&] { return recipients_of(what, delivery.evaluation); };
   std::vector<std::string> recipients = co_await on_fiber(choosing);
   if (recipients.empty()) co_return outcome_of(OutcomeKind::delivered, {});
-  if (!may_answer(what, recipients, delivery.now)) co_return outcome_of(OutcomeKind::delivered, {});
   std::string body;
   if (!what.text.empty()) add_with_crlf(what.text, body);
   if (!what.file.empty()) {
@@ -268,11 +273,30 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
   }
   if (delivery.injector == nullptr)
     co_return outcome_of(OutcomeKind::deferred, "answers cannot be sent from here");
+  const bool remembers = !what.once.empty();
+  if (remembers) {
+    const Result<Seconds> repeat = config::parse_time(trim(what.once_repeat));
+    auto claiming = [&] {
+      claim_answers(what.once, repeat.value_or(Seconds{0}), delivery.now, recipients);
+      return true;
+    };
+    auto job = blocking(loop, claiming);
+    co_await job;
+    if (recipients.empty()) co_return outcome_of(OutcomeKind::delivered, {});
+  }
   std::string headers = header_section(what, delivery);
   const Result<void> sent = co_await delivery.injector->inject_message(
-      {}, std::move(recipients), std::move(headers), std::move(body), delivery.envelope.message_id);
-  if (!sent) co_return outcome_of(OutcomeKind::deferred, sent.error().to_string());
-  co_return outcome_of(OutcomeKind::delivered, {});
+      {}, recipients, std::move(headers), std::move(body), delivery.envelope.message_id);
+  if (sent) co_return outcome_of(OutcomeKind::delivered, {});
+  if (remembers) {
+    auto releasing = [&] {
+      release_answers(what.once, recipients);
+      return true;
+    };
+    auto job = blocking(loop, releasing);
+    co_await job;
+  }
+  co_return outcome_of(OutcomeKind::deferred, sent.error().to_string());
 }
 
 }  // namespace godwit::delivery

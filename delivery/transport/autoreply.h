@@ -46,8 +46,6 @@ class AutoreplyTransport final : public Transport {
   Answer answer(const LocalDelivery& delivery) const;
   std::vector<std::string> recipients_of(const Answer& answer, acl::EvalContext& context) const;
   std::string header_section(const Answer& answer, const LocalDelivery& delivery) const;
-  // False: everybody has had this answer lately.
-  bool may_answer(const Answer& answer, std::vector<std::string>& recipients, WallTime now) const;
 
   AutoreplyOptions own_;
   acl::Expansion bcc_, cc_, file_, from_, headers_, once_, once_repeat_, reply_to_, subject_, text_,

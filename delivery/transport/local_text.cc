@@ -66,8 +66,7 @@ Result<std::optional<RunAs>> look_up(const std::string& user, const std::string&
   return std::optional<RunAs>();
 }
 
-}  // namespace
-
+// "Sat Nov 21 04:30:00 2026", as a From line has it.
 std::string mbox_date(WallTime at, bool utc) {
   const time_t seconds = at.seconds();
   tm parts{};
@@ -79,6 +78,26 @@ std::string mbox_date(WallTime at, bool utc) {
   char text[32];
   const size_t size = strftime(text, sizeof(text), "%a %b %d %H:%M:%S %Y", &parts);
   return std::string(text, size);
+}
+
+}  // namespace
+
+std::string from_line(const LocalDelivery& delivery) {
+  const std::string_view sender =
+      delivery.return_path.empty() ? std::string_view("MAILER-DAEMON") : delivery.return_path;
+  return "From " + escape_control(sender) + " " + mbox_date(delivery.now, delivery.evaluation.utc) +
+         "\n";
+}
+
+std::string apply_overrides(std::span<const TextOverride> overrides, acl::EvalContext& context) {
+  for (const TextOverride& row : overrides) {
+    if (!row.option.is_set) continue;
+    acl::EvalResult result = row.expansion.evaluate(context);
+    if (!result.ok())
+      return "failed to expand \"" + std::string(row.expansion.source()) + "\": " + result.text;
+    row.value = std::move(result.text);
+  }
+  return {};
 }
 
 std::string added_header_lines(const TransportOptions& options, const LocalDelivery& delivery) {

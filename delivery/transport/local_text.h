@@ -10,13 +10,23 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace godwit::delivery {
 
-// "Sat Nov 21 04:30:00 2026", as a From line has it.
-std::string mbox_date(WallTime at, bool utc);
+// "From a@b Sat Nov 21 04:30:00 2026", with its line end.
+std::string from_line(const LocalDelivery& delivery);
+
+// An option that replaces a part of the text around a message.
+struct TextOverride {
+  const config::ExpandText& option;
+  const acl::Expansion& expansion;
+  std::string& value;
+};
+// Gives every option that is set its value; empty, or what is wrong. May wait on the fiber.
+std::string apply_overrides(std::span<const TextOverride> overrides, acl::EvalContext& context);
 
 // Return-path:, Envelope-to: and Delivery-date: where the options ask for them.
 std::string added_header_lines(const TransportOptions& options, const LocalDelivery& delivery);

@@ -13,7 +13,7 @@
 namespace godwit::delivery {
 namespace {
 
-// The program with its path; empty where there is none.
+// The program with its path; empty where there is none. Touches the disk: for the pool.
 std::string find_program(const std::string& name, std::string_view path) {
   if (name.find('/') != std::string::npos) return name;
   for (const std::string& directory : config::split_list(path)) {
@@ -58,6 +58,15 @@ Task<DeliveryOutcome> PipeTransport::deliver(Loop& loop, LocalDelivery delivery)
   auto planning = [&] { return plan(delivery); };
   Plan what = co_await on_fiber(planning);
   if (!what.problem.empty()) co_return refusal(OutcomeKind::deferred, std::move(what.problem));
+  auto finding = [&] { return find_program(what.arguments.front(), what.path); };
+  auto job = blocking(loop, finding);
+  std::string program = co_await job;
+  if (program.empty()) {
+    co_return refusal(
+        OutcomeKind::deferred,
+        "\"" + what.arguments.front() + "\" command not found for " + name_ + " transport");
+  }
+  what.arguments.front() = std::move(program);
   const Result<std::optional<RunAs>> who = co_await run_as(loop, what.user, what.group);
   if (!who) co_return refusal(OutcomeKind::deferred, who.error().detail());
   std::string added = added_header_lines(options_, delivery);
@@ -159,6 +168,12 @@ PipeTransport::Plan PipeTransport::plan(const LocalDelivery& delivery) const {
 }
 
 bool PipeTransport::plan_command(const LocalDelivery& delivery, Plan& out) const {
+  acl::EvalResult path = path_.evaluate(delivery.evaluation);
+  if (!path.ok()) {
+    out.problem = "failed to expand path for " + name_ + " transport: " + path.text;
+    return false;
+  }
+  out.path = std::move(path.text);
   const acl::AddressFacts* address = delivery.evaluation.address;
   if (!own_.command.is_set && address != nullptr && !address->pipe.empty()) {
     // A redirection named it: the text is split, and not expanded.
@@ -192,40 +207,19 @@ bool PipeTransport::plan_command(const LocalDelivery& delivery, Plan& out) const
                   " transport) - failed for security reasons";
     return false;
   }
-  const acl::EvalResult path = path_.evaluate(delivery.evaluation);
-  out.arguments.front() = find_program(name, path.ok() ? path.text : "");
-  if (!out.arguments.front().empty()) return true;
-  out.problem = "\"" + name + "\" command not found for " + name_ + " transport";
-  return false;
+  return true;
 }
 
 bool PipeTransport::plan_text(const LocalDelivery& delivery, Plan& out) const {
-  const std::string_view sender =
-      delivery.return_path.empty() ? std::string_view("MAILER-DAEMON") : delivery.return_path;
-  out.prefix = "From " + escape_control(sender) + " " +
-               mbox_date(delivery.now, delivery.evaluation.utc) + "\n";
+  out.prefix = from_line(delivery);
   out.suffix = "\n";
   out.text.use_crlf = own_.use_crlf;
-  struct Override {
-    const config::ExpandText& option;
-    const acl::Expansion& expansion;
-    std::string& value;
-  };
-  const Override overrides[] = {{own_.message_prefix, message_prefix_, out.prefix},
-                                {own_.message_suffix, message_suffix_, out.suffix},
-                                {own_.check_string, check_string_, out.text.check_string},
-                                {own_.escape_string, escape_string_, out.text.escape_string}};
-  for (const Override& row : overrides) {
-    if (!row.option.is_set) continue;
-    acl::EvalResult result = row.expansion.evaluate(delivery.evaluation);
-    if (!result.ok()) {
-      out.problem =
-          "failed to expand \"" + std::string(row.expansion.source()) + "\": " + result.text;
-      return false;
-    }
-    row.value = std::move(result.text);
-  }
-  return true;
+  const TextOverride overrides[] = {{own_.message_prefix, message_prefix_, out.prefix},
+                                    {own_.message_suffix, message_suffix_, out.suffix},
+                                    {own_.check_string, check_string_, out.text.check_string},
+                                    {own_.escape_string, escape_string_, out.text.escape_string}};
+  out.problem = apply_overrides(overrides, delivery.evaluation);
+  return out.problem.empty();
 }
 
 // What Exim gives to a command (its manual, "Environment variables").
@@ -245,8 +239,7 @@ void PipeTransport::plan_environment(const LocalDelivery& delivery, Plan& out) c
     add("HOST", context.server->primary_hostname);
   }
   add("SHELL", "/bin/sh");
-  const acl::EvalResult path = path_.evaluate(delivery.evaluation);
-  if (path.ok()) add("PATH", path.text);
+  if (!out.path.empty()) add("PATH", out.path);
   const acl::EvalResult home = home_directory_.evaluate(delivery.evaluation);
   if (home.ok() && !home.text.empty()) add("HOME", home.text);
   const acl::EvalResult more = environment_.evaluate(delivery.evaluation);

@@ -58,6 +58,7 @@ class PipeTransport final : public Transport {
   struct Plan {
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
+    std::string path;  // where a command without a slash is looked for
     std::string directory;
     std::string prefix;
     std::string suffix;
