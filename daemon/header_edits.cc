@@ -1,6 +1,5 @@
 #include "daemon/header_edits.h"
 
-#include "acl/expand/regex.h"
 #include "core/base/ascii.h"
 
 #include <algorithm>
@@ -19,20 +18,28 @@ void append_with_crlf(std::string_view text, std::string& out) {
 
 void HeaderEdits::take(acl::AclEffects& effects) {
   for (acl::HeaderAddition& addition : effects.headers_added) added_.push_back(std::move(addition));
-  for (std::string& name : effects.headers_removed) removed_.push_back(std::move(name));
+  for (std::string& name : effects.headers_removed) {
+    if (!name.starts_with('^')) {
+      removed_names_.push_back(std::move(name));
+    } else if (Result<acl::Regex> pattern = acl::Regex::compile(name, true)) {
+      removed_patterns_.push_back(std::move(*pattern));
+    }
+  }
 }
 
 void HeaderEdits::clear() {
   added_.clear();
-  removed_.clear();
+  removed_names_.clear();
+  removed_patterns_.clear();
 }
 
 bool HeaderEdits::removes(std::string_view name) const {
-  return std::any_of(removed_.begin(), removed_.end(), [&](const std::string& wanted) {
-    if (!wanted.starts_with('^')) return equals_ignore_case(wanted, name);
-    const Result<acl::Regex> pattern = acl::Regex::compile(wanted, true);
-    return pattern && pattern->search(name).value_or(false);
-  });
+  const auto is_named = [&](const std::string& wanted) { return equals_ignore_case(wanted, name); };
+  const auto matches = [&](const acl::Regex& pattern) {
+    return pattern.search(name).value_or(false);
+  };
+  return std::any_of(removed_names_.begin(), removed_names_.end(), is_named) ||
+         std::any_of(removed_patterns_.begin(), removed_patterns_.end(), matches);
 }
 
 void HeaderEdits::add_line(const acl::HeaderAddition& addition, std::string& out) {
@@ -73,7 +80,7 @@ std::string HeaderEdits::apply(std::string received, std::string_view head,
     if (!is_received) leave(in_received, Position::after_received);
     if (!is_received && !starts_with_ignore_case(name, "resent-"))
       leave(in_trace, Position::before_other_headers);
-    if (removed_.empty() || !removes(name)) out += text;
+    if (!removes(name)) out += text;
   }
   out += head.substr(std::min<uint64_t>(copied, head.size()));
   leave(in_received, Position::after_received);

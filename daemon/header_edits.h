@@ -2,6 +2,7 @@
 // by name. Used by SMTP sessions and by submission; lives for one message.
 #pragma once
 
+#include "acl/expand/regex.h"
 #include "acl/policy/acl.h"
 #include "protocol/message/header_scan.h"
 
@@ -27,7 +28,8 @@ class HeaderEdits {
   void add(acl::HeaderAddition::Position position, std::string& out) const;
 
   std::vector<acl::HeaderAddition> added_;
-  std::vector<std::string> removed_;  // names, or regular expressions that begin with ^
+  std::vector<std::string> removed_names_;
+  std::vector<acl::Regex> removed_patterns_;
 };
 
 // Appends `text` with every LF as CRLF.
