@@ -1,5 +1,6 @@
 #include "tls/dane.h"
 
+#include "generated/source_dir.h"
 #include "tests/support/json_cases.h"
 #include "tests/tls/pair.h"
 

@@ -1,5 +1,6 @@
 #include "tls/ocsp.h"
 
+#include "generated/source_dir.h"
 #include "tests/support/json_cases.h"
 #include "tests/tls/pair.h"
 #include "tls/session_cache.h"

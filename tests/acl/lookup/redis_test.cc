@@ -1,6 +1,7 @@
 // The protocol of Redis, lists of servers, and real servers (skipped where they are missing).
 #include "acl/lookup/resp.h"
 #include "acl/lookup/servers.h"
+#include "generated/source_dir.h"
 #include "tests/acl/lookup/support.h"
 
 #include <memory>

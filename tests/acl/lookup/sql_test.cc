@@ -1,6 +1,7 @@
 // Real PostgreSQL and MariaDB servers (skipped where they are missing).
 #include "acl/lookup/sql.h"
 
+#include "generated/source_dir.h"
 #include "tests/acl/lookup/support.h"
 
 #include <memory>

@@ -2,6 +2,7 @@
 
 #include "acl/policy/policy.h"
 #include "acl/policy/run.h"
+#include "generated/source_dir.h"
 #include "tests/acl/support.h"
 
 #include <gtest/gtest.h>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/config/document.h"
+#include "generated/source_dir.h"
 
 #include <gtest/gtest.h>
 

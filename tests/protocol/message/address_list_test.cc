@@ -1,5 +1,6 @@
 #include "protocol/message/address_list.h"
 
+#include "generated/source_dir.h"
 #include "protocol/message/limits.h"
 #include "tests/support/json_cases.h"
 #include "tests/support/transcript_runner.h"

@@ -1,5 +1,6 @@
 #include "protocol/message/address_syntax.h"
 
+#include "generated/source_dir.h"
 #include "protocol/message/limits.h"
 #include "protocol/smtp/command.h"
 #include "tests/support/json_cases.h"

@@ -1,6 +1,7 @@
 #include "protocol/report/report.h"
 
 #include "core/base/ascii.h"
+#include "generated/source_dir.h"
 #include "protocol/report/limits.h"
 #include "protocol/report/status_part.h"
 

@@ -1,5 +1,6 @@
 #include "protocol/smtp/data_stream.h"
 
+#include "generated/source_dir.h"
 #include "protocol/smtp/dot_stuff.h"
 #include "tests/support/json_cases.h"
 #include "tests/support/transcript_runner.h"

@@ -1,5 +1,6 @@
 #include "protocol/smtp/server_engine.h"
 
+#include "generated/source_dir.h"
 #include "tests/support/json_cases.h"
 #include "tests/support/transcript_runner.h"
 

@@ -1,5 +1,6 @@
 // Every file of tests/golden/smtp and tests/golden/smtp_client, played line by line, byte by byte
 // and as a pipelining peer would send it: the same bytes out, the same events.
+#include "generated/source_dir.h"
 #include "tests/support/transcript_runner.h"
 
 #include <gtest/gtest.h>

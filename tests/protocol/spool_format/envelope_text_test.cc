@@ -1,5 +1,7 @@
 #include "protocol/spool_format/envelope_text.h"
 
+#include "generated/source_dir.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
