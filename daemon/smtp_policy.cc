@@ -113,6 +113,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   acl::AclOutcome outcome = co_await on_fiber(evaluate);
   judgement.verdict = outcome.verdict;
   judgement.message = outcome.user_message;
+  judgement.log_message = outcome.log_message;
   log_client_name();
   const Millis delay = outcome.effects.delay;
   write_notes(outcome.effects.log_writes);
@@ -121,7 +122,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
   if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
     const std::string sender_failure = tell_sender_failure(outcome);
-    log_rejection(where, outcome, subject);
+    if (where != AclWhere::prdr) log_rejection(where, outcome, subject);
     judgement.drop = outcome.verdict == AclVerdict::drop;
     const bool defers = outcome.verdict == AclVerdict::defer;
     const smtp::ReplyView usual =
@@ -261,7 +262,7 @@ void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
   if (!incoming_.id.empty()) text += incoming_.id.to_string() + " ";
   text += host_text() + tls_text();
   const bool has_sender = where == AclWhere::rcpt || where == AclWhere::data ||
-                          where == AclWhere::mime || where == AclWhere::prdr;
+                          where == AclWhere::mime;
   if (has_sender) text += " F=<" + sender_ + ">";
   text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
   text += rejected_what(where, subject);

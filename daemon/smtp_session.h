@@ -58,6 +58,7 @@ class SmtpSession {
     bool head_done = false;
     std::optional<Error> failure;                       // the spool refused a part
     std::vector<message::FieldPlace> rewritten_fields;  // where rewriting changed `head`
+    std::string_view prdr_result;  // how the last reply ends where PRDR was used
   };
 
   // --- Bytes
@@ -105,6 +106,7 @@ class SmtpSession {
   Task<void> on_helo(std::string_view name);
   bool allows_literal(const smtp::Path& path);
   Task<void> on_mail();
+  void set_address(const std::string& address);
   Task<void> on_rcpt();
   Task<void> on_body_start();
   Task<void> on_body_chunk(std::string_view bytes);
@@ -117,6 +119,8 @@ class SmtpSession {
   Task<void> rewrite_addresses();
   const std::vector<message::FieldPlace>& header_fields() const noexcept;
   Task<bool> ask_data_acl(smtp::Reply& refusal);
+  Task<bool> ask_recipients();
+  Task<acl::AclVerdict> ask_recipient(const std::string& address);
   Task<void> commit();
   Envelope make_envelope() const;
   std::string worded_received_line();
@@ -130,6 +134,7 @@ class SmtpSession {
     acl::AclVerdict verdict = acl::AclVerdict::accept;
     smtp::Reply reply;  // for what is not accepted
     std::string message;
+    std::string log_message;
     bool drop = false;
   };
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
