@@ -112,10 +112,9 @@ Task<void> SmtpSession::on_mail() {
   eight_bit_ = mail.body == smtp::BodyKind::eight_bit_mime;
   smtputf8_ = mail.smtputf8;
   connection_.received_protocol = protocol_name();
-  const bool accepted =
-      co_await judge(acl::AclWhere::mail,
-                     smtp::named_reply(mail.prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok),
-                     sender_);
+  const bool accepted = co_await judge(
+      acl::AclWhere::mail, smtp::named_reply(mail.prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok),
+      sender_);
   if (!accepted) forget_transaction();
 }
 

@@ -113,6 +113,8 @@ class SmtpSession {
   Task<void> on_body_end();
   void on_verify(acl::AclWhere where, std::string_view argument);
   void on_error(std::string_view text);
+  Task<void> raise_event(std::string name, std::string data);
+  Task<void> raise_failure();
   Task<void> on_close(std::string_view why);
 
   // --- Messages
@@ -194,6 +196,7 @@ class SmtpSession {
   std::set<std::string> warnings_;  // of `warn`, for this message
   bool sender_failure_told_ = false;
   bool client_name_logged_ = false;
+  acl::EventFacts failure_;  // of the command under way, for event_action; no name: none
   bool tls_on_connect_ = false;
 };
 
