@@ -59,19 +59,26 @@ struct QueueView {
   std::vector<std::unique_ptr<Shard>> shards;
 
   explicit QueueView(const ServerConfig& config) {
-    for (const std::string& name : shard_names(config)) {
-      Result<spool::ShardReader> reader =
-          spool::ShardReader::open(files, config.spool_directory + "/shards/" + name);
-      if (!reader) continue;
-      auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
-      const Result<void> read = shard->reader.replay(shard->listing);
-      if (read) {
-        shards.push_back(std::move(shard));
-      } else if (read.error().code() != Errc::not_found) {
-        std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(),
-                     read.error().to_string().c_str());
-      }
+    for (const std::string& name : shard_names(config))
+      add(name, config.spool_directory + "/shards/" + name);
+  }
+  // The shard of that folder, and those that it is taking over.
+  void add(const std::string& name, std::string folder) {
+    Result<spool::ShardReader> reader = spool::ShardReader::open(files, std::move(folder));
+    if (!reader) return;
+    auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
+    const Result<void> read = shard->reader.replay(shard->listing);
+    if (!read && read.error().code() != Errc::not_found) {
+      std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(),
+                   read.error().to_string().c_str());
     }
+    if (!read) return;
+    // A message on its way from one shard to the other is shown once.
+    std::erase_if(shard->listing.messages,
+                  [this](const auto& listed) { return find(listed.first).second != nullptr; });
+    const std::vector<std::string> inner = shard->reader.adopted();
+    shards.push_back(std::move(shard));
+    for (const std::string& path : inner) add(name, path);
   }
   std::pair<Shard*, Listed*> find(const message::MessageId& id) {
     for (const std::unique_ptr<Shard>& shard : shards) {

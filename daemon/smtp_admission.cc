@@ -163,6 +163,7 @@ smtp::Offer SmtpSession::offer() {
       inbound_.tls_rules().advertises(client_subject(), context()))
     offer.extensions.set(Extension::starttls);
   if (matches(expressions.chunking_hosts)) offer.extensions.set(Extension::chunking);
+  if (inbound_.options().prdr_enable) offer.extensions.set(Extension::prdr);
   if (matches(expressions.dsn_hosts)) offer.extensions.set(Extension::dsn);
   if (matches(expressions.smtputf8_hosts)) offer.extensions.set(Extension::smtputf8);
   if (matches(expressions.enhanced_status_hosts))

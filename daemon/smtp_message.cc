@@ -101,6 +101,10 @@ Task<void> SmtpSession::on_body_end() {
   message_.received_at = inbound_.services().loop.clock().wall();
 
   co_await rewrite_addresses();
+  if (!co_await ask_recipients()) {
+    forget_transaction();
+    co_return;
+  }
   smtp::Reply refusal;
   const bool wanted = co_await ask_data_acl(refusal);
   if (!wanted) {
@@ -282,6 +286,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   }
   line += " P=" + envelope.protocol;
   line += tls_text();
+  if (!incoming_.prdr_result.empty()) line += " PRDR";
   if (engine_.body().chunked) line += " K";
   line += " S=" + std::to_string(envelope.message_bytes);
   if (selects(LogSelector::bit_8bitmime)) line += eight_bit_ ? " M8S=8" : " M8S=0";
@@ -336,7 +341,9 @@ Task<void> SmtpSession::commit() {
                      {"protocol", envelope.protocol},
                      {"bytes", std::to_string(envelope.message_bytes)}});
   ++messages_accepted_;
-  const std::string text = "OK id=" + id;
+  std::string text = "OK id=" + id;
+  if (!incoming_.prdr_result.empty())
+    text = "id=" + id + " message " + std::string(incoming_.prdr_result);
   if (controls_.fakereject) {
     engine_.reply(
         {550, "5.7.0",

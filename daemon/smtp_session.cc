@@ -122,6 +122,7 @@ Task<void> SmtpSession::run() {
           "no MAIL in SMTP connection from " + host_text() + tls_text() + " C=" + commands_);
     }
   }
+  if (!failure_.name.empty()) co_await raise_failure();
   if (counted_) inbound_.services().counts.closed(origin_.peer->address);
   stream().close();
 }
@@ -221,6 +222,7 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
     case EventKind::need_input:
       break;
   }
+  if (!failure_.name.empty()) co_await raise_failure();
   if (selects(config::LogSelector::smtp_no_mail) && commands_.size() < 200 && mails_seen_ == 0) {
     if (!commands_.empty()) commands_ += ',';
     commands_ += smtp::verb_row(engine_.verb()).name;
@@ -249,9 +251,25 @@ Task<void> SmtpSession::on_close(std::string_view why) {
   }
 }
 
+// The main option event_action.
+Task<void> SmtpSession::raise_event(std::string name, std::string data) {
+  const acl::EventActions& actions = inbound_.config().policy->events();
+  if (actions.empty()) co_return;
+  acl::EventFacts event{std::move(name), std::move(data), 0};
+  co_await actions.raise(std::move(event), context(), inbound_.services().log);
+}
+
+Task<void> SmtpSession::raise_failure() {
+  const acl::EventFacts failure = std::exchange(failure_, {});
+  co_await raise_event(failure.name, failure.data);
+}
+
 void SmtpSession::on_error(std::string_view text) {
   had_errors_ = true;
   const smtp::Fault fault = engine_.fault();
+  const bool is_syntax = fault == smtp::Fault::syntax;
+  if (is_syntax || fault == smtp::Fault::protocol)
+    failure_ = {is_syntax ? "smtp:fail:syntax" : "smtp:fail:protocol", std::string(text), 0};
   const std::string command = escape_control(engine_.command_line().substr(0, 200));
   if (fault == smtp::Fault::syntax && selects(config::LogSelector::smtp_syntax_error)) {
     log(LogEvent::protocol_error,

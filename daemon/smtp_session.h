@@ -58,6 +58,7 @@ class SmtpSession {
     bool head_done = false;
     std::optional<Error> failure;                       // the spool refused a part
     std::vector<message::FieldPlace> rewritten_fields;  // where rewriting changed `head`
+    std::string_view prdr_result;  // how the last reply ends where PRDR was used
   };
 
   // --- Bytes
@@ -105,18 +106,23 @@ class SmtpSession {
   Task<void> on_helo(std::string_view name);
   bool allows_literal(const smtp::Path& path);
   Task<void> on_mail();
+  void set_address(const std::string& address);
   Task<void> on_rcpt();
   Task<void> on_body_start();
   Task<void> on_body_chunk(std::string_view bytes);
   Task<void> on_body_end();
   void on_verify(acl::AclWhere where, std::string_view argument);
   void on_error(std::string_view text);
+  Task<void> raise_event(std::string name, std::string data);
+  Task<void> raise_failure();
   Task<void> on_close(std::string_view why);
 
   // --- Messages
   Task<void> rewrite_addresses();
   const std::vector<message::FieldPlace>& header_fields() const noexcept;
   Task<bool> ask_data_acl(smtp::Reply& refusal);
+  Task<bool> ask_recipients();
+  Task<acl::AclVerdict> ask_recipient(const std::string& address);
   Task<void> commit();
   Envelope make_envelope() const;
   std::string worded_received_line();
@@ -130,6 +136,7 @@ class SmtpSession {
     acl::AclVerdict verdict = acl::AclVerdict::accept;
     smtp::Reply reply;  // for what is not accepted
     std::string message;
+    std::string log_message;
     bool drop = false;
   };
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
@@ -189,6 +196,7 @@ class SmtpSession {
   std::set<std::string> warnings_;  // of `warn`, for this message
   bool sender_failure_told_ = false;
   bool client_name_logged_ = false;
+  acl::EventFacts failure_;  // of the command under way, for event_action; no name: none
   bool tls_on_connect_ = false;
 };
 

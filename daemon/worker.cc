@@ -16,6 +16,7 @@ namespace godwit::daemon {
 namespace {
 
 // Sessions that are in the middle of a message, and deliveries, may go on that long after SIGTERM.
+constexpr Millis kExchangeStopPoll{20};
 constexpr Seconds kGrace{10};
 // How many names a worker tries for its shard while workers of an older configuration still end.
 constexpr int kShardNamesMax = 100;
@@ -80,6 +81,12 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
             worker->arm_queue_run();
           },
           this),
+      exchange_timer_(
+          [](void* self) noexcept {
+            auto* worker = static_cast<Worker*>(self);
+            worker->scope_.spawn(worker->take_in_exchange());
+          },
+          this),
       grace_timer_(
           [](void* self) noexcept {
             auto* worker = static_cast<Worker*>(self);
@@ -122,6 +129,10 @@ Task<void> Worker::live() {
     const char ready = 'r';
     if (::write(setup_.ready_descriptor, &ready, 1) != 1) exit_status_ = 1;
     ::close(setup_.ready_descriptor);
+  }
+  if (setup_.index == 0) {
+    exchange_ = std::make_unique<Exchange>(loop_, *config_, *store_, *queue_, log_);
+    co_await exchange_->settle();
   }
   queue_->start();
   begin_commands();
@@ -205,7 +216,9 @@ bool Worker::open_listeners() {
 Task<void> Worker::shut_down() {
   listeners_.clear();
   queue_run_timer_.disarm();
+  exchange_timer_.disarm();
   if (control_ != nullptr) control_->stop();
+  if (exchange_ != nullptr) exchange_->stop();
   queue_->stop();
   if (inbound_ != nullptr) inbound_->stop();
   loop_.timers().set(grace_timer_, loop_.clock().now() + kGrace);
@@ -213,6 +226,8 @@ Task<void> Worker::shut_down() {
   co_await queue_->join();
   if (control_ != nullptr) co_await control_->join();
   grace_timer_.disarm();
+  while (exchange_ != nullptr && exchange_->is_busy())
+    co_await Sleep(loop_.timers(), kExchangeStopPoll);
   co_await evaluators_.close();
   co_await store_->close();
 }
@@ -253,9 +268,20 @@ Task<void> Worker::adopt_orphans() {
       log_.panic(LogEvent::spool, "",
                  "cannot take over shard " + name + ": " + adopted.error().to_string());
     }
+    if (exchange_ != nullptr) co_await exchange_->take_in();
     queue_->start();
   } while (adopt_again_ && !terminate_.is_set());
   adopting_ = false;
+  if (!terminate_.is_set() && exchange_ != nullptr)
+    loop_.timers().set(exchange_timer_, loop_.clock().now() + kExchangeInterval);
+}
+
+// Between adoptions: only input/ is looked at.
+Task<void> Worker::take_in_exchange() {
+  if (adopting_) co_return;  // which does it
+  co_await exchange_->take_in();
+  if (!terminate_.is_set())
+    loop_.timers().set(exchange_timer_, loop_.clock().now() + kExchangeInterval);
 }
 
 void Worker::begin_commands() {
@@ -282,6 +308,7 @@ Task<std::string> Worker::handle(ControlCommand command) {
     co_return "ok";
   }
   if (command.verb == ControlVerb::run) {
+    if (exchange_ != nullptr) co_await adopt_orphans();
     queue_->run_queue({has("forced"), has("frozen"), has("first")});
     co_return "ok";
   }

@@ -8,6 +8,7 @@
 #include "core/io/listener.h"
 #include "core/io/signals.h"
 #include "daemon/control.h"
+#include "daemon/exchange.h"
 #include "daemon/inbound.h"
 #include "daemon/services.h"
 #include "delivery/retry/hints.h"
@@ -50,6 +51,7 @@ class Worker final : ControlHandler {
   void begin_commands();
   Task<void> shut_down();
   Task<void> adopt_orphans();
+  Task<void> take_in_exchange();
   void on_terminate();
   void on_reopen();
   void arm_queue_run();
@@ -70,10 +72,12 @@ class Worker final : ControlHandler {
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;
+  std::unique_ptr<Exchange> exchange_;  // of worker 0
   std::unique_ptr<Inbound> inbound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ControlServer> control_;
   TimerNode queue_run_timer_;
+  TimerNode exchange_timer_;
   TimerNode grace_timer_;
   Event terminate_;
   Scope scope_;

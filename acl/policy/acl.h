@@ -10,6 +10,7 @@
 #include "core/config/diagnostics.h"
 #include "core/config/document.h"
 #include "core/config/log_selector.h"
+#include "core/log/log.h"
 
 #include <cstdint>
 #include <map>
@@ -63,6 +64,8 @@ struct HeaderAddition {
 
 // Bits of a log target: `logwrite`, `log_reject_target`.
 enum class LogTarget : uint8_t { main = 1, reject = 2, panic = 4 };
+// Bits of LogTarget as files.
+LogFiles log_files_of(uint8_t targets) noexcept;
 struct LogWrite {
   uint8_t targets = static_cast<uint8_t>(LogTarget::main);
   bool with_host = false;  // the line begins with H=... as rejections do

@@ -136,7 +136,10 @@ Answer AclRun::run_named(std::string_view name, std::vector<std::string> args,
   const Answer answer = run_traced(*found->second);
   std::swap(context_.acl_args, args);
   message = answer == Answer::error || answer == Answer::defer ? log_message_ : user_message_;
-  if (outer_ == nullptr) return answer;
+  if (outer_ == nullptr) {
+    write_lines();
+    return answer;
+  }
   AclEffects& around = outer_->outcome_.effects;
   AclEffects& mine = outcome_.effects;
   std::move(mine.headers_added.begin(), mine.headers_added.end(),
@@ -146,6 +149,17 @@ Answer AclRun::run_named(std::string_view name, std::vector<std::string> args,
   std::move(mine.log_writes.begin(), mine.log_writes.end(), std::back_inserter(around.log_writes));
   around.delay.count += mine.delay.count;
   return answer;
+}
+
+// No ACL around this one takes the lines with its effects.
+void AclRun::write_lines() {
+  if (context_.services == nullptr || context_.services->log == nullptr) return;
+  const std::string_view id =
+      context_.message == nullptr ? std::string_view() : context_.message->id;
+  for (const LogWrite& line : outcome_.effects.log_writes) {
+    if (line.selector) continue;
+    context_.services->log->write({LogEvent::note, log_files_of(line.targets), id, line.text, {}});
+  }
 }
 
 AclOutcome AclRun::run(const AclCall& acl_call) {

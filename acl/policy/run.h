@@ -64,6 +64,7 @@ class AclRun {
   const CompiledAcl* resolve(const AclCall& call, std::vector<std::string>& args,
                              std::string& problem);
   void finish(Answer answer);
+  void write_lines();
   void tell(const TraceEvent& event) {
     if (context_.trace != nullptr) context_.trace->event(event);
   }

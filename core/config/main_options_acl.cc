@@ -19,7 +19,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"acl_smtp_auth", &M::acl_smtp_auth, "", later, "ACL for AUTH"},
     {"acl_smtp_connect", &M::acl_smtp_connect, "", now, "ACL for a new connection"},
     {"acl_smtp_data", &M::acl_smtp_data, "", now, "ACL after the message has arrived"},
-    {"acl_smtp_data_prdr", &M::acl_smtp_data_prdr, "accept", later,
+    {"acl_smtp_data_prdr", &M::acl_smtp_data_prdr, "accept", now,
      "ACL for each recipient after the message has arrived (PRDR)"},
     {"acl_smtp_dkim", &M::acl_smtp_dkim, "", later, "ACL for each DKIM signature"},
     {"acl_smtp_etrn", &M::acl_smtp_etrn, "", later, "ACL for ETRN"},

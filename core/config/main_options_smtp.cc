@@ -44,7 +44,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
      "hosts that see PIPELINING"},
     {"pipelining_connect_advertise_hosts", &M::pipelining_connect_advertise_hosts, "*", later,
      "hosts that see PIPECONNECT"},
-    {"prdr_enable", &M::prdr_enable, "false", later, "advertise PRDR"},
+    {"prdr_enable", &M::prdr_enable, "false", now, "advertise PRDR"},
     {"proxy_protocol_timeout", &M::proxy_protocol_timeout, "3s", later,
      "time for the PROXY header"},
     {"recipient_unqualified_hosts", &M::recipient_unqualified_hosts, "", now,

@@ -85,6 +85,7 @@ Task<AttemptVerdict> DeliveryAttempt::run() {
   facts_.headers = message_.content.header_section();
   std::erase(facts_.headers, '\r');
   co_await route_all();
+  co_await tell_unrouted();
   std::vector<Batch> work = batches();
   unfinished_batches_ = work.size();
   if (!work.empty()) co_await deliver_all(std::move(work));
@@ -100,6 +101,7 @@ Task<AttemptVerdict> DeliveryAttempt::fail_all(std::string why) {
     recipient.outcome.text = why;
     log_failed(recipient);
   }
+  co_await tell_unrouted();
   const Result<void> loaded = co_await message_.content.load_headers();
   if (!loaded) queue_.services_.log.panic(LogEvent::spool, facts_.id, loaded.error().to_string());
   co_return co_await finish();

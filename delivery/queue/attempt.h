@@ -24,10 +24,13 @@ class DeliveryAttempt {
 
   using Verdict = AttemptVerdict;
   Task<Verdict> run();
+  // event_action after the log says that the message is done; the message may be gone by then.
+  Task<void> tell_completed();
   // Gives up: every recipient that is left fails with `why` (-Mg, timeout_frozen_after).
   Task<Verdict> fail_all(std::string why);
 
  private:
+  friend class BatchEvents;
   static constexpr size_t kNone = SIZE_MAX;
 
   enum class State : uint8_t {
@@ -109,6 +112,16 @@ class DeliveryAttempt {
   Task<void> deliver_local(const Batch& batch, const MessageContent& content,
                            const acl::AddressFacts& address);
 
+  // attempt_events.cc
+  Task<std::string> raise(const acl::EventActions& actions, acl::EventFacts event,
+                          const Recipient* recipient, const RemoteInfo* remote);
+  const acl::EventActions& main_events() const noexcept;
+  bool has_events(const Batch& batch) const noexcept;
+  Task<void> tell(const Recipient& recipient);
+  Task<void> tell_deferred(const Batch& batch);
+  Task<void> tell_unrouted();
+
+  Task<void> settle_all(const Batch& batch, DeliveryOutcome outcome);
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);
   void record_done(const Batch& batch);

@@ -2,6 +2,7 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
+#include "delivery/queue/attempt_events.h"
 #include "delivery/transport/header_changes.h"
 
 #include <algorithm>
@@ -101,8 +102,7 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
     DeliveryOutcome outcome;
     outcome.scope = FailureScope::recipient;
     outcome.text = content.error().detail();
-    bool is_first = true;
-    for (size_t member : batch.members) settle(recipients_[member], outcome, is_first);
+    co_await settle_all(batch, std::move(outcome));
     co_return;
   }
   if (batch.transport->is_remote()) {
@@ -193,8 +193,7 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
     DeliveryOutcome too_long;
     too_long.kind = OutcomeKind::failed;
     too_long.text = "message has lines too long for transport";
-    bool is_first = true;
-    for (size_t member : batch.members) settle(recipients_[member], too_long, is_first);
+    co_await settle_all(batch, std::move(too_long));
     co_return;
   }
   const Progress* progress = message_.entry.progress.get();
@@ -214,10 +213,25 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
     to.orcpt = recipient.orcpt;
     to.notify = recipient.dsn_flags;
   }
+  BatchEvents events(*this, batch);
+  const bool tells = has_events(batch);
+  if (tells || !main_events().empty()) delivery.events = &events;
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
   bool is_first = true;
   for (size_t i = 0; i < batch.members.size(); ++i) {
-    settle(recipients_[batch.members[i]], std::move(delivery.outcomes[i]), is_first);
+    Recipient& recipient = recipients_[batch.members[i]];
+    settle(recipient, std::move(delivery.outcomes[i]), is_first);
+    if (tells) co_await tell(recipient);
+  }
+  if (tells) co_await tell_deferred(batch);
+}
+
+// All recipients of the batch have the same outcome.
+Task<void> DeliveryAttempt::settle_all(const Batch& batch, DeliveryOutcome outcome) {
+  bool is_first = true;
+  for (size_t member : batch.members) {
+    settle(recipients_[member], outcome, is_first);
+    if (has_events(batch)) co_await tell(recipients_[member]);
   }
 }
 
@@ -241,6 +255,7 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageConte
   DeliveryOutcome outcome = co_await batch.transport->deliver(queue_.services_.loop, delivery);
   bool is_first = true;
   settle(recipient, std::move(outcome), is_first);
+  if (has_events(batch)) co_await tell(recipient);
 }
 
 }  // namespace godwit::delivery

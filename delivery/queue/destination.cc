@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/fiber.h"
+#include "delivery/queue/host_events.h"
 #include "delivery/queue/log_lines.h"
 #include "tls/context_cache.h"
 
@@ -172,7 +173,17 @@ class Destination {
   Task<void> drop(std::unique_ptr<SmtpConnection>& connection) {
     co_await connection->quit();
     std::erase(open_, connection.get());
-    connection.reset();
+    const std::unique_ptr<SmtpConnection> closed = std::move(connection);
+    if (transport_.events().empty()) co_return;
+    HostEvents events(transport_, table_.services_);
+    acl::EventFacts event{"tcp:close", {}, 0};
+    co_await events.raise(std::move(event), *closed->remote());
+  }
+
+  Task<void> tell_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {
+    if (delivery.events == nullptr || failure.remote == nullptr) co_return;
+    acl::EventFacts event{"msg:host:defer", failure.text, failure.error_number};
+    co_await delivery.events->raise(std::move(event), *failure.remote);
   }
 
   // Gives `delivery` its outcomes: over `connection` where it is open, else over a new one to the
@@ -220,7 +231,8 @@ class Destination {
         continue;
       }
       ++tried;
-      std::optional<DeliveryOutcome> failure = co_await open(candidate, connection);
+      std::optional<DeliveryOutcome> failure =
+          co_await open(candidate, delivery.events, connection);
       std::vector<DeliveryOutcome> outcomes;
       if (!failure) {
         if (record) table_.keeper_.succeeded(key);
@@ -233,6 +245,7 @@ class Destination {
         failure = std::move(outcomes.front());
       }
       log_host_failure(delivery, *failure);
+      co_await tell_host_failure(delivery, *failure);
       const retry::RetryKeeper::Verdict verdict =
           table_.keeper_.failed(failed_of(delivery, candidate, key, *failure));
       if (!verdict.give_up) all_expired = false;
@@ -372,10 +385,18 @@ class Destination {
     return out;
   }
 
-  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate,
+  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
                                             std::unique_ptr<SmtpConnection>& connection) {
     const DanePlan dane = co_await ask_dane(candidate);
-    if (dane.use == DanePlan::Use::defer) co_return not_now(candidate, dane.problem);
+    if (dane.use == DanePlan::Use::defer) {
+      DeliveryOutcome failure = not_now(candidate, dane.problem);
+      if (events != nullptr) {
+        acl::EventFacts event{"dane:fail", dane.is_required ? "dane-required" : "dnssec-invalid",
+                              0};
+        co_await events->raise(std::move(event), *failure.remote);
+      }
+      co_return failure;
+    }
     auto ask = [this, &candidate, &dane] { return opening_of(candidate, dane); };
     SmtpOpening opening = co_await on_fiber(ask);
     if (opening.tls.problem.empty() && opening.tls.attempts) {
@@ -388,6 +409,7 @@ class Destination {
     }
     if (!opening.tls.problem.empty()) co_return not_now(candidate, opening.tls.problem);
     opening.tls.session.sessions = &table_.services_.tls_sessions;
+    opening.events = events;
     SmtpOpening in_clear = opening;
     std::string problem;
     std::optional<DeliveryOutcome> failure =
@@ -409,11 +431,16 @@ class Destination {
         std::make_unique<SmtpConnection>(table_.services_.loop, transport_, candidate.host->name,
                                          candidate.endpoint, candidate.host->from_mx);
     open_.push_back(connection.get());
+    EventSink* events = opening.events;
     std::optional<DeliveryOutcome> failure = co_await connection->open(std::move(opening));
     if (failure) {
       tls_problem = connection->tls_problem();
       std::erase(open_, connection.get());
-      connection.reset();
+      const std::unique_ptr<SmtpConnection> closed = std::move(connection);
+      if (events != nullptr && closed->is_connected()) {
+        acl::EventFacts event{"tcp:close", {}, 0};
+        co_await events->raise(std::move(event), *closed->remote());
+      }
     }
     co_return failure;
   }

@@ -5,6 +5,7 @@
 
 #include "core/io/scope.h"
 #include "delivery/queue/delivery_config.h"
+#include "delivery/transport/events.h"
 #include "delivery/transport/smtp_transport.h"
 
 #include <coroutine>
@@ -31,6 +32,7 @@ struct RemoteDelivery {
   WallTime received;
   std::string_view in_doubt_host;  // tried first; empty: none
   bool forced = false;             // whatever the hints say
+  EventSink* events = nullptr;     // null: nobody wants to know what happens
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
 

@@ -386,6 +386,7 @@ void Queue::release(QueueEntry& entry) {
 
 Task<void> Queue::attempt(QueueEntry& entry) {
   const Result<void> loaded = co_await load(entry);
+  std::optional<DeliveryAttempt> work;
   DeliveryAttempt::Verdict verdict;
   const WallTime now = services_.loop.clock().wall();
   verdict.next_attempt = now + kUnreadableRetry;
@@ -395,11 +396,11 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   } else if (is_held(entry) && !entry.forced && !entry.in_run) {
     verdict.next_attempt = kNotBeforeQueueRun;
   } else {
-    DeliveryAttempt work(*this, *entry.active);
+    work.emplace(*this, *entry.active);
     if (entry.frozen) {
-      verdict = co_await frozen_attempt(entry, work);
+      verdict = co_await frozen_attempt(entry, *work);
     } else {
-      verdict = co_await work.run();
+      verdict = co_await work->run();
     }
   }
   const std::string id = id_of(entry.key).to_string();
@@ -428,6 +429,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
     }
   }
   fill();
+  if (verdict.complete) co_await work->tell_completed();
 }
 
 void Queue::complete(QueueEntry& entry, std::string_view id) {

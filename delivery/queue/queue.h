@@ -10,6 +10,7 @@
 #include "delivery/queue/delivery_config.h"
 #include "delivery/queue/destination.h"
 #include "delivery/queue/entry.h"
+#include "delivery/queue/message_key.h"
 
 #include <deque>
 #include <memory>
@@ -95,6 +96,7 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   void abort() { destinations_.abort(); }
   Task<void> join();
 
+  bool has(const message::MessageId& id) const noexcept { return find(key_of(id)) != nullptr; }
   bool is_idle() const noexcept { return active_ == 0 && ready_.empty(); }
   QueueStats stats() const;
   size_t memory_bytes() const noexcept;

@@ -41,12 +41,14 @@ enum ErrorNumber : int {
   kErrorUnknownHost = -2,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
+  kErrorExpansion = -27,
   kErrorTlsFailure = -37,
   kErrorTlsRequired = -38,
   kErrorRcpt4xx = -44,
   kErrorMail4xx = -45,
   kErrorData4xx = -46,
   kErrorRetryNotReached = -53,
+  kErrorEvent = -58,
 };
 
 struct DeliveryOutcome {

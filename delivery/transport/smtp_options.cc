@@ -89,6 +89,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"tls_verify_cert_hostnames",      &Options::tls_verify_cert_hostnames,       "*",       Effect::now,   "verify names"},
     {"tls_verify_certificates",        &Options::tls_verify_certificates,         "system",  Effect::now,   "certification authorities"},
     {"tls_verify_hosts",               &Options::tls_verify_hosts,                "",        Effect::now,   "insist on verification"},
+    {"tpda_host_defer_action",         &Options::tpda_host_defer_action,          "",        Effect::now,   "old: expanded after each failure of a host"},
     {"utf8_downconvert",               &Options::utf8_downconvert,                "-1",      Effect::later, "downgrade SMTPUTF8 addresses"},
 });
 // clang-format on
@@ -118,6 +119,8 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
         setting->place, "smtp transport option \"" + std::string(name) + "\" is not available yet");
   }
   SmtpOptions& options = transport->smtp_;
+  transport->events_.add("tpda_host_defer_action", "msg:host:defer",
+                         context.expansion(options.tpda_host_defer_action));
   transport->helo_data_ = context.expansion(options.helo_data);
   transport->interface_ = context.expansion(options.interface);
   transport->hosts_ = context.expansion(options.hosts);

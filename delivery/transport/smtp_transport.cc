@@ -104,6 +104,13 @@ SmtpConnection::SmtpConnection(Loop& loop, const SmtpTransport& transport, std::
 SmtpConnection::~SmtpConnection() = default;
 
 Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
+  events_ = opening.events;
+  if (events_ != nullptr) {
+    acl::EventFacts event{"tcp:connect", {}, 0};
+    const std::string refusal = co_await events_->raise(std::move(event), *remote_);
+    if (!refusal.empty())
+      co_return refused_by_event(kErrorEvent, "Event requests alternate response");
+  }
   ConnectOptions options;
   options.to = to_;
   options.from = opening.from;
@@ -127,7 +134,9 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   if (failure) {
     failure->remote = remote_;
     stream().close();
+    co_await tell_tls_failure(*failure);
   }
+  events_ = nullptr;
   co_return failure;
 }
 
@@ -139,6 +148,8 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::begin_session() {
   }
   const smtp::ClientEvent greeted = co_await pump();
   if (greeted.kind != smtp::ClientEventKind::ready) co_return outcome_of(engine_->failure());
+  std::optional<DeliveryOutcome> refusal = co_await tell_greeting();
+  if (refusal) co_return refusal;
   if (tls_ == nullptr && plan_.attempts) {
     std::optional<DeliveryOutcome> failure = co_await start_tls();
     if (failure) co_return failure;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/io/uv_stream.h"
+#include "delivery/transport/events.h"
 #include "delivery/transport/smtp_tls.h"
 #include "delivery/transport/transport.h"
 #include "protocol/smtp/client_engine.h"
@@ -88,6 +89,7 @@ struct SmtpOptions {
   config::HostListText tls_verify_cert_hostnames;
   config::ExpandText tls_verify_certificates;
   config::HostListText tls_verify_hosts;
+  config::ExpandText tpda_host_defer_action;
   int64_t utf8_downconvert = 0;
 };
 
@@ -144,6 +146,7 @@ struct SmtpOpening {
   bool esmtp = true;
   bool chunking = true;
   TlsPlan tls;
+  EventSink* events = nullptr;  // told while the connection is opened; null: nobody
 };
 
 class SmtpConnection {
@@ -166,6 +169,7 @@ class SmtpConnection {
   }
 
   bool is_usable() const noexcept { return usable_; }
+  bool is_connected() const noexcept { return socket_ != nullptr; }
   // Idle for long enough that the server may have left; a readable idle connection is at its end.
   uint32_t messages_sent() const noexcept { return messages_sent_; }
   const std::shared_ptr<const RemoteInfo>& remote() const noexcept { return remote_; }
@@ -185,6 +189,9 @@ class SmtpConnection {
   Task<std::optional<DeliveryOutcome>> start_tls();
   Task<std::optional<DeliveryOutcome>> shake_hands();
   DeliveryOutcome tls_failure(int error_number, std::string text);
+  DeliveryOutcome refused_by_event(int error_number, std::string text) const;
+  Task<std::optional<DeliveryOutcome>> tell_greeting();
+  Task<void> tell_tls_failure(const DeliveryOutcome& failure);
   void note_remote();
   Task<Result<void>> send_body(const MessageContent& content, smtp::BodyForm form, bool canonical);
   Task<Result<void>> send_stored_body(const MessageContent& content, smtp::BodyForm form,
@@ -200,6 +207,7 @@ class SmtpConnection {
   std::unique_ptr<tls::TlsStream> tls_;  // over socket_
   TlsPlan plan_;
   std::string tls_problem_;
+  EventSink* events_ = nullptr;  // while open() runs
   std::unique_ptr<smtp::ClientEngine> engine_;
   std::shared_ptr<const RemoteInfo> remote_;
   std::string host_name_;

@@ -5,6 +5,7 @@
 
 #include "acl/expand/expansion.h"
 #include "acl/lists/lists.h"
+#include "acl/policy/events.h"
 #include "core/config/document.h"
 #include "core/config/option.h"
 #include "core/io/task.h"
@@ -43,6 +44,8 @@ struct TransportOptions {
   bool retry_use_local_part = false;
   config::ExpandText return_path;
   bool return_path_add = false;
+  config::ExpandText tpda_delivery_action;
+  config::ExpandText tpda_event_action;
   config::ExpandText shadow_condition;
   std::string shadow_transport;
   config::ExpandText transport_filter;
@@ -94,6 +97,7 @@ class Transport {
   const std::vector<acl::Expansion>& headers_add() const noexcept { return headers_add_; }
   const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
   const acl::Expansion& return_path() const noexcept { return return_path_; }
+  const acl::EventActions& events() const noexcept { return events_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
   virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
@@ -105,6 +109,7 @@ class Transport {
   std::vector<acl::Expansion> headers_add_;
   std::vector<acl::Expansion> headers_remove_;
   acl::Expansion return_path_;
+  acl::EventActions events_;
 };
 
 class TransportSet final : public TransportNames {

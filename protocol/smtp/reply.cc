@@ -20,6 +20,7 @@ constexpr std::array kReplies{
     //       id                                 code  enhanced  text
     ReplyRow{ReplyId::mail_ok,                   250, "2.1.0",  "OK"},
     ReplyRow{ReplyId::mail_ok_prdr,              250, "2.1.0",  "OK, PRDR Requested"},
+    ReplyRow{ReplyId::prdr_begins,               353, "",       "PRDR content analysis beginning"},
     ReplyRow{ReplyId::rcpt_ok,                   250, "2.1.5",  "Accepted"},
     ReplyRow{ReplyId::data_go_ahead,             354, "",       "Enter message, ending with \".\" on a line by itself"},
     ReplyRow{ReplyId::rset_ok,                   250, "2.0.0",  "Reset OK"},

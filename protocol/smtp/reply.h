@@ -49,6 +49,7 @@ void append_reply_start(std::string& out, const ReplyView& reply, bool with_enha
 enum class ReplyId : uint8_t {
   mail_ok,
   mail_ok_prdr,
+  prdr_begins,
   rcpt_ok,
   data_go_ahead,
   rset_ok,

@@ -116,6 +116,9 @@ class ServerEngine {
   // Answers to the event that waits for one.
   void reply(const ReplyView& answer);
   void reply(ReplyId id) { reply(named_reply(id)); }
+  // body_end where mail() has PRDR: a reply ahead of the one that decides, first 353, then one for
+  // each recipient in their order.
+  void reply_ahead(const ReplyView& answer);
   // EHLO or HELO is accepted: "host Hello client [ip]".
   void accept_helo(std::string_view greeting);
   // body_start of BDAT: chunks may come. There is no reply to send.
