@@ -194,7 +194,8 @@ class Destination {
 
   Task<void> serve_by_new_connection(RemoteDelivery& delivery,
                                      std::unique_ptr<SmtpConnection>& connection) {
-    const std::vector<Candidate> candidates = order_of(delivery);
+    const SharedHostList hosts = hosts_;  // a later message may bring a newer list meanwhile
+    const std::vector<Candidate> candidates = order_of(*hosts, delivery);
     const WallTime now = table_.services_.loop.clock().wall();
     std::optional<DeliveryOutcome> last;
     WallTime earliest{INT64_MAX};
@@ -315,13 +316,14 @@ class Destination {
     table_.services_.log.main(LogEvent::deferral, delivery.message_id, line);
   }
 
-  std::vector<Candidate> order_of(const RemoteDelivery& delivery) {
+  // Points into `hosts`.
+  std::vector<Candidate> order_of(const HostList& hosts, const RemoteDelivery& delivery) {
     std::vector<Candidate> out;
-    for (const RouteHost& host : hosts_->hosts) {
+    for (const RouteHost& host : hosts.hosts) {
       const uint16_t port = host.port != 0 ? host.port : transport_.default_port();
       for (const IpAddress& address : host.addresses) out.push_back({&host, {address, port}});
     }
-    if (hosts_->randomize) shuffle_within_preference(out);
+    if (hosts.randomize) shuffle_within_preference(out);
     if (!delivery.in_doubt_host.empty()) {
       std::stable_partition(out.begin(), out.end(), [&](const Candidate& candidate) {
         return candidate.endpoint.to_string() == delivery.in_doubt_host;
@@ -405,9 +407,9 @@ class Destination {
   Task<std::optional<DeliveryOutcome>> open_as(const Candidate& candidate, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,
                                                std::string& tls_problem) {
-    connection =
-        std::make_unique<SmtpConnection>(table_.services_.loop, transport_, candidate.host->name,
-                                         candidate.endpoint, candidate.host->from_mx);
+    connection = std::make_unique<SmtpConnection>(table_.services_.loop, table_.connector(),
+                                                  transport_, candidate.host->name,
+                                                  candidate.endpoint, candidate.host->from_mx);
     open_.push_back(connection.get());
     std::optional<DeliveryOutcome> failure = co_await connection->open(std::move(opening));
     if (failure) {
@@ -505,6 +507,7 @@ void DestinationTable::Awaiter::await_suspend(std::coroutine_handle<> waiter) {
 DestinationTable::DestinationTable(const DeliveryConfig& config, const DeliveryServices& services)
     : config_(config),
       services_(services),
+      sockets_(services.loop),
       keeper_(services.hints, config.retry,
               {config.options().retry_interval_max, config.options().retry_data_expire},
               services.random) {}

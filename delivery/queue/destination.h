@@ -68,9 +68,13 @@ class DestinationTable {
  private:
   friend class Destination;
   void forget(Destination& destination);
+  Connector& connector() noexcept {
+    return services_.connector != nullptr ? *services_.connector : sockets_;
+  }
 
   const DeliveryConfig& config_;
   DeliveryServices services_;
+  SocketConnector sockets_;
   retry::RetryKeeper keeper_;
   Scope scope_;
   std::map<std::string, std::unique_ptr<Destination>, std::less<>> destinations_;
