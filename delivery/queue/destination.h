@@ -31,10 +31,12 @@ struct RemoteDelivery {
   WallTime received;
   std::string_view in_doubt_host;  // tried first; empty: none
   bool forced = false;             // whatever the hints say
+  bool is_retry = false;           // the message was tried before
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
 
   // Used by the destination.
+  WallTime queued;
   RemoteDelivery* next = nullptr;
   std::coroutine_handle<> waiter;
 };
