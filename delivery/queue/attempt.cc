@@ -120,6 +120,9 @@ Task<AttemptVerdict> DeliveryAttempt::finish() {
     if (recipient.state != State::deferred) continue;
     any_deferred = true;
     verdict.next_attempt = std::min(verdict.next_attempt, recipient.outcome.next_try);
+    // Too old a message is tried once more, whatever the retry times of hosts and addresses.
+    const WallTime expires = recipient.outcome.expires;
+    if (expires > started_) verdict.next_attempt = std::min(verdict.next_attempt, expires);
   }
   co_await report_success();
   if (any_failed) {

@@ -132,7 +132,12 @@ class DeliveryAttempt {
                                           const DeliveryOutcome& outcome,
                                           const config::LogSelectors& selectors);
   void log_undelivered(const Recipient& recipient, LogEvent event, UndeliveredLine make_line);
+  // Keys of hints: of routing an address, and of delivering it.
+  static std::string routing_key(const Recipient& recipient);
+  std::string delivery_key(const Recipient& recipient) const;
   std::string retry_key(const Recipient& recipient) const;
+  bool looks_at_hints() const noexcept;
+  bool waits_for(Recipient& recipient, const std::string& key);
   // How log lines name it: with the recipient that it was generated from.
   std::string log_address(const Recipient& recipient, bool delivered) const;
   std::string_view return_path_of(const Recipient& recipient) const noexcept;

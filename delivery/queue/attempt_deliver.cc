@@ -200,6 +200,7 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   RemoteDelivery delivery(message_.envelope, content, batch.return_path, facts_.id);
   delivery.received = message_.envelope.received;
   delivery.forced = message_.entry.forced;
+  delivery.is_retry = message_.entry.tried;
   if (progress != nullptr) delivery.in_doubt_host = progress->in_doubt_host;
   delivery.recipients.reserve(batch.members.size());
   for (size_t member : batch.members) {

@@ -28,6 +28,7 @@ report::ReportedRecipient reported(const std::string& address, const std::string
   out.action = action;
   out.text = outcome.text;
   out.reply = outcome.reply;
+  if (action == report::Action::delayed) out.retry_until = outcome.retry_until;
   if (outcome.remote == nullptr) return out;
   out.remote_name = outcome.remote->host_name;
   const Endpoint& at = outcome.remote->endpoint;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "acl/policy/policy.h"
+#include "core/io/connector.h"
 #include "core/io/loop.h"
 #include "core/log/log.h"
 #include "core/spool/store.h"
@@ -51,6 +52,7 @@ struct DeliveryServices {
   tls::SessionCache& tls_sessions;
   DaneFinder* dane = nullptr;                 // null: nobody asks for TLSA records
   const acl::Services* evaluators = nullptr;  // null: nothing can be asked
+  Connector* connector = nullptr;             // null: TCP
 };
 
 }  // namespace godwit::delivery

@@ -65,6 +65,7 @@ class Destination {
     for (SmtpConnection* connection : open_) connection->abort();
   }
   bool is_unused() const noexcept { return connections_ == 0 && waiting_ == 0; }
+  WallTime now() const { return table_.services_.loop.clock().wall(); }
 
  private:
   // A connection that waits for work. Lives in the frame of its coroutine.
@@ -205,40 +206,27 @@ class Destination {
 
   Task<void> serve_by_new_connection(RemoteDelivery& delivery,
                                      std::unique_ptr<SmtpConnection>& connection) {
-    const std::vector<Candidate> candidates = order_of(delivery);
-    const WallTime now = table_.services_.loop.clock().wall();
-    std::optional<DeliveryOutcome> last;
-    WallTime earliest{INT64_MAX};
-    int64_t tried = 0;
-    size_t skipped = 0;
-    bool all_expired = !candidates.empty();
+    const SharedHostList hosts = hosts_;  // a later message may bring a newer list meanwhile
+    const std::vector<Candidate> candidates = order_of(*hosts, delivery);
+    HostsTried tried;
     for (const Candidate& candidate : candidates) {
-      if (tried >= transport_.smtp().hosts_max_try) break;
+      if (tried.count >= transport_.smtp().hosts_max_try) break;
       if (!transport_.smtp().allow_localhost &&
           table_.services_.hosts.is_local(candidate.endpoint.address)) {
-        last.emplace();
-        last->error_number = kErrorNone;
-        last->text = "host " + candidate.host->name + " is the local host";
-        all_expired = false;
+        tried.last.emplace();
+        tried.last->error_number = kErrorNone;
+        tried.last->text = "host " + candidate.host->name + " is the local host";
+        tried.all_expired = false;
         continue;
       }
       const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
-      const std::optional<retry::RetryRecord> record = table_.keeper_.find(key, now);
-      if (record && !record->expired) all_expired = false;
-      if (record && record->next_try > now && !delivery.forced) {
-        ++skipped;
-        earliest = std::min(earliest, record->next_try);
-        continue;
-      }
-      ++tried;
+      if (must_wait(delivery, candidate, key, tried)) continue;
+      ++tried.count;
       std::optional<DeliveryOutcome> failure =
           co_await open(candidate, delivery.events, connection);
-      std::vector<DeliveryOutcome> outcomes;
       if (!failure) {
-        if (record) table_.keeper_.succeeded(key);
-        outcomes = co_await connection->send(job_of(delivery));
-        const bool host_failed = outcomes.front().scope == FailureScope::host;
-        if (!host_failed || outcomes.front().in_doubt) {
+        std::vector<DeliveryOutcome> outcomes = co_await connection->send(job_of(delivery));
+        if (!failed_as_a_host(outcomes)) {
           settle(delivery, std::move(outcomes), *connection);
           co_return;
         }
@@ -246,57 +234,136 @@ class Destination {
       }
       log_host_failure(delivery, *failure);
       co_await tell_host_failure(delivery, *failure);
-      const retry::RetryKeeper::Verdict verdict =
-          table_.keeper_.failed(failed_of(delivery, candidate, key, *failure));
-      if (!verdict.give_up) all_expired = false;
-      earliest = std::min(earliest, verdict.next_try);
-      last = std::move(failure);
+      tried.add(table_.keeper_.failed(failed_of(delivery, candidate, key, *failure)));
+      tried.last = std::move(failure);
       if (connection != nullptr) co_await drop(connection);
     }
     shrink_window();
-    settle_without_host(delivery, std::move(last), earliest,
-                        all_expired && (tried > 0 || skipped > 0), tried > 0);
+    settle_without_host(delivery, std::move(tried));
   }
 
-  // No host took it: every recipient waits or fails, and so does whatever else waits here.
-  void settle_without_host(RemoteDelivery& delivery, std::optional<DeliveryOutcome> last,
-                           WallTime earliest, bool expired, bool tried) {
+  // What came of the hosts of a delivery so far.
+  struct HostsTried {
+    std::optional<DeliveryOutcome> last;
+    WallTime next_try{INT64_MAX};
+    WallTime expires;
+    WallTime retry_until;
+    int64_t count = 0;
+    size_t skipped = 0;
+    bool all_expired = true;
+
+    void add(const retry::RetryKeeper::Verdict& verdict) {
+      all_expired = all_expired && verdict.give_up;
+      next_try = std::min(next_try, verdict.next_try);
+      expires = std::max(expires, verdict.expires);
+      retry_until = std::max(retry_until, verdict.retry_until);
+    }
+  };
+
+  // The retry time of the host, or of the message there, has not come.
+  bool must_wait(const RemoteDelivery& delivery, const Candidate& candidate, const std::string& key,
+                 HostsTried& tried) {
+    if (delivery.forced) return false;
     const WallTime now = table_.services_.loop.clock().wall();
-    if (earliest.micros == INT64_MAX) earliest = now + kRoutingRetryDelay;
-    DeliveryOutcome outcome =
-        last
-            ? std::move(*last)
-            : retry_not_reached(
-                  expired ? "all hosts have been failing for a long time and were last tried after "
-                            "this message arrived"
-                          : "retry time not reached for any host",
-                  earliest);
-    outcome.next_try = earliest;
-    outcome.retry_expired = expired && (tried || transport_.smtp().delay_after_cutoff);
-    finish_with(delivery, outcome);
-    if (tried && connections_ <= 1) defer_waiting("retry time not reached for any host", earliest);
+    retry::RetryKeeper::Subject subject = failed_of(delivery, candidate, key, DeliveryOutcome());
+    retry::RetryKeeper::Standing standing = table_.keeper_.standing(subject, now);
+    // What another delivery found out while this one waited here is as good as an own attempt.
+    const bool was_tried = standing.is_known && standing.last_try >= delivery.queued;
+    bool is_over = standing.expired;
+    if (standing.next_try > now && !standing.waits && was_tried) standing.waits = is_over = true;
+    // Past the last cutoff a host may be tried once for each new message.
+    const bool once = standing.expired && !transport_.smtp().delay_after_cutoff &&
+                      standing.last_try < delivery.received;
+    if (once) standing.waits = false;
+    if (!standing.waits && delivery.is_retry) {
+      const std::string message_key = key + ":" + std::string(delivery.message_id);
+      subject.key = message_key;
+      subject.is_host = false;
+      standing = table_.keeper_.standing(subject, now);
+      is_over = false;
+    }
+    if (!standing.waits) return false;
+    ++tried.skipped;
+    tried.add({standing.next_try, is_over, standing.expires, standing.retry_until});
+    return true;
   }
 
+  static bool failed_as_a_host(const std::vector<DeliveryOutcome>& outcomes) {
+    return std::all_of(outcomes.begin(), outcomes.end(), [](const DeliveryOutcome& outcome) {
+      return outcome.scope == FailureScope::host && !outcome.in_doubt;
+    });
+  }
+
+  // No host took it: every recipient waits or fails.
+  void settle_without_host(RemoteDelivery& delivery, HostsTried tried) {
+    const WallTime now = table_.services_.loop.clock().wall();
+    if (tried.next_try.micros == INT64_MAX) tried.next_try = now + kRoutingRetryDelay;
+    const bool expired = tried.all_expired && (tried.count > 0 || tried.skipped > 0);
+    DeliveryOutcome outcome;
+    if (tried.last) {
+      outcome = std::move(*tried.last);
+      outcome.retry_expired = expired;
+    } else {
+      const std::string domain = " for '" + std::string(domain_of(delivery)) + "'";
+      outcome = retry_not_reached("retry time not reached for any host" + domain, tried.next_try);
+      if (expired) {
+        outcome.kind = OutcomeKind::failed;
+        outcome.text = "all hosts" + domain + " have been failing for a long time " +
+                       (transport_.smtp().delay_after_cutoff
+                            ? "(and retry time not reached)"
+                            : "and were last tried after this message arrived");
+      }
+    }
+    outcome.next_try = tried.next_try;
+    outcome.expires = tried.expires;
+    outcome.retry_until = tried.retry_until;
+    finish_with(delivery, outcome);
+  }
+
+  // `outcomes` came over a session. A host that failed in its middle is remembered for those
+  // recipients that had no answer.
   void settle(RemoteDelivery& delivery, std::vector<DeliveryOutcome> outcomes,
               const SmtpConnection& connection) {
-    if (outcomes.front().in_doubt) {
-      ++table_.in_doubt_count_;
-      const WallTime now = table_.services_.loop.clock().wall();
-      const Candidate candidate{&host_named(connection.remote()->host_name),
-                                connection.remote()->endpoint};
-      const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
+    const Candidate candidate{&host_named(connection.remote()->host_name),
+                              connection.remote()->endpoint};
+    const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
+    const auto failure = std::find_if(
+        outcomes.begin(), outcomes.end(),
+        [](const DeliveryOutcome& outcome) { return outcome.scope == FailureScope::host; });
+    if (failure == outcomes.end()) {
+      table_.keeper_.succeeded(key);
+      if (delivery.is_retry) forget_message(delivery, outcomes, key);
+      grow_window();
+    } else {
+      if (failure->in_doubt) ++table_.in_doubt_count_;
       const retry::RetryKeeper::Verdict verdict =
-          table_.keeper_.failed(failed_of(delivery, candidate, key, outcomes.front()));
+          table_.keeper_.failed(failed_of(delivery, candidate, key, *failure));
       for (DeliveryOutcome& outcome : outcomes) {
-        outcome.next_try = std::max(verdict.next_try, now);
+        if (outcome.scope != FailureScope::host) continue;
+        outcome.next_try = verdict.next_try;
+        outcome.expires = verdict.expires;
+        outcome.retry_until = verdict.retry_until;
         outcome.retry_expired = verdict.give_up;
       }
       shrink_window();
-    } else {
-      grow_window();
     }
     delivery.outcomes = std::move(outcomes);
     finish(delivery);
+  }
+
+  // The message was refused here before, and is no more.
+  void forget_message(const RemoteDelivery& delivery, const std::vector<DeliveryOutcome>& outcomes,
+                      const std::string& key) {
+    const bool is_refused =
+        std::any_of(outcomes.begin(), outcomes.end(), [](const DeliveryOutcome& outcome) {
+          return outcome.scope == FailureScope::message && outcome.kind == OutcomeKind::deferred;
+        });
+    if (!is_refused) table_.keeper_.succeeded(key + ":" + std::string(delivery.message_id));
+  }
+
+  static std::string_view domain_of(const RemoteDelivery& delivery) {
+    const std::string_view address = delivery.recipients.front().address;
+    return address.substr(std::min(address.rfind('@') + 1, address.size()));
   }
 
   const RouteHost& host_named(std::string_view name) const {
@@ -309,9 +376,9 @@ class Destination {
   retry::RetryKeeper::Failed failed_of(const RemoteDelivery& delivery, const Candidate& candidate,
                                        std::string_view key, const DeliveryOutcome& failure) const {
     retry::RetryKeeper::Failed failed;
-    const std::string_view address = delivery.recipients.front().address;
     failed.key = key;
-    failed.rule_key = address.substr(std::min(address.rfind('@') + 1, address.size()));
+    failed.rule_key = domain_of(delivery);
+    failed.is_host = true;
     failed.host = candidate.host->name;
     failed.sender = delivery.sender;
     failed.failure = failure.failure;
@@ -328,13 +395,14 @@ class Destination {
     table_.services_.log.main(LogEvent::deferral, delivery.message_id, line);
   }
 
-  std::vector<Candidate> order_of(const RemoteDelivery& delivery) {
+  // Points into `hosts`.
+  std::vector<Candidate> order_of(const HostList& hosts, const RemoteDelivery& delivery) {
     std::vector<Candidate> out;
-    for (const RouteHost& host : hosts_->hosts) {
+    for (const RouteHost& host : hosts.hosts) {
       const uint16_t port = host.port != 0 ? host.port : transport_.default_port();
       for (const IpAddress& address : host.addresses) out.push_back({&host, {address, port}});
     }
-    if (hosts_->randomize) shuffle_within_preference(out);
+    if (hosts.randomize) shuffle_within_preference(out);
     if (!delivery.in_doubt_host.empty()) {
       std::stable_partition(out.begin(), out.end(), [&](const Candidate& candidate) {
         return candidate.endpoint.to_string() == delivery.in_doubt_host;
@@ -427,9 +495,9 @@ class Destination {
   Task<std::optional<DeliveryOutcome>> open_as(const Candidate& candidate, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,
                                                std::string& tls_problem) {
-    connection =
-        std::make_unique<SmtpConnection>(table_.services_.loop, transport_, candidate.host->name,
-                                         candidate.endpoint, candidate.host->from_mx);
+    connection = std::make_unique<SmtpConnection>(table_.services_.loop, table_.connector(),
+                                                  transport_, candidate.host->name,
+                                                  candidate.endpoint, candidate.host->from_mx);
     open_.push_back(connection.get());
     EventSink* events = opening.events;
     std::optional<DeliveryOutcome> failure = co_await connection->open(std::move(opening));
@@ -526,12 +594,14 @@ class Destination {
 
 void DestinationTable::Awaiter::await_suspend(std::coroutine_handle<> waiter) {
   delivery.waiter = waiter;
+  delivery.queued = destination.now();
   destination.add(delivery);
 }
 
 DestinationTable::DestinationTable(const DeliveryConfig& config, const DeliveryServices& services)
     : config_(config),
       services_(services),
+      sockets_(services.loop),
       keeper_(services.hints, config.retry,
               {config.options().retry_interval_max, config.options().retry_data_expire},
               services.random) {}

@@ -33,10 +33,12 @@ struct RemoteDelivery {
   std::string_view in_doubt_host;  // tried first; empty: none
   bool forced = false;             // whatever the hints say
   EventSink* events = nullptr;     // null: nobody wants to know what happens
+  bool is_retry = false;           // the message was tried before
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
 
   // Used by the destination.
+  WallTime queued;
   RemoteDelivery* next = nullptr;
   std::coroutine_handle<> waiter;
 };
@@ -70,9 +72,13 @@ class DestinationTable {
  private:
   friend class Destination;
   void forget(Destination& destination);
+  Connector& connector() noexcept {
+    return services_.connector != nullptr ? *services_.connector : sockets_;
+  }
 
   const DeliveryConfig& config_;
   DeliveryServices services_;
+  SocketConnector sockets_;
   retry::RetryKeeper keeper_;
   Scope scope_;
   std::map<std::string, std::unique_ptr<Destination>, std::less<>> destinations_;

@@ -72,6 +72,7 @@ Result<void> apply_change(QueueEntry& entry, std::string_view payload) {
     case ChangeKind::schedule:
       if (!take_raw(payload, number)) break;
       entry.next_attempt.micros = number;
+      entry.tried = true;
       return {};
     case ChangeKind::frozen:
       if (!take_raw(payload, number)) break;

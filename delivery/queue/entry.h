@@ -49,6 +49,7 @@ struct QueueEntry {
   bool forced = false;         // try now whatever hints say
   bool in_run = false;         // chosen by a queue run: queue_only no longer holds it
   bool waits_for_run = false;  // some of its recipients do (queue_domains)
+  bool tried = false;          // before: hints about recipients count
 
   Progress& need_progress() {
     if (progress == nullptr) progress = std::make_unique<Progress>();

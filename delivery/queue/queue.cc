@@ -409,6 +409,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   --active_;
   entry.forced = false;
   entry.in_run = false;
+  entry.tried = true;
   if (verdict.complete) {
     complete(entry, id);
   } else {

@@ -62,6 +62,8 @@ struct DeliveryOutcome {
   bool chunked = false;        // K
   bool retry_expired = false;  // the retry rules have come to their end: give up
   WallTime next_try;           // deferred: when the rules allow the next attempt; 0 where unknown
+  WallTime expires;            // deferred: when the message is too old to wait longer; 0: unknown
+  WallTime retry_until;        // deferred: the last attempt comes about then; 0: unknown
   std::string text;            // why, as the log line and the report say it
   std::string confirmation;    // the remote host's last answer, for C="..."
   std::string reply;           // the SMTP reply that decided a failure; empty for none

@@ -91,9 +91,14 @@ Task<DeliveryOutcome> SmtpTransport::deliver(Loop&, LocalDelivery) const {
   GODWIT_UNREACHABLE("a remote transport is driven by destination queues");
 }
 
-SmtpConnection::SmtpConnection(Loop& loop, const SmtpTransport& transport, std::string host_name,
-                               Endpoint to, bool is_mx)
-    : loop_(loop), transport_(transport), to_(to), host_name_(std::move(host_name)), is_mx_(is_mx) {
+SmtpConnection::SmtpConnection(Loop& loop, Connector& connector, const SmtpTransport& transport,
+                               std::string host_name, Endpoint to, bool is_mx)
+    : loop_(loop),
+      connector_(connector),
+      transport_(transport),
+      to_(to),
+      host_name_(std::move(host_name)),
+      is_mx_(is_mx) {
   auto remote = std::make_shared<RemoteInfo>();
   remote->host_name = host_name_;
   remote->endpoint = to_;
@@ -115,7 +120,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   options.to = to_;
   options.from = opening.from;
   options.timeout = transport_.smtp().connect_timeout;
-  Result<std::unique_ptr<UvStream>> connected = co_await connect(loop_, options);
+  Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
   if (!connected) co_return host_failure(connected.error());
   socket_ = std::move(*connected);
   chunking_ = opening.chunking;

@@ -3,7 +3,7 @@
 // connections. RFC 5321; EXIM.md 2.8.
 #pragma once
 
-#include "core/io/uv_stream.h"
+#include "core/io/connector.h"
 #include "delivery/transport/events.h"
 #include "delivery/transport/smtp_tls.h"
 #include "delivery/transport/transport.h"
@@ -152,8 +152,8 @@ struct SmtpOpening {
 class SmtpConnection {
  public:
   // The references outlive the connection.
-  SmtpConnection(Loop& loop, const SmtpTransport& transport, std::string host_name, Endpoint to,
-                 bool is_mx);
+  SmtpConnection(Loop& loop, Connector& connector, const SmtpTransport& transport,
+                 std::string host_name, Endpoint to, bool is_mx);
   ~SmtpConnection();
 
   // Connects, takes the greeting, says EHLO, begins TLS as planned. Otherwise a host error for
@@ -201,9 +201,10 @@ class SmtpConnection {
   DeliveryOutcome host_failure(const Error& error) const;
 
   Loop& loop_;
+  Connector& connector_;
   const SmtpTransport& transport_;
   Endpoint to_;
-  std::unique_ptr<UvStream> socket_;
+  std::unique_ptr<ByteStream> socket_;
   std::unique_ptr<tls::TlsStream> tls_;  // over socket_
   TlsPlan plan_;
   std::string tls_problem_;

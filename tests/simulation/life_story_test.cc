@@ -1,0 +1,3 @@
+#include "tests/simulation/world.h"
+
+#include <gtest/gtest.h>
