@@ -83,6 +83,7 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
     failed.error_number = outcome.error_number;
     failed.text = outcome.text;
     failed.received = message_.envelope.received;
+    failed.began = started_;
     failed.now = now;
     const retry::RetryKeeper::Verdict verdict = queue_.keeper_.failed(failed);
     outcome.next_try = verdict.next_try;

@@ -4,6 +4,7 @@
 #include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/host_events.h"
+#include "delivery/queue/host_tries.h"
 #include "delivery/queue/log_lines.h"
 #include "tls/context_cache.h"
 
@@ -11,32 +12,6 @@
 #include <utility>
 
 namespace godwit::delivery {
-namespace {
-
-// One address of one host, in the order of trying.
-struct Candidate {
-  const RouteHost* host;
-  Endpoint endpoint;
-};
-
-DeliveryOutcome retry_not_reached(std::string text, WallTime next_try) {
-  DeliveryOutcome out;
-  out.error_number = kErrorRetryNotReached;
-  out.text = std::move(text);
-  out.next_try = next_try;
-  return out;
-}
-
-}  // namespace
-
-std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
-                           const Endpoint& to) {
-  std::string key = "T:" + host_name;
-  if (transport.includes_ip_in_retry()) key += ":" + to.address.to_string();
-  if (to.port != 25) key += ":" + std::to_string(to.port);
-  return key;
-}
-
 class Destination {
  public:
   Destination(DestinationTable& table, std::string key, const SmtpTransport& transport,
@@ -46,7 +21,9 @@ class Destination {
         transport_(transport),
         hosts_(std::move(hosts)),
         window_(static_cast<double>(
-            std::max<int64_t>(1, transport.smtp().destination_concurrency_initial))) {}
+            std::max<int64_t>(1, transport.smtp().destination_concurrency_initial))) {
+    if (has_failed_lately(table.keeper_, transport, *hosts_, now())) window_ = 1;
+  }
 
   const std::string& key() const noexcept { return key_; }
 
@@ -64,7 +41,8 @@ class Destination {
   void abort() {
     for (SmtpConnection* connection : open_) connection->abort();
   }
-  bool is_unused() const noexcept { return connections_ == 0 && waiting_ == 0; }
+  bool is_unused() const noexcept { return connections_ == 0 && waiting_ == 0 && !dispatching_; }
+  DestinationTable& table() noexcept { return table_; }
   WallTime now() const { return table_.services_.loop.clock().wall(); }
 
  private:
@@ -128,7 +106,8 @@ class Destination {
   // the connection that has just done this one takes it, instead of a new one being opened for it.
   void finish(RemoteDelivery& delivery) {
     const bool outer = std::exchange(dispatching_, true);
-    std::exchange(delivery.waiter, {}).resume();
+    delivery.is_finished = true;
+    if (delivery.waiter) std::exchange(delivery.waiter, {}).resume();
     dispatching_ = outer;
   }
 
@@ -168,7 +147,9 @@ class Destination {
     if (connection != nullptr) co_await drop(connection);
     --connections_;
     --table_.connections_;
-    if (!dispatching_) dispatch();  // for what waits; the last connection ends the destination
+    if (dispatching_) co_return;
+    dispatch();  // for what waits
+    table_.forget_unused(*this);
   }
 
   Task<void> drop(std::unique_ptr<SmtpConnection>& connection) {
@@ -208,20 +189,17 @@ class Destination {
                                      std::unique_ptr<SmtpConnection>& connection) {
     const SharedHostList hosts = hosts_;  // a later message may bring a newer list meanwhile
     const std::vector<Candidate> candidates = order_of(*hosts, delivery);
-    HostsTried tried;
+    HostTries tries(table_.keeper_, transport_, delivery);
     for (const Candidate& candidate : candidates) {
-      if (tried.count >= transport_.smtp().hosts_max_try) break;
+      if (!tries.may_try_more()) break;
       if (!transport_.smtp().allow_localhost &&
           table_.services_.hosts.is_local(candidate.endpoint.address)) {
-        tried.last.emplace();
-        tried.last->error_number = kErrorNone;
-        tried.last->text = "host " + candidate.host->name + " is the local host";
-        tried.all_expired = false;
+        tries.skip_local(candidate);
         continue;
       }
       const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
-      if (must_wait(delivery, candidate, key, tried)) continue;
-      ++tried.count;
+      if (tries.must_wait(candidate, key, now())) continue;
+      tries.begin(now());
       std::optional<DeliveryOutcome> failure =
           co_await open(candidate, delivery.events, connection);
       if (!failure) {
@@ -234,90 +212,11 @@ class Destination {
       }
       log_host_failure(delivery, *failure);
       co_await tell_host_failure(delivery, *failure);
-      tried.add(table_.keeper_.failed(failed_of(delivery, candidate, key, *failure)));
-      tried.last = std::move(failure);
+      tries.failed(candidate, key, std::move(*failure), now());
       if (connection != nullptr) co_await drop(connection);
     }
     shrink_window();
-    settle_without_host(delivery, std::move(tried));
-  }
-
-  // What came of the hosts of a delivery so far.
-  struct HostsTried {
-    std::optional<DeliveryOutcome> last;
-    WallTime next_try{INT64_MAX};
-    WallTime expires;
-    WallTime retry_until;
-    int64_t count = 0;
-    size_t skipped = 0;
-    bool all_expired = true;
-
-    void add(const retry::RetryKeeper::Verdict& verdict) {
-      all_expired = all_expired && verdict.give_up;
-      next_try = std::min(next_try, verdict.next_try);
-      expires = std::max(expires, verdict.expires);
-      retry_until = std::max(retry_until, verdict.retry_until);
-    }
-  };
-
-  // The retry time of the host, or of the message there, has not come.
-  bool must_wait(const RemoteDelivery& delivery, const Candidate& candidate, const std::string& key,
-                 HostsTried& tried) {
-    if (delivery.forced) return false;
-    const WallTime now = table_.services_.loop.clock().wall();
-    retry::RetryKeeper::Subject subject = failed_of(delivery, candidate, key, DeliveryOutcome());
-    retry::RetryKeeper::Standing standing = table_.keeper_.standing(subject, now);
-    // What another delivery found out while this one waited here is as good as an own attempt.
-    const bool was_tried = standing.is_known && standing.last_try >= delivery.queued;
-    bool is_over = standing.expired;
-    if (standing.next_try > now && !standing.waits && was_tried) standing.waits = is_over = true;
-    // Past the last cutoff a host may be tried once for each new message.
-    const bool once = standing.expired && !transport_.smtp().delay_after_cutoff &&
-                      standing.last_try < delivery.received;
-    if (once) standing.waits = false;
-    if (!standing.waits && delivery.is_retry) {
-      const std::string message_key = key + ":" + std::string(delivery.message_id);
-      subject.key = message_key;
-      subject.is_host = false;
-      standing = table_.keeper_.standing(subject, now);
-      is_over = false;
-    }
-    if (!standing.waits) return false;
-    ++tried.skipped;
-    tried.add({standing.next_try, is_over, standing.expires, standing.retry_until});
-    return true;
-  }
-
-  static bool failed_as_a_host(const std::vector<DeliveryOutcome>& outcomes) {
-    return std::all_of(outcomes.begin(), outcomes.end(), [](const DeliveryOutcome& outcome) {
-      return outcome.scope == FailureScope::host && !outcome.in_doubt;
-    });
-  }
-
-  // No host took it: every recipient waits or fails.
-  void settle_without_host(RemoteDelivery& delivery, HostsTried tried) {
-    const WallTime now = table_.services_.loop.clock().wall();
-    if (tried.next_try.micros == INT64_MAX) tried.next_try = now + kRoutingRetryDelay;
-    const bool expired = tried.all_expired && (tried.count > 0 || tried.skipped > 0);
-    DeliveryOutcome outcome;
-    if (tried.last) {
-      outcome = std::move(*tried.last);
-      outcome.retry_expired = expired;
-    } else {
-      const std::string domain = " for '" + std::string(domain_of(delivery)) + "'";
-      outcome = retry_not_reached("retry time not reached for any host" + domain, tried.next_try);
-      if (expired) {
-        outcome.kind = OutcomeKind::failed;
-        outcome.text = "all hosts" + domain + " have been failing for a long time " +
-                       (transport_.smtp().delay_after_cutoff
-                            ? "(and retry time not reached)"
-                            : "and were last tried after this message arrived");
-      }
-    }
-    outcome.next_try = tried.next_try;
-    outcome.expires = tried.expires;
-    outcome.retry_until = tried.retry_until;
-    finish_with(delivery, outcome);
+    finish_with(delivery, std::move(tries).outcome(now()));
   }
 
   // `outcomes` came over a session. A host that failed in its middle is remembered for those
@@ -331,13 +230,12 @@ class Destination {
         outcomes.begin(), outcomes.end(),
         [](const DeliveryOutcome& outcome) { return outcome.scope == FailureScope::host; });
     if (failure == outcomes.end()) {
-      table_.keeper_.succeeded(key);
-      if (delivery.is_retry) forget_message(delivery, outcomes, key);
+      remember_success(table_.keeper_, key, delivery, outcomes);
       grow_window();
     } else {
       if (failure->in_doubt) ++table_.in_doubt_count_;
       const retry::RetryKeeper::Verdict verdict =
-          table_.keeper_.failed(failed_of(delivery, candidate, key, *failure));
+          table_.keeper_.failed(host_failure_of(delivery, candidate, key, *failure, now()));
       for (DeliveryOutcome& outcome : outcomes) {
         if (outcome.scope != FailureScope::host) continue;
         outcome.next_try = verdict.next_try;
@@ -351,42 +249,11 @@ class Destination {
     finish(delivery);
   }
 
-  // The message was refused here before, and is no more.
-  void forget_message(const RemoteDelivery& delivery, const std::vector<DeliveryOutcome>& outcomes,
-                      const std::string& key) {
-    const bool is_refused =
-        std::any_of(outcomes.begin(), outcomes.end(), [](const DeliveryOutcome& outcome) {
-          return outcome.scope == FailureScope::message && outcome.kind == OutcomeKind::deferred;
-        });
-    if (!is_refused) table_.keeper_.succeeded(key + ":" + std::string(delivery.message_id));
-  }
-
-  static std::string_view domain_of(const RemoteDelivery& delivery) {
-    const std::string_view address = delivery.recipients.front().address;
-    return address.substr(std::min(address.rfind('@') + 1, address.size()));
-  }
-
   const RouteHost& host_named(std::string_view name) const {
     for (const RouteHost& host : hosts_->hosts) {
       if (host.name == name) return host;
     }
     return hosts_->hosts.front();
-  }
-
-  retry::RetryKeeper::Failed failed_of(const RemoteDelivery& delivery, const Candidate& candidate,
-                                       std::string_view key, const DeliveryOutcome& failure) const {
-    retry::RetryKeeper::Failed failed;
-    failed.key = key;
-    failed.rule_key = domain_of(delivery);
-    failed.is_host = true;
-    failed.host = candidate.host->name;
-    failed.sender = delivery.sender;
-    failed.failure = failure.failure;
-    failed.error_number = failure.error_number;
-    failed.text = failure.text;
-    failed.received = delivery.received;
-    failed.now = table_.services_.loop.clock().wall();
-    return failed;
   }
 
   void log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {
@@ -575,8 +442,6 @@ class Destination {
     return {delivery.envelope, delivery.content, delivery.sender, delivery.recipients};
   }
 
-  static constexpr Seconds kRoutingRetryDelay{900};
-
   std::string key_;
   DestinationTable& table_;
   const SmtpTransport& transport_;
@@ -592,10 +457,16 @@ class Destination {
   bool dispatching_ = false;
 };
 
-void DestinationTable::Awaiter::await_suspend(std::coroutine_handle<> waiter) {
-  delivery.waiter = waiter;
-  delivery.queued = destination.now();
-  destination.add(delivery);
+// False where it could be settled at once: then nobody is resumed from here.
+bool DestinationTable::Awaiter::await_suspend(std::coroutine_handle<> waiter) {
+  Destination& to = destination;
+  delivery.queued = to.now();
+  delivery.is_finished = false;
+  to.add(delivery);
+  const bool waits = !delivery.is_finished;
+  if (waits) delivery.waiter = waiter;
+  to.table().forget_unused(to);
+  return waits;
 }
 
 DestinationTable::DestinationTable(const DeliveryConfig& config, const DeliveryServices& services)
@@ -622,7 +493,9 @@ DestinationTable::Awaiter DestinationTable::deliver(const SmtpTransport& transpo
   return {*found->second, delivery};
 }
 
-void DestinationTable::forget(Destination& destination) {
+// Nothing is kept of a destination but the hints about its hosts.
+void DestinationTable::forget_unused(Destination& destination) {
+  if (stopping_ || !destination.is_unused()) return;
   const auto found = destinations_.find(destination.key());
   if (found != destinations_.end()) destinations_.erase(found);
 }

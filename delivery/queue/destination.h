@@ -39,6 +39,7 @@ struct RemoteDelivery {
 
   // Used by the destination.
   WallTime queued;
+  bool is_finished = false;
   RemoteDelivery* next = nullptr;
   std::coroutine_handle<> waiter;
 };
@@ -53,7 +54,7 @@ class DestinationTable {
     Destination& destination;
     RemoteDelivery& delivery;
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiter);
+    bool await_suspend(std::coroutine_handle<> waiter);
     void await_resume() const noexcept {}
   };
   [[nodiscard]] Awaiter deliver(const SmtpTransport& transport, const SharedHostList& hosts,
@@ -71,7 +72,7 @@ class DestinationTable {
 
  private:
   friend class Destination;
-  void forget(Destination& destination);
+  void forget_unused(Destination& destination);
   Connector& connector() noexcept {
     return services_.connector != nullptr ? *services_.connector : sockets_;
   }

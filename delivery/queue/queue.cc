@@ -22,6 +22,12 @@ size_t hash_of(const spool::MessageKey& key) noexcept {
   return static_cast<size_t>(mixed * 0xbf58476d1ce4e5b9U >> 16);
 }
 
+// Of those that are due together, the message that came first.
+bool comes_before(const QueueEntry& a, const QueueEntry& b) noexcept {
+  return a.next_attempt != b.next_attempt ? a.next_attempt < b.next_attempt
+                                          : a.received < b.received;
+}
+
 }  // namespace
 
 Queue::Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryServices& services)
@@ -265,7 +271,7 @@ void Queue::heap_sift_up(size_t index) noexcept {
   QueueEntry* entry = waiting_[index];
   while (index > 0) {
     const size_t parent = (index - 1) / 2;
-    if (waiting_[parent]->next_attempt <= entry->next_attempt) break;
+    if (!comes_before(*entry, *waiting_[parent])) break;
     heap_place(index, waiting_[parent]);
     index = parent;
   }
@@ -277,10 +283,9 @@ void Queue::heap_sift_down(size_t index) noexcept {
   for (;;) {
     size_t child = 2 * index + 1;
     if (child >= waiting_.size()) break;
-    if (child + 1 < waiting_.size() &&
-        waiting_[child + 1]->next_attempt < waiting_[child]->next_attempt)
+    if (child + 1 < waiting_.size() && comes_before(*waiting_[child + 1], *waiting_[child]))
       ++child;
-    if (entry->next_attempt <= waiting_[child]->next_attempt) break;
+    if (!comes_before(*waiting_[child], *entry)) break;
     heap_place(index, waiting_[child]);
     index = child;
   }
@@ -505,6 +510,7 @@ QueueStats Queue::stats() const {
   stats.active = active_;
   stats.frozen = frozen_;
   stats.connections = destinations_.connections();
+  stats.destinations = destinations_.size();
   stats.in_doubt = destinations_.in_doubt_count();
   return stats;
 }

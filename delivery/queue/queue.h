@@ -34,6 +34,7 @@ struct QueueStats {
   size_t active = 0;
   size_t frozen = 0;
   size_t connections = 0;
+  size_t destinations = 0;
   uint64_t delivered = 0;  // recipients
   uint64_t deferred = 0;   // attempts
   uint64_t failed = 0;     // recipients

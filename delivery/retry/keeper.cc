@@ -34,9 +34,10 @@ RetryKeeper::Verdict RetryKeeper::failed(const Failed& failed) {
   verdict.expires = failed.received + rule->final_cutoff();
   verdict.retry_until = std::min(verdict.expires, record.first_failed + rule->final_cutoff());
   const bool is_old = failed.now >= verdict.expires;
-  if (is_old && before && before->next_try > failed.now) {
+  const bool is_known = before && failed.began.micros != 0 && before->last_try >= failed.began;
+  if (before && before->next_try > failed.now && (is_old || is_known)) {
     verdict.next_try = before->next_try;
-    verdict.give_up = true;
+    verdict.give_up = is_old || before->expired;
     return verdict;
   }
   // Gaps grow from what was planned, or from what was, where that is shorter.

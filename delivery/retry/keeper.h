@@ -36,6 +36,7 @@ class RetryKeeper {
     Failure failure;
     int error_number = 0;
     std::string_view text;
+    WallTime began;  // the attempt; what others found out since then is not news
     WallTime now;
   };
   struct Verdict {
