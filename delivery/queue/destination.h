@@ -6,7 +6,7 @@
 #include "core/io/scope.h"
 #include "delivery/queue/delivery_config.h"
 #include "delivery/transport/events.h"
-#include "delivery/transport/smtp_transport.h"
+#include "delivery/transport/smtp_connection.h"
 
 #include <coroutine>
 #include <map>

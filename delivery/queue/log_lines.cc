@@ -111,6 +111,7 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   if (outcome.remote != nullptr)
     out += tls_fields(outcome.remote->tls, selectors, TlsLine::outbound);
   if (outcome.pipelined && selectors.has(LogSelector::pipelining)) out += " L";
+  if (outcome.prdr) out += " PRDR";
   if (outcome.chunked) out += " K";
   if (selectors.has(LogSelector::smtp_confirmation) && !outcome.confirmation.empty()) {
     out += " C=\"";

@@ -57,9 +57,10 @@ struct DeliveryOutcome {
   retry::Failure failure;
   int error_number = 0;
   bool in_doubt = false;       // lost after the final dot: it may have been delivered
-  bool unanswered = false;     // lost before MAIL was answered: on a reused connection, a stale one
+  bool unanswered = false;     // the server left before it took MAIL: on a reused connection, go on
   bool pipelined = false;      // L on the log line
   bool chunked = false;        // K
+  bool prdr = false;           // PRDR
   bool retry_expired = false;  // the retry rules have come to their end: give up
   WallTime next_try;           // deferred: when the rules allow the next attempt; 0 where unknown
   WallTime expires;            // deferred: when the message is too old to wait longer; 0: unknown
