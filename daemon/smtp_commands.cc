@@ -2,6 +2,7 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "daemon/smtp_session.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -137,7 +138,7 @@ Task<void> SmtpSession::on_rcpt() {
   address_ = acl::AddressFacts();
   address_.original_local_part = recipient.address.substr(0, at);
   address_.original_domain = to_lower(std::string_view(recipient.address).substr(at + 1));
-  address_.local_part = to_lower(address_.original_local_part);
+  address_.local_part = to_lower(message::unquote_local_part(address_.original_local_part));
   address_.domain = address_.original_domain;
   ++message_.rcpt_count;
   const bool discard_before = discard_message_;
