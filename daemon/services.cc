@@ -55,6 +55,7 @@ Task<void> EvaluatorServices::close() {
 MessageServices::MessageServices(const acl::Services& services)
     : answers_(services.lookups), services_(services) {
   if (services.lookups != nullptr) services_.lookups = &answers_;
+  services_.decisions = &decisions_;
 }
 
 std::unique_ptr<hints::Database> open_hints(const std::string& spool_directory,

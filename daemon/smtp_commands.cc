@@ -2,6 +2,7 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "daemon/smtp_session.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -124,7 +125,7 @@ void SmtpSession::set_address(const std::string& address) {
   address_ = acl::AddressFacts();
   address_.original_local_part = address.substr(0, at);
   address_.original_domain = to_lower(std::string_view(address).substr(at + 1));
-  address_.local_part = to_lower(address_.original_local_part);
+  address_.local_part = to_lower(message::unquote_local_part(address_.original_local_part));
   address_.domain = address_.original_domain;
 }
 

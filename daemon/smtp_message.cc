@@ -7,6 +7,7 @@
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
+#include "protocol/message/submission_mode.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -100,6 +101,7 @@ Task<void> SmtpSession::on_body_end() {
   message_.longest_line = static_cast<int64_t>(scanner.line_bytes_longest());
   message_.received_at = inbound_.services().loop.clock().wall();
 
+  if (controls_.submission && !incoming_.failure) fix_submission();
   co_await rewrite_addresses();
   if (!co_await ask_recipients()) {
     forget_transaction();
@@ -124,6 +126,43 @@ Task<void> SmtpSession::on_body_end() {
   forget_transaction();
 }
 
+// control = submission: the header section is completed, and the sender is who authenticated.
+void SmtpSession::fix_submission() {
+  const config::MainOptions& options = inbound_.options();
+  const acl::ServerFacts& facts = inbound_.config().facts;
+  message::SubmissionMode mode;
+  mode.sender_retain = controls_.submission_sender_retain;
+  mode.checks_from = options.local_from_check;
+  mode.domain = controls_.submission_domain;
+  mode.name = controls_.submission_name;
+  mode.authenticated_id = connection_.authenticated_id;
+  mode.sender = sender_;
+  mode.qualify_domain = facts.qualify_domain;
+  mode.primary_hostname = facts.primary_hostname;
+  mode.id = incoming_.id;
+  mode.now = message_.received_at;
+  mode.utc = inbound_.config().log_style.utc;
+  message::SubmittedHeaders fixed = message::apply_submission_mode(incoming_.head, mode);
+  if (fixed.sender != sender_) {
+    log(LogEvent::note,
+        "\"" + sender_ + "\" from env-from rewritten as \"" + fixed.sender +
+            "\" by submission mode",
+        LogFiles::main);
+    sender_ = std::move(fixed.sender);
+    message_.sender_address = sender_;
+  }
+  incoming_.head = std::move(fixed.section);
+  scan_header_fields();
+}
+
+// Where the fields stand in a header section that we changed.
+void SmtpSession::scan_header_fields() {
+  message::HeaderScanner scanner;
+  scanner.feed(incoming_.head);
+  scanner.finish();
+  incoming_.rewritten_fields = scanner.fields();
+}
+
 // `begin rewrite`: the envelope first, then the header section.
 Task<void> SmtpSession::rewrite_addresses() {
   const rewrite::RewriteRules& rules = *inbound_.config().delivery->rewrite;
@@ -145,10 +184,7 @@ Task<void> SmtpSession::rewrite_addresses() {
     recipients_[i].address = std::move(done.recipients[i]);
   if (!done.headers_changed) co_return;
   incoming_.head = std::move(done.headers);
-  message::HeaderScanner scanner;
-  scanner.feed(incoming_.head);
-  scanner.finish();
-  incoming_.rewritten_fields = scanner.fields();
+  scan_header_fields();
 }
 
 // The fields of the header section as it is now.
@@ -252,8 +288,9 @@ Envelope SmtpSession::make_envelope() const {
                                                             : DsnRet::unset;
   envelope.dsn_envid = dsn_envid_;
   for (const auto& [name, value] : connection_variables_)
-    envelope.variables.push_back({name, value});
-  for (const auto& [name, value] : message_variables_) envelope.variables.push_back({name, value});
+    envelope.variables.push_back({name, value.text, value.tainted});
+  for (const auto& [name, value] : message_variables_)
+    envelope.variables.push_back({name, value.text, value.tainted});
   return envelope;
 }
 

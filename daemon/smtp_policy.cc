@@ -224,7 +224,13 @@ void SmtpSession::apply(acl::AclEffects&& effects) {
   controls_.queue_only |= asked.queue_only;
   controls_.freeze |= asked.freeze;
   controls_.freeze_no_tell |= asked.freeze_no_tell;
-  controls_.submission |= asked.submission;
+  if (asked.submission) {
+    controls_.submission = true;
+    controls_.submission_sender_retain |= asked.submission_sender_retain;
+    if (asked.submission_domain) controls_.submission_domain = std::move(asked.submission_domain);
+    if (!asked.submission_name.empty())
+      controls_.submission_name = std::move(asked.submission_name);
+  }
   controls_.suppress_local_fixups |= asked.suppress_local_fixups;
   controls_.no_pipelining |= asked.no_pipelining;
   controls_.no_multiline_responses |= asked.no_multiline_responses;

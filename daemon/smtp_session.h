@@ -118,6 +118,8 @@ class SmtpSession {
   Task<void> on_close(std::string_view why);
 
   // --- Messages
+  void fix_submission();
+  void scan_header_fields();
   Task<void> rewrite_addresses();
   const std::vector<message::FieldPlace>& header_fields() const noexcept;
   Task<bool> ask_data_acl(smtp::Reply& refusal);

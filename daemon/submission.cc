@@ -313,8 +313,9 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
     return false;
   }
   for (const auto& [name, value] : connection_variables)
-    envelope.variables.push_back({name, value});
-  for (const auto& [name, value] : message_variables) envelope.variables.push_back({name, value});
+    envelope.variables.push_back({name, value.text, value.tainted});
+  for (const auto& [name, value] : message_variables)
+    envelope.variables.push_back({name, value.text, value.tainted});
   return true;
 }
 

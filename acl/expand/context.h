@@ -130,9 +130,9 @@ struct AclValue {
 
 // The address that is verified, routed or delivered, or the recipient of RCPT.
 struct AddressFacts {
-  std::string local_part;  // as it came; lower case where lists want it
-  std::string domain;      // lower case
-  std::string original_local_part;
+  std::string local_part;           // without quotes; lower case where lists want it
+  std::string domain;               // lower case
+  std::string original_local_part;  // as it came, with its quotes
   std::string original_domain;
   std::string address_data;
   std::string home;

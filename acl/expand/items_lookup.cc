@@ -5,6 +5,7 @@
 #include "acl/expand/services.h"
 #include "acl/lookup/lookup.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 namespace godwit::acl {
 namespace {
@@ -69,9 +70,7 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
     return fail(context, "Tainted filename for search: '" + args[1].text + "'");
   }
   const std::string_view file = has_file ? std::string_view(args[1].text) : std::string_view();
-  LookupQuestion question{
-      spec, file, args[0].text,
-      spec.fallback == LookupFallback::star_at && args[0].text.find('@') != std::string::npos};
+  const LookupQuestion question{spec, file, args[0].text};
   const Result<std::optional<LookupAnswer>> answer = lookups->find(question);
   if (!answer) {
     const std::string why = answer.error().detail();

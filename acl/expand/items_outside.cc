@@ -5,6 +5,7 @@
 #include "acl/expand/outside.h"
 #include "acl/expand/parser.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
 #include "core/io/uv_stream.h"
 

@@ -26,6 +26,7 @@ class Resolver;
 namespace godwit::acl {
 
 class ListCompiler;
+class ListDecisions;
 class Lookups;
 struct EvalContext;
 
@@ -90,6 +91,7 @@ struct Services {
   hints::Database* rates = nullptr;  // of ratelimit
   hints::Database* seen = nullptr;   // of seen
   const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
+  ListDecisions* decisions = nullptr;   // what named lists said about this message
   AddressVerifier* verifier = nullptr;  // of `verify = sender` and `verify = recipient`
 };
 

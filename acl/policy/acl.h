@@ -82,7 +82,7 @@ struct AclControls {
   bool freeze_no_tell = false;
   bool submission = false;
   bool submission_sender_retain = false;
-  std::string submission_domain;
+  std::optional<std::string> submission_domain;  // empty: $authenticated_id is a whole address
   std::string submission_name;
   bool suppress_local_fixups = false;
   bool allow_auth_unadvertised = false;

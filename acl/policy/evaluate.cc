@@ -1,6 +1,7 @@
 // Evaluation of compiled ACLs: EXIM.md 2.4. Facts in, verdict and effects out.
 #include "acl/policy/run.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 #include <algorithm>
 #include <iterator>
@@ -8,10 +9,6 @@
 
 namespace godwit::acl {
 namespace {
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 // Words between white space; "..." keeps it inside one.
 std::vector<std::string> split_words(std::string_view text) {
@@ -96,6 +93,8 @@ std::string_view answer_name(Answer answer) noexcept {
 }  // namespace
 
 AclOutcome Acls::evaluate(const AclCall& call, AclWhere where, EvalContext& context) const {
+  // Lists leave $1 ... to the statements that follow, not to the next ACL.
+  context.captures.clear();
   return AclRun(*this, where, context).run(call);
 }
 

@@ -5,7 +5,9 @@
 #include "acl/policy/run.h"
 #include "acl/policy/statement.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
+#include "protocol/message/address_syntax.h"
 
 #include <algorithm>
 #include <array>
@@ -14,10 +16,6 @@ namespace godwit::acl {
 namespace {
 
 using enum AclWhere;
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 // --- Conditions ----------------------------------------------------------------------------------
 
@@ -41,8 +39,9 @@ Answer run_local_parts(AclRun& run, const AclCondition& condition, const std::st
   const AddressFacts* address = run.context().address;
   if (address == nullptr) return run.error("there is no recipient for \"local_parts\"");
   // As it came: lists ignore the case until +caseful.
-  const std::string& text =
-      address->original_local_part.empty() ? address->local_part : address->original_local_part;
+  const std::string text = address->original_local_part.empty()
+                               ? address->local_part
+                               : message::unquote_local_part(address->original_local_part);
   return run.match(condition, {text, std::nullopt, {}}, &run.context().local_part_data);
 }
 

@@ -84,6 +84,8 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"retry_data_expire", &M::retry_data_expire, "7d", later,
      "age at which retry information is forgotten"},
     {"retry_interval_max", &M::retry_interval_max, "24h", now, "longest time between tries"},
+    {"return_size_limit", &M::bounce_return_size_limit, "100K", later,
+     "old name of bounce_return_size_limit"},
     {"timeout_frozen_after", &M::timeout_frozen_after, "0s", later,
      "age at which a frozen message is dropped"},
     {"warn_message_file", &M::warn_message_file, "", later, "template of delay warnings"},

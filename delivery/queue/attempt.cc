@@ -66,7 +66,7 @@ void DeliveryAttempt::gather() {
   for (const EnvelopeVariable& variable : envelope.variables) {
     acl::AclVariables& table =
         variable.name.starts_with("acl_c") ? connection_variables_ : message_variables_;
-    table.emplace(variable.name, variable.value);
+    table.emplace(variable.name, acl::AclValue(variable.value, variable.tainted));
   }
 }
 

@@ -4,6 +4,7 @@
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/attempt_events.h"
 #include "delivery/transport/header_changes.h"
+#include "protocol/message/address_syntax.h"
 
 #include <algorithm>
 #include <utility>
@@ -207,10 +208,12 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
     const Recipient& recipient = recipients_[member];
     const bool unchanged = transport.options().rcpt_include_affixes ||
                            (recipient.route.domain == recipient.domain &&
-                            equals_ignore_case(recipient.route.local_part, recipient.local_part));
+                            equals_ignore_case(recipient.route.local_part,
+                                               message::unquote_local_part(recipient.local_part)));
     smtp::ClientRecipient& to = delivery.recipients.emplace_back();
-    to.address =
-        unchanged ? recipient.address : recipient.route.local_part + "@" + recipient.route.domain;
+    to.address = unchanged ? recipient.address
+                           : message::quote_local_part(recipient.route.local_part) + "@" +
+                                 recipient.route.domain;
     to.orcpt = recipient.orcpt;
     to.notify = recipient.dsn_flags;
   }

@@ -5,6 +5,7 @@
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
+#include "protocol/message/address_syntax.h"
 
 #include <algorithm>
 #include <utility>
@@ -202,7 +203,7 @@ bool DeliveryAttempt::copy_route(Recipient& recipient) const {
     if (other.route.copy_starts >= 0 || recipient.parent != kNone || other.parent != kNone)
       continue;
     recipient.route = other.route;
-    recipient.route.local_part = recipient.local_part;
+    recipient.route.local_part = message::unquote_local_part(recipient.local_part);
     return true;
   }
   return false;

@@ -54,6 +54,14 @@ class AddressScope {
   acl::AddressFacts facts_;
 };
 
+// What a list leaves in $1 ... is not what the rule's own wildcards stand for.
+bool is_in(const acl::ListPattern& list, std::string_view text, acl::EvalContext& context) {
+  std::vector<std::string> kept = std::exchange(context.captures, {});
+  const acl::ListMatch found = list.match({text, std::nullopt, {}}, context);
+  context.captures = std::move(kept);
+  return found.match == acl::Match::yes;
+}
+
 }  // namespace
 
 uint16_t place_of_field(std::string_view name) noexcept {
@@ -84,7 +92,7 @@ bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::Eval
   captures.emplace_back(address);
   context.captures_tainted = true;
   if (rule.whole_pattern != nullptr) {
-    return rule.whole_pattern->match({address, std::nullopt, {}}, context).match == acl::Match::yes;
+    return is_in(*rule.whole_pattern, address, context);
   }
   if (!rule.has_local) return false;
   const message::AddressParts parts = message::split_address(address);
@@ -101,7 +109,7 @@ bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::Eval
   }
   if (rule.domain == nullptr) return false;
   const std::string domain = to_lower(parts.domain);
-  return rule.domain->match({domain, std::nullopt, {}}, context).match == acl::Match::yes;
+  return is_in(*rule.domain, domain, context);
 }
 
 RewriteRules::Applied RewriteRules::apply(const Rule& rule, std::string& address, Rewritten& out,

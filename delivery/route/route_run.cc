@@ -5,6 +5,7 @@
 #include "core/config/values.h"
 #include "delivery/route/affix.h"
 #include "delivery/route/required_files.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -91,8 +92,8 @@ bool RouteRun::is_for_purpose(const Router& router) const {
 
 bool RouteRun::strip_affixes(const Router& router) {
   const RouterOptions& options = router.options_;
-  address_.local_part =
-      options.caseful_local_part ? query_.local_part : to_lower(query_.local_part);
+  const std::string local_part = message::unquote_local_part(query_.local_part);
+  address_.local_part = options.caseful_local_part ? local_part : to_lower(local_part);
   const Affix prefix = find_prefix(address_.local_part, options.local_part_prefix);
   if (!prefix.found && !options.local_part_prefix.empty() && !options.local_part_prefix_optional)
     return false;

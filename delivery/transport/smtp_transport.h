@@ -23,10 +23,12 @@ struct SmtpOptions {
   Seconds destination_idle_timeout;
   config::ExpandText dkim_canon;
   config::ExpandText dkim_domain;
+  config::ExpandText dkim_identity;
   config::ExpandText dkim_private_key;
   config::ExpandText dkim_selector;
   config::ExpandText dkim_sign_headers;
   config::ExpandText dkim_strict;
+  config::ExpandText dkim_timestamps;
   bool dns_qualify_single = true;
   bool dns_search_parents = false;
   config::DomainListText dnssec_request_domains;

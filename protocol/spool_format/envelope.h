@@ -33,6 +33,7 @@ struct EnvelopeRecipient {
 struct EnvelopeVariable {
   std::string name;  // "acl_m_foo", "acl_c0"
   std::string value;
+  bool tainted = false;  // it came from outside
   bool operator==(const EnvelopeVariable&) const = default;
 };
 
