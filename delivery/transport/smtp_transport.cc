@@ -220,8 +220,8 @@ DeliveryOutcome SmtpConnection::tls_failure(int error_number, std::string text) 
 
 void SmtpConnection::note_remote() {
   auto remote = std::make_shared<RemoteInfo>(*remote_);
-  remote->greeting = first_line(engine_->greeting().full_text());
-  remote->helo_reply = engine_->helo_line();
+  if (engine_->greeting().code != 0) remote->greeting = first_line(engine_->greeting().full_text());
+  remote->helo_reply = first_line(engine_->helo_line());
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
   if (tls_ != nullptr && tls_->engine().is_open()) {
     remote->tls = tls_facts_of(tls_->engine().facts());
