@@ -64,7 +64,6 @@ class Destination {
   void abort() {
     for (SmtpConnection* connection : open_) connection->abort();
   }
-  bool is_unused() const noexcept { return connections_ == 0 && waiting_ == 0; }
 
  private:
   // A connection that waits for work. Lives in the frame of its coroutine.
@@ -176,14 +175,7 @@ class Destination {
     const std::unique_ptr<SmtpConnection> closed = std::move(connection);
     if (transport_.events().empty()) co_return;
     HostEvents events(transport_, table_.services_);
-    acl::EventFacts event{"tcp:close", {}, 0};
-    co_await events.raise(std::move(event), *closed->remote());
-  }
-
-  Task<void> tell_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {
-    if (delivery.events == nullptr || failure.remote == nullptr) co_return;
-    acl::EventFacts event{"msg:host:defer", failure.text, failure.error_number};
-    co_await delivery.events->raise(std::move(event), *failure.remote);
+    co_await tell(&events, "tcp:close", closed->remote());
   }
 
   // Gives `delivery` its outcomes: over `connection` where it is open, else over a new one to the
@@ -245,7 +237,8 @@ class Destination {
         failure = std::move(outcomes.front());
       }
       log_host_failure(delivery, *failure);
-      co_await tell_host_failure(delivery, *failure);
+      co_await tell(delivery.events, "msg:host:defer", failure->remote, failure->text,
+                    failure->error_number);
       const retry::RetryKeeper::Verdict verdict =
           table_.keeper_.failed(failed_of(delivery, candidate, key, *failure));
       if (!verdict.give_up) all_expired = false;
@@ -390,11 +383,8 @@ class Destination {
     const DanePlan dane = co_await ask_dane(candidate);
     if (dane.use == DanePlan::Use::defer) {
       DeliveryOutcome failure = not_now(candidate, dane.problem);
-      if (events != nullptr) {
-        acl::EventFacts event{"dane:fail", dane.is_required ? "dane-required" : "dnssec-invalid",
-                              0};
-        co_await events->raise(std::move(event), *failure.remote);
-      }
+      co_await tell(events, "dane:fail", failure.remote,
+                    dane.is_required ? "dane-required" : "dnssec-invalid");
       co_return failure;
     }
     auto ask = [this, &candidate, &dane] { return opening_of(candidate, dane); };
@@ -437,10 +427,7 @@ class Destination {
       tls_problem = connection->tls_problem();
       std::erase(open_, connection.get());
       const std::unique_ptr<SmtpConnection> closed = std::move(connection);
-      if (events != nullptr && closed->is_connected()) {
-        acl::EventFacts event{"tcp:close", {}, 0};
-        co_await events->raise(std::move(event), *closed->remote());
-      }
+      if (closed->is_connected()) co_await tell(events, "tcp:close", closed->remote());
     }
     co_return failure;
   }
@@ -550,11 +537,6 @@ DestinationTable::Awaiter DestinationTable::deliver(const SmtpTransport& transpo
     found->second->set_hosts(hosts);
   }
   return {*found->second, delivery};
-}
-
-void DestinationTable::forget(Destination& destination) {
-  const auto found = destinations_.find(destination.key());
-  if (found != destinations_.end()) destinations_.erase(found);
 }
 
 void DestinationTable::stop() {

@@ -69,7 +69,6 @@ class DestinationTable {
 
  private:
   friend class Destination;
-  void forget(Destination& destination);
 
   const DeliveryConfig& config_;
   DeliveryServices services_;

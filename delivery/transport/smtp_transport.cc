@@ -220,7 +220,10 @@ DeliveryOutcome SmtpConnection::tls_failure(int error_number, std::string text) 
 
 void SmtpConnection::note_remote() {
   auto remote = std::make_shared<RemoteInfo>(*remote_);
-  if (engine_->greeting().code != 0) remote->greeting = first_line(engine_->greeting().full_text());
+  // A 421 in place of the greeting ends the session before it is one.
+  const smtp::ServerReply& greeting =
+      engine_->greeting().code != 0 ? engine_->greeting() : engine_->failure().reply;
+  if (greeting.code != 0) remote->greeting = first_line(greeting.full_text());
   remote->helo_reply = first_line(engine_->helo_line());
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
   if (tls_ != nullptr && tls_->engine().is_open()) {

@@ -115,12 +115,12 @@ def test_each_recipient_has_its_answer():
     for by in ("socket", "command"):
         with Lmtp(by, script, retry=LATER) as godwit:
             godwit.send(recipients=recipients, text="From: a@test.example\r\nSubject: x\r\n\r\n..dot\r\nend\r\n")
-            for line in (r"=> good@example\.com R=local T=lmtp C=\"250 2\.0\.0 <good@example\.com> saved\"",
+            for line in (r"=> good <good@example\.com> R=local T=lmtp C=\"250 2\.0\.0 <good@example\.com> saved\"",
                          r"\*\* no@example\.com R=local T=lmtp: LMTP error after RCPT TO:<no@example\.com>: 550 5\.1\.1 nobody",
                          r"== later@example\.com R=local T=lmtp defer \(0\): LMTP error after RCPT TO:<later@example\.com>: 450 4\.2\.1 busy",
                          r"\*\* full@example\.com R=local T=lmtp: LMTP error after end of data: 552 5\.2\.2 quota",
                          r"== slow@example\.com R=local T=lmtp defer \(0\): LMTP error after end of data: 451 4\.3\.0 wait",
-                         r"-> fine@example\.com R=local T=lmtp C=\"250 2\.0\.0 <fine@example\.com> saved\""):
+                         r"-> fine <fine@example\.com> R=local T=lmtp C=\"250 2\.0\.0 <fine@example\.com> saved\""):
                 godwit.wait_log(line)
             said = godwit.said()
             assert "LHLO mx.test" in said and "MAIL FROM:<a@test.example>" in said, said
