@@ -314,6 +314,7 @@ Task<std::string> Worker::handle(ControlCommand command) {
   }
   if (command.verb == ControlVerb::stats) {
     const delivery::QueueStats stats = queue_->stats();
+    const TurnStats turns = loop_.take_turn_stats();
     co_return "ok messages=" + std::to_string(stats.messages) +
         " active=" + std::to_string(stats.active) + " frozen=" + std::to_string(stats.frozen) +
         " connections=" + std::to_string(stats.connections) +
@@ -323,7 +324,9 @@ Task<std::string> Worker::handle(ControlCommand command) {
         " in_doubt=" + std::to_string(stats.in_doubt) +
         " sessions=" + std::to_string(inbound_->sessions()) +
         " queue_bytes=" + std::to_string(queue_->memory_bytes()) +
-        " store_bytes=" + std::to_string(store_->stats().memory_bytes);
+        " store_bytes=" + std::to_string(store_->stats().memory_bytes) +
+        " longest_turn_us=" + std::to_string(turns.longest_micros) +
+        " slow_turns=" + std::to_string(turns.slow);
   }
   const Result<message::MessageId> id = message::MessageId::parse(argument);
   if (!id) co_return control_answer(Error(Errc::invalid_argument, "no message id: " + argument));

@@ -21,7 +21,9 @@ struct LoopCallbacks {
     loop->arm_timer();
   }
   static void on_prepare(uv_prepare_t* handle) noexcept {
-    static_cast<Loop*>(handle->data)->run_turn_end();
+    auto* loop = static_cast<Loop*>(handle->data);
+    loop->run_turn_end();
+    loop->measure_turn();
   }
   static void on_earlier(void* self) noexcept { static_cast<Loop*>(self)->arm_timer(); }
 
@@ -45,6 +47,7 @@ Loop::Loop()
       handles_(std::make_unique<Handles>()),
       read_buffer_(new char[kReadBufferBytes]) {
   GODWIT_ASSERT(uv_loop_init(&handles_->loop) == 0);
+  GODWIT_ASSERT(uv_loop_configure(&handles_->loop, UV_METRICS_IDLE_TIME) == 0);
   uv_timer_init(&handles_->loop, &handles_->timer);
   handles_->timer.data = this;
   uv_prepare_init(&handles_->loop, &handles_->prepare);
@@ -117,6 +120,16 @@ void Loop::run_turn_end() noexcept {
     hook->run_(hook->self_);
   }
   uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
+}
+
+void Loop::measure_turn() noexcept {
+  const uint64_t busy_clock = uv_hrtime() - uv_metrics_idle_time(&handles_->loop);
+  if (turn_began_ != 0) {
+    const auto micros = static_cast<int64_t>((busy_clock - turn_began_) / 1000);
+    turn_stats_.longest_micros = std::max(turn_stats_.longest_micros, micros);
+    if (micros > TurnStats::kSlowMicros) ++turn_stats_.slow;
+  }
+  turn_began_ = busy_clock;
 }
 
 void Loop::submit(Job& job) {

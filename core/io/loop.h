@@ -44,6 +44,14 @@ class Job {
   virtual void finished() noexcept = 0;
 };
 
+// How long the loop was busy at a stretch, between two waits for events: no event was taken up
+// later than that.
+struct TurnStats {
+  static constexpr int64_t kSlowMicros = 10'000;
+  int64_t longest_micros = 0;
+  uint64_t slow = 0;  // turns over kSlowMicros
+};
+
 class Loop {
  public:
   Loop();
@@ -68,6 +76,8 @@ class Loop {
   // Hands `job` to the thread pool. The job must live until finished() was called.
   void submit(Job& job);
   size_t jobs_in_flight() const noexcept { return jobs_in_flight_; }
+  // Of the turns since the last call.
+  TurnStats take_turn_stats() noexcept { return std::exchange(turn_stats_, TurnStats{}); }
 
   uv_loop_s* uv() noexcept;
   // Where every stream of the loop reads into; its content is valid until the next read anywhere.
@@ -80,6 +90,7 @@ class Loop {
 
   void arm_timer() noexcept;
   void run_turn_end() noexcept;
+  void measure_turn() noexcept;
 
   SystemClock clock_;
   Timers timers_;
@@ -88,6 +99,8 @@ class Loop {
   TurnEnd* turn_end_first_ = nullptr;
   TurnEnd* turn_end_last_ = nullptr;
   size_t jobs_in_flight_ = 0;
+  TurnStats turn_stats_;
+  uint64_t turn_began_ = 0;  // nanoseconds, with the time spent waiting taken off
 };
 
 // co_await blocking(loop, callable): runs `callable` on a pool thread and gives what it returned.

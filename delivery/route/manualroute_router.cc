@@ -55,7 +55,7 @@ struct Rule {
   std::shared_ptr<const acl::ListPattern> pattern;  // null: every domain
   std::string wildcard;                             // of a pattern "*ending": what follows the star
   std::optional<acl::Regex> regex;                  // of a pattern "^..."
-  acl::Expansion hosts;
+  acl::Expansion hosts;  // of route_data: the whole rule, which is cut into words when expanded
   acl::Expansion options;
 };
 
@@ -221,7 +221,9 @@ class ManualrouteRouter final : public RouterDriver {
                        (hosts_text.ok() ? options_text.text : hosts_text.text);
       return result;
     }
-    const RuleOptions rule_options = read_options(options_text.text);
+    std::string hosts_list = hosts_text.text;
+    const RuleOptions rule_options =
+        read_options(has_data ? cut_data(hosts_list) : options_text.text);
     if (!rule_options.problem.empty()) {
       result.status = DriverStatus::defer;
       result.message = rule_options.problem + " in router " + router.name();
@@ -229,18 +231,27 @@ class ManualrouteRouter final : public RouterDriver {
     }
     result.transport = rule_options.transport;
     // Nothing but blanks: a local transport needs no hosts, and route_data then declines.
-    if (trim(hosts_text.text).empty()) {
+    if (trim(hosts_list).empty()) {
       result.status = has_data ? DriverStatus::decline : DriverStatus::routed;
       return result;
     }
     auto list = std::make_shared<HostList>();
     list->randomize = rule_options.randomize;
-    split_hosts(hosts_text.text, *list);
+    split_hosts(hosts_list, *list);
     FindOptions wanted = find_options(router, context);
     wanted.v4_only = rule_options.v4_only;
     wanted.v4_first = rule_options.v4_first;
     return find_all(std::move(list), router, rule_options.method, wanted, context,
                     std::move(result));
+  }
+
+  // Leaves the first word, the hosts, in `data`; gives the options behind it.
+  static std::string cut_data(std::string& data) {
+    config::LocatedText left(std::move(data));
+    std::string hosts(next_word(left).view());
+    std::string options(left.view());
+    data = std::move(hosts);
+    return options;
   }
 
   static void split_hosts(std::string_view text, HostList& list) {
@@ -388,7 +399,7 @@ void compile_rule(config::LocatedText text, bool has_pattern, ManualrouteRouter&
       }
     }
   }
-  const config::LocatedText hosts = next_word(text);
+  const config::LocatedText hosts = has_pattern ? next_word(text) : std::exchange(text, {});
   rule.hosts =
       acl::compile_expansion(hosts, options, context.diagnostics).value_or(acl::Expansion());
   rule.options = acl::compile_expansion(text.trimmed(), options, context.diagnostics)
