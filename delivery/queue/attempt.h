@@ -121,6 +121,9 @@ class DeliveryAttempt {
   Task<void> tell_deferred(const Batch& batch);
   Task<void> tell_unrouted();
 
+  Task<void> deliver_local_batch(const Batch& batch, const LocalDelivery& delivery);
+  std::string rewritten_section(const rewrite::RewriteRules& rules, std::string section,
+                                acl::EvalContext& evaluation) const;
   Task<void> settle_all(const Batch& batch, DeliveryOutcome outcome);
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);

@@ -108,8 +108,7 @@ Task<void> DeliveryAttempt::tell_completed() {
 
 Task<std::string> BatchEvents::raise(acl::EventFacts event, const RemoteInfo& remote) {
   const bool is_main = event.name.starts_with("tls:fail:");
-  const acl::EventActions& actions =
-      is_main ? attempt_.main_events() : batch_.transport->events();
+  const acl::EventActions& actions = is_main ? attempt_.main_events() : batch_.transport->events();
   const DeliveryAttempt::Recipient& first = attempt_.recipients_[batch_.members.front()];
   std::string said = co_await attempt_.raise(actions, std::move(event), &first, &remote);
   co_return said;

@@ -193,8 +193,7 @@ Task<void> Destination::drop(std::unique_ptr<SmtpConnection>& connection) {
   const std::unique_ptr<SmtpConnection> closed = std::move(connection);
   if (transport_.events().empty()) co_return;
   HostEvents events(transport_, table_.services_);
-  acl::EventFacts event{"tcp:close", {}, 0};
-  co_await events.raise(std::move(event), *closed->remote());
+  co_await tell(&events, "tcp:close", closed->remote());
 }
 
 // Delivery after delivery over an open connection, several under way where the host allows it. What

@@ -1,5 +1,6 @@
 // Destination: hosts in their order, their retry times, and what comes of trying them.
 #include "delivery/queue/destination_run.h"
+#include "delivery/queue/host_events.h"
 #include "delivery/queue/log_lines.h"
 
 #include <algorithm>
@@ -61,19 +62,13 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
       failure = std::move(outcomes.front());
     }
     log_host_failure(delivery, *failure);
-    co_await tell_host_failure(delivery, *failure);
+    co_await tell(delivery.events, "msg:host:defer", failure->remote, failure->text,
+                  failure->error_number);
     tries.failed(candidate, key, std::move(*failure), now());
     if (connection != nullptr) co_await drop(connection);
   }
   shrink_window();
   finish_with(delivery, std::move(tries).outcome(now()));
-}
-
-Task<void> Destination::tell_host_failure(const RemoteDelivery& delivery,
-                                          const DeliveryOutcome& failure) {
-  if (delivery.events == nullptr || failure.remote == nullptr) co_return;
-  acl::EventFacts event{"msg:host:defer", failure.text, failure.error_number};
-  co_await delivery.events->raise(std::move(event), *failure.remote);
 }
 
 const RouteHost& Destination::host_named(std::string_view name) const {

@@ -2,6 +2,7 @@
 #include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/destination_run.h"
+#include "delivery/queue/host_events.h"
 #include "tls/context_cache.h"
 
 #include <utility>
@@ -43,10 +44,8 @@ Task<std::optional<DeliveryOutcome>> Destination::open(
   const DanePlan dane = co_await ask_dane(candidate);
   if (dane.use == DanePlan::Use::defer) {
     DeliveryOutcome failure = not_now(candidate, dane.problem);
-    if (events != nullptr) {
-      acl::EventFacts event{"dane:fail", dane.is_required ? "dane-required" : "dnssec-invalid", 0};
-      co_await events->raise(std::move(event), *failure.remote);
-    }
+    co_await tell(events, "dane:fail", failure.remote,
+                  dane.is_required ? "dane-required" : "dnssec-invalid");
     co_return failure;
   }
   auto ask = [this, &candidate, &dane] { return opening_of(candidate, dane); };
@@ -89,10 +88,7 @@ Task<std::optional<DeliveryOutcome>> Destination::open_as(
     tls_problem = connection->tls_problem();
     std::erase(open_, connection.get());
     const std::unique_ptr<SmtpConnection> closed = std::move(connection);
-    if (events != nullptr && closed->is_connected()) {
-      acl::EventFacts event{"tcp:close", {}, 0};
-      co_await events->raise(std::move(event), *closed->remote());
-    }
+    if (closed->is_connected()) co_await tell(events, "tcp:close", closed->remote());
   }
   co_return failure;
 }

@@ -57,7 +57,6 @@ class Destination {
                                      std::unique_ptr<SmtpConnection>& connection);
   const RouteHost& host_named(std::string_view name) const;
   void log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure);
-  Task<void> tell_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure);
   // Points into `hosts`.
   std::vector<Candidate> order_of(const HostList& hosts, const RemoteDelivery& delivery);
   void shuffle_within_preference(std::vector<Candidate>& candidates);

@@ -4,6 +4,13 @@
 
 namespace godwit::delivery {
 
+Task<void> tell(EventSink* sink, std::string name, std::shared_ptr<const RemoteInfo> remote,
+                std::string data, int error_number) {
+  if (sink == nullptr || remote == nullptr) co_return;
+  acl::EventFacts event{std::move(name), std::move(data), error_number};
+  co_await sink->raise(std::move(event), *remote);
+}
+
 Task<std::string> HostEvents::raise(acl::EventFacts event, const RemoteInfo& remote) {
   acl::AddressFacts address;
   address.transport_name = transport_.name();

@@ -5,9 +5,14 @@
 #include "delivery/queue/delivery_config.h"
 #include "delivery/transport/events.h"
 
+#include <memory>
 #include <string>
 
 namespace godwit::delivery {
+
+// Tells `sink`, where there is one; what an action says has no effect.
+Task<void> tell(EventSink* sink, std::string name, std::shared_ptr<const RemoteInfo> remote,
+                std::string data = {}, int error_number = 0);
 
 class HostEvents final : public EventSink {
  public:

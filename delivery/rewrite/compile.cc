@@ -158,4 +158,25 @@ std::shared_ptr<const RewriteRules> RewriteRules::compile(const config::ConfigDo
   return rules;
 }
 
+std::shared_ptr<const RewriteRules> RewriteRules::compile_list(const config::LocatedText& list,
+                                                               const acl::NamedLists& lists,
+                                                               config::Diagnostics& diagnostics) {
+  auto rules = std::make_shared<RewriteRules>();
+  std::vector<config::LocatedText> lines;
+  config::LocatedText line;
+  const std::string_view text = list.view();
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool is_doubled = text[at] == ':' && text.substr(at + 1).starts_with(':');
+    if (text[at] == ':' && !is_doubled) {
+      lines.push_back(std::exchange(line, {}));
+      continue;
+    }
+    line.append(text[at], list.at(at));
+    if (is_doubled) ++at;
+  }
+  lines.push_back(std::move(line));
+  RuleCompiler{lists, diagnostics}.add_all(lines, *rules);
+  return rules;
+}
+
 }  // namespace godwit::rewrite

@@ -45,6 +45,10 @@ class RewriteRules {
   static std::shared_ptr<const RewriteRules> compile(const config::ConfigDocument& document,
                                                      const acl::NamedLists& lists,
                                                      config::Diagnostics& diagnostics);
+  // Of a transport's headers_rewrite: rules between colons, each in the form of the section's.
+  static std::shared_ptr<const RewriteRules> compile_list(const config::LocatedText& list,
+                                                          const acl::NamedLists& lists,
+                                                          config::Diagnostics& diagnostics);
   bool empty() const noexcept { return rules_.empty(); }
   // True where a rule is about one of `places`.
   bool has(uint16_t places) const noexcept;

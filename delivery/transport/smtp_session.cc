@@ -125,8 +125,11 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
 
 void SmtpConnection::note_remote() {
   auto remote = std::make_shared<RemoteInfo>(*peer_.remote);
-  remote->greeting = first_line(engine_->greeting().full_text());
-  remote->helo_reply = engine_->helo_line();
+  // A 421 in place of the greeting ends the session before it is one.
+  const smtp::ServerReply& greeting =
+      engine_->greeting().code != 0 ? engine_->greeting() : engine_->failure().reply;
+  if (greeting.code != 0) remote->greeting = first_line(greeting.full_text());
+  remote->helo_reply = first_line(engine_->helo_line());
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
   if (tls_ != nullptr && tls_->engine().is_open()) {
     remote->tls = tls_facts_of(tls_->engine().facts());

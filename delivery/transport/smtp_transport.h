@@ -105,7 +105,7 @@ class SmtpTransport final : public Transport {
   const acl::Expansion& hosts() const noexcept { return hosts_; }
   const SmtpTlsRules& tls() const noexcept { return tls_; }
   bool includes_ip_in_retry() const noexcept { return retry_include_ip_; }
-  bool mixes_domains() const noexcept { return multi_domain_; }
+  bool mixes_domains() const noexcept override { return multi_domain_; }
   static bool matches(const std::shared_ptr<const acl::ListPattern>& list,
                       const std::string& host_name, const IpAddress& address,
                       acl::EvalContext& evaluation);

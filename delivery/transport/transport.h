@@ -9,9 +9,11 @@
 #include "core/config/document.h"
 #include "core/config/option.h"
 #include "core/io/task.h"
+#include "delivery/rewrite/rewrite.h"
 #include "delivery/route/router.h"
 #include "delivery/transport/message_content.h"
 #include "delivery/transport/outcome.h"
+#include "protocol/smtp/client_engine.h"
 #include "protocol/spool_format/envelope.h"
 
 #include <memory>
@@ -35,7 +37,7 @@ struct TransportOptions {
   config::ExpandTexts headers_add;
   bool headers_only = false;
   config::ExpandTexts headers_remove;
-  std::string headers_rewrite;
+  config::ExpandText headers_rewrite;
   config::ExpandText home_directory;
   bool initgroups = false;
   config::ExpandText max_parallel;
@@ -101,6 +103,12 @@ class Transport {
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
   virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
+  // Those that take several recipients at a time (batch_max() above 1): one outcome each, in order.
+  virtual size_t batch_max() const noexcept { return 1; }
+  virtual bool mixes_domains() const noexcept { return false; }
+  virtual Task<std::vector<DeliveryOutcome>> deliver_batch(
+      Loop& loop, LocalDelivery delivery, std::vector<smtp::ClientRecipient> recipients) const;
+  const rewrite::RewriteRules* headers_rewrite() const noexcept { return headers_rewrite_.get(); }
 
  protected:
   friend class TransportSet;
@@ -110,6 +118,7 @@ class Transport {
   std::vector<acl::Expansion> headers_remove_;
   acl::Expansion return_path_;
   acl::EventActions events_;
+  std::shared_ptr<const rewrite::RewriteRules> headers_rewrite_;  // null: none
 };
 
 class TransportSet final : public TransportNames {
@@ -146,6 +155,9 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
                                                      const TransportCompileContext& context);
+std::unique_ptr<Transport> make_lmtp_transport(const config::Instance& instance,
+                                               const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> lmtp_options();
 std::unique_ptr<Transport> make_pipe_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<config::OptionBinding> pipe_options();

@@ -1,4 +1,5 @@
 // Rows of the generic transport options, of the drivers, and the set of all transports.
+#include "core/base/assert.h"
 #include "delivery/transport/transport.h"
 
 #include <array>
@@ -23,7 +24,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
     {"headers_add",              &Options::headers_add,              "",      Effect::now,   "header lines to add"},
     {"headers_only",             &Options::headers_only,             "false", Effect::later, "deliver the header section without the body"},
     {"headers_remove",           &Options::headers_remove,           "",      Effect::now,   "header lines to remove"},
-    {"headers_rewrite",          &Options::headers_rewrite,          "",      Effect::later, "rewriting rules for header lines"},
+    {"headers_rewrite",          &Options::headers_rewrite,          "",      Effect::now,   "rewriting rules for header lines"},
     {"home_directory",           &Options::home_directory,           "",      Effect::later, "$home of a local delivery"},
     {"initgroups",               &Options::initgroups,               "false", Effect::later, "use the user's additional groups"},
     {"max_parallel",             &Options::max_parallel,             "",      Effect::later, "deliveries of this transport at a time"},
@@ -44,7 +45,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
 constexpr auto kDrivers = std::to_array<TransportDriverRow>({
     {"appendfile", &make_appendfile_transport, "a mailbox file or a maildir", &appendfile_options},
     {"autoreply",  &make_autoreply_transport,  "answers by a message", &autoreply_options},
-    {"lmtp",       nullptr,                    "LMTP to a socket or a command"},
+    {"lmtp",       &make_lmtp_transport,       "LMTP to a socket or a command", &lmtp_options},
     {"pipe",       &make_pipe_transport,       "a command gets the message", &pipe_options},
     {"queuefile",  &make_queuefile_transport,  "copies of the spool files", &queuefile_options},
     {"smtp",       &make_smtp_transport,       "SMTP or LMTP to a remote host", &smtp_options},
@@ -52,9 +53,8 @@ constexpr auto kDrivers = std::to_array<TransportDriverRow>({
 // clang-format on
 
 // Options whose silent neglect would deliver something else than the operator asked for.
-constexpr std::array<std::string_view, 6> kRefusedUntilTheyAct{
-    "body_only",    "headers_only",     "headers_rewrite",
-    "max_parallel", "shadow_transport", "transport_filter"};
+constexpr std::array<std::string_view, 5> kRefusedUntilTheyAct{
+    "body_only", "headers_only", "max_parallel", "shadow_transport", "transport_filter"};
 
 }  // namespace
 
@@ -104,6 +104,9 @@ std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDo
       transport->headers_add_.push_back(context.expansion(header));
     for (const config::ExpandText& header : options.headers_remove)
       transport->headers_remove_.push_back(context.expansion(header));
+    if (options.headers_rewrite.is_set)
+      transport->headers_rewrite_ =
+          rewrite::RewriteRules::compile_list(options.headers_rewrite.text, lists, diagnostics);
     acl::EventActions& events = transport->events_;
     events.set_owner(instance.name);
     events.add("event_action", {}, context.expansion(options.event_action));
@@ -114,6 +117,11 @@ std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDo
     set->transports_.back() = std::move(transport);
   }
   return set;
+}
+
+Task<std::vector<DeliveryOutcome>> Transport::deliver_batch(
+    Loop&, LocalDelivery, std::vector<smtp::ClientRecipient>) const {
+  GODWIT_UNREACHABLE("this transport takes one recipient at a time");
 }
 
 int TransportSet::find(std::string_view name) const {

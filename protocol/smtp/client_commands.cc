@@ -131,6 +131,7 @@ void ClientEngine::send_rcpt(const ClientFlight& flight, uint32_t recipient) {
     append_notify(output_, to.notify);
     if (!to.orcpt.empty() && is_safe_value(to.orcpt)) output_ += " ORCPT=" + to.orcpt;
   }
+  if (to.ignore_quota && has(Extension::ignore_quota)) output_ += " IGNOREQUOTA";
   output_ += "\r\n";
   expect(Awaited::rcpt, recipient);
 }

@@ -41,6 +41,7 @@ struct ClientRecipient {
   std::string address;
   uint8_t notify = 0;  // NotifyBits
   std::string orcpt;   // "rfc822;" + xtext, as received
+  bool ignore_quota = false;
 };
 
 struct Transaction {
