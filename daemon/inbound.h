@@ -55,7 +55,8 @@ class Inbound final : public ConnectionHandler {
   const InboundServices& services() const noexcept { return services_; }
   // False where a message of `bytes` must not be taken now.
   bool has_spool_space(uint64_t bytes) {
-    return !services_.store.stats().is_failing && pressure_.has_room(bytes);
+    const spool::StoreStats spool = services_.store.stats();
+    return !spool.is_failing && pressure_.has_room(bytes, spool.reserved_bytes);
   }
   Pressure& pressure() noexcept { return pressure_; }
 

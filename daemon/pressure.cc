@@ -18,29 +18,30 @@ int64_t Pressure::load_over(config::Fixed limit) {
   return load > limit.thousandths ? load : -1;
 }
 
-bool Pressure::has_room_in(const std::string& directory, std::string_view what, int64_t space,
-                           int64_t inodes, uint64_t bytes) {
-  const auto wanted = static_cast<int64_t>((static_cast<uint64_t>(space) + bytes) / 1024);
-  if (space <= 0 && inodes <= 0 && bytes == 0) return true;
+bool Pressure::has_room_in(const std::string& directory, std::string_view what, Wanted wanted,
+                           uint64_t reserved) {
+  if (wanted.kilobytes <= 0 && wanted.inodes <= 0) return true;
   const Result<DiskRoom> room = machine_.room(directory);
   if (!room) return true;  // what cannot be measured is found out by writing
-  const bool is_full = (room->kilobytes < wanted) || (room->inodes >= 0 && room->inodes < inodes);
+  const int64_t kilobytes = room->kilobytes + static_cast<int64_t>(reserved / 1024);
+  const bool is_full =
+      kilobytes < wanted.kilobytes || (room->inodes >= 0 && room->inodes < wanted.inodes);
   if (!is_full) return true;
   log_.main(LogEvent::spool, "",
             std::string(what) + " directory space check failed: space=" +
-                std::to_string(room->kilobytes) + " inodes=" + std::to_string(room->inodes));
+                std::to_string(kilobytes) + " inodes=" + std::to_string(room->inodes));
   return false;
 }
 
-bool Pressure::has_room(uint64_t bytes) {
+bool Pressure::has_room(uint64_t bytes, uint64_t reserved) {
   const config::MainOptions& options = config_.options();
-  const bool in_spool =
-      has_room_in(config_.spool_directory, "spool", options.check_spool_space,
-                  options.check_spool_inodes, options.smtp_check_spool_space ? bytes : 0);
+  const uint64_t declared = options.smtp_check_spool_space ? bytes : 0;
+  const Wanted spool{options.check_spool_space / 1024 + static_cast<int64_t>(declared / 1024),
+                     options.check_spool_inodes};
+  const Wanted log{options.check_log_space / 1024, options.check_log_inodes};
   const std::string& log_directory = config_.facts.log_directory;
-  return in_spool &&
-         (log_directory.empty() ||
-          has_room_in(log_directory, "log", options.check_log_space, options.check_log_inodes, 0));
+  return has_room_in(config_.spool_directory, "spool", spool, reserved) &&
+         (log_directory.empty() || has_room_in(log_directory, "log", log, 0));
 }
 
 std::string Pressure::why_queued(int64_t connections, uint64_t messages) {

@@ -18,9 +18,9 @@ class Pressure {
   Pressure(const ServerConfig& config, Machine& machine, Log& log)
       : config_(config), machine_(machine), log_(log) {}
 
-  // Room for a message of `bytes`, as check_spool_* and check_log_* want it. What is missing is
-  // said in the log.
-  bool has_room(uint64_t bytes);
+  // Room for a message of `bytes`, as check_spool_* and check_log_* want it. `reserved`: what the
+  // spool holds of the disk already and has not used. What is missing is said in the log.
+  bool has_room(uint64_t bytes, uint64_t reserved);
   // The load where it is over the limit; -1 where it is not, or there is no limit.
   int64_t load_over(config::Fixed limit);
   // "2.50"
@@ -31,8 +31,12 @@ class Pressure {
   std::string why_queued(int64_t connections, uint64_t messages);
 
  private:
-  bool has_room_in(const std::string& directory, std::string_view what, int64_t space,
-                   int64_t inodes, uint64_t bytes);
+  struct Wanted {
+    int64_t kilobytes = 0;
+    int64_t inodes = 0;
+  };
+  bool has_room_in(const std::string& directory, std::string_view what, Wanted wanted,
+                   uint64_t reserved);
 
   const ServerConfig& config_;
   Machine& machine_;

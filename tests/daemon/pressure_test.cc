@@ -43,29 +43,31 @@ class PressureTest : public testing::Test {
 
 TEST_F(PressureTest, RoomIsWhatTheOptionsWant) {
   Pressure pressure = load("check_spool_space = 100M\ncheck_spool_inodes = 500\n");
-  EXPECT_TRUE(pressure.has_room(0));
+  EXPECT_TRUE(pressure.has_room(0, 0));
   machine_.disk.kilobytes = 99 * 1024;
-  EXPECT_FALSE(pressure.has_room(0));
+  EXPECT_FALSE(pressure.has_room(0, 0));
   EXPECT_EQ(log_.last, "spool directory space check failed: space=101376 inodes=1000");
   machine_.disk = {1'000'000, 499};
-  EXPECT_FALSE(pressure.has_room(0));
+  EXPECT_FALSE(pressure.has_room(0, 0));
   machine_.disk.inodes = -1;  // a file system that does not count them
-  EXPECT_TRUE(pressure.has_room(0));
+  EXPECT_TRUE(pressure.has_room(0, 0));
 }
 
 TEST_F(PressureTest, ADeclaredSizeMustFitOnTop) {
   Pressure pressure = load("check_spool_space = 100M\n");
   machine_.disk.kilobytes = 150 * 1024;
-  EXPECT_TRUE(pressure.has_room(40 * 1024 * 1024));
-  EXPECT_FALSE(pressure.has_room(60 * 1024 * 1024));
+  EXPECT_TRUE(pressure.has_room(40 * 1024 * 1024, 0));
+  EXPECT_FALSE(pressure.has_room(60 * 1024 * 1024, 0));
+  // What the spool has reserved is room as well.
+  EXPECT_TRUE(pressure.has_room(60 * 1024 * 1024, 64 * 1024 * 1024));
   Pressure careless = load("check_spool_space = 100M\nno_smtp_check_spool_space\n");
-  EXPECT_TRUE(careless.has_room(60 * 1024 * 1024));
+  EXPECT_TRUE(careless.has_room(60 * 1024 * 1024, 0));
 }
 
 TEST_F(PressureTest, LogSpaceCountsToo) {
   Pressure pressure =
       load("check_spool_space = 0\ncheck_spool_inodes = 0\ncheck_log_space = 2000M\n");
-  EXPECT_FALSE(pressure.has_room(0));
+  EXPECT_FALSE(pressure.has_room(0, 0));
   EXPECT_TRUE(log_.last.starts_with("log directory space check failed"));
 }
 
