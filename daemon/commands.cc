@@ -74,6 +74,21 @@ int print_version(const LoadOptions& load) {
   return 0;
 }
 
+// Options that the file sets and that are read and checked, but do nothing yet.
+void warn_of_later_options(const config::ConfigDocument& document,
+                           config::Diagnostics& diagnostics) {
+  const auto rows = config::main_option_rows();
+  for (const config::Setting& setting : document.main) {
+    for (const auto& row : rows) {
+      const bool is_named = setting.name == row.name ||
+                            setting.name == "no_" + std::string(row.name) ||
+                            setting.name == "not_" + std::string(row.name);
+      if (!is_named || row.effect != config::Effect::later) continue;
+      diagnostics.warning(setting.place, std::string(row.name) + " does not act yet");
+    }
+  }
+}
+
 int run_daemon(const CommandLine& line, const ConfigPointer& config, const LoadOptions& load) {
   SupervisorSetup setup;
   setup.load = load;
@@ -124,6 +139,7 @@ int run_command(const CommandLine& line) {
   const LoadOptions load = load_options(line);
   config::Diagnostics diagnostics;
   const ConfigPointer config = load_config(load, diagnostics);
+  if (line.mode == Mode::check_config) warn_of_later_options(config->document, diagnostics);
   if (!line.queue_interval.empty() && !config::parse_time(line.queue_interval)) {
     std::fprintf(stderr, "godwit: -q%s: a time is a number with a unit, as in 10m\n",
                  line.queue_interval.c_str());

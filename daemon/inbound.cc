@@ -49,6 +49,8 @@ smtp::ServerLimits limits_of(const config::MainOptions& options) {
 Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServices& services)
     : config_(std::move(config)),
       services_(services),
+      machine_(services.loop.clock()),
+      pressure_(*config_, machine_, services.log),
       tls_rules_(*config_->policy),
       limits_(limits_of(config_->options())) {
   const acl::CompiledPolicy& policy = *config_->policy;

@@ -5,8 +5,10 @@
 
 #include "acl/expand/services.h"
 #include "core/io/listener.h"
+#include "core/io/machine.h"
 #include "core/io/scope.h"
 #include "daemon/connection_counts.h"
+#include "daemon/pressure.h"
 #include "daemon/server_config.h"
 #include "daemon/tls_rules.h"
 #include "delivery/queue/queue.h"
@@ -51,8 +53,12 @@ class Inbound final : public ConnectionHandler {
   const ServerConfig& config() const noexcept { return *config_; }
   const config::MainOptions& options() const noexcept { return config_->options(); }
   const InboundServices& services() const noexcept { return services_; }
-  // True where new mail must wait: a hook for disk space and load.
-  bool has_spool_space() const noexcept { return !services_.store.stats().is_failing; }
+  // False where a message of `bytes` must not be taken now.
+  bool has_spool_space(uint64_t bytes) {
+    const spool::StoreStats spool = services_.store.stats();
+    return !spool.is_failing && pressure_.has_room(bytes, spool.reserved_bytes);
+  }
+  Pressure& pressure() noexcept { return pressure_; }
 
   // Compiled main options that every session needs, looked up once.
   struct Expressions {
@@ -89,6 +95,8 @@ class Inbound final : public ConnectionHandler {
 
   std::shared_ptr<const ServerConfig> config_;
   InboundServices services_;
+  SystemMachine machine_;
+  Pressure pressure_;
   Expressions expressions_;
   TlsRules tls_rules_;
   smtp::ServerLimits limits_;

@@ -60,7 +60,9 @@ Result<void> LocalShard::open(const std::string& name) {
                                             tls_contexts_,
                                             tls_sessions_,
                                             &evaluators_.names().dane(),
-                                            &evaluators_.get()};
+                                            &evaluators_.get(),
+                                            nullptr,
+                                            &machine_};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

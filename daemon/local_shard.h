@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/io/log_writer.h"
+#include "core/io/machine.h"
 #include "daemon/server_config.h"
 #include "daemon/services.h"
 #include "delivery/queue/queue.h"
@@ -43,6 +44,7 @@ class LocalShard {
   Loop loop_;
   LogWriter log_;
   SystemFiles files_;
+  SystemMachine machine_{loop_.clock()};
   Random random_;
   message::MessageIdGenerator ids_;
   EvaluatorServices evaluators_;

@@ -33,8 +33,11 @@ SmtpSession::Admission SmtpSession::admission() {
   connection_.unqualified_sender = matches(expressions.unqualified_sender_hosts);
   connection_.unqualified_recipient = matches(expressions.unqualified_recipient_hosts);
   if (matches(&inbound_.config().policy->list("host_lookup"))) client_.find_name(context());
+  const config::MainOptions& options = inbound_.options();
+  const int64_t load = inbound_.pressure().load_over(options.smtp_load_reserve);
   out.is_reserved =
-      inbound_.options().smtp_accept_reserve > 0 && matches(expressions.reserve_hosts);
+      (options.smtp_accept_reserve > 0 || load >= 0) && matches(expressions.reserve_hosts);
+  if (!out.is_reserved) out.load = load;
   out.host_limit = number_of(expressions.max_per_host);
   out.is_rejected = matches(expressions.reject_hosts);
   out.is_logged =
@@ -67,6 +70,11 @@ Task<bool> SmtpSession::admit() {
            ": Too many concurrent SMTP connections from this IP address; please try again later";
     why = "Connection from " + host_text().substr(2) +
           " refused: too many connections from that IP address";
+  }
+  if (text.empty() && client.load >= 0) {
+    text = name + ": Too much load; please try again later";
+    why = "temporarily refused connection from " + host_text().substr(2) +
+          ": not in reserve list and load average = " + Pressure::load_text(client.load);
   }
   if (!text.empty()) {
     const smtp::ReplyView reply{421, {}, text};

@@ -95,9 +95,8 @@ Task<void> SmtpSession::on_mail() {
     on_error(text);
     co_return;
   }
-  if (!inbound_.has_spool_space()) {
-    log(LogEvent::rejected,
-        host_text() + " temporarily rejected MAIL: the spool cannot be written");
+  if (!inbound_.has_spool_space(mail.has_size ? mail.size : 0)) {
+    log(LogEvent::rejected, host_text() + " temporarily rejected MAIL: no space in the spool");
     engine_.reply(ReplyId::space_shortage);
     co_return;
   }

@@ -400,8 +400,14 @@ Task<void> SmtpSession::commit() {
   } else {
     engine_.reply({250, "2.0.0", text});
   }
-  const int64_t queue_after = inbound_.options().smtp_accept_queue_per_connection;
-  const bool hold = queue_after > 0 && messages_accepted_ > static_cast<uint64_t>(queue_after);
+  if (why_queued_.empty()) {
+    why_queued_ =
+        inbound_.pressure().why_queued(connection_.connections_at_start, messages_accepted_ - 1);
+  }
+  const bool hold = !why_queued_.empty();
+  if (hold && selects(config::LogSelector::delay_delivery))
+    services.log.main(LogEvent::note, id, why_queued_);
+  if (!inbound_.options().queue_only_load_latch) why_queued_.clear();
   if (origin_.is_test) {
     std::fputs("\n**** SMTP testing: that is not a real message id!\n\n", stderr);
     co_return;

@@ -87,6 +87,7 @@ class SmtpSession {
   struct Admission {
     bool is_reserved = false;
     bool is_rejected = false;
+    int64_t load = -1;  // over smtp_load_reserve, and the host has no reservation
     bool is_logged = false;
     uint64_t host_limit = 0;
   };
@@ -183,7 +184,8 @@ class SmtpSession {
   Seconds receive_timeout_{300};
   uint32_t messages_accepted_ = 0;
   uint32_t mails_seen_ = 0;
-  std::string commands_;  // for smtp_no_mail: "EHLO,QUIT"
+  std::string why_queued_;  // once a message waits for a queue run, so do the session's next ones
+  std::string commands_;    // for smtp_no_mail: "EHLO,QUIT"
   smtp::DsnReturn dsn_ret_ = smtp::DsnReturn::unspecified;
   std::string dsn_envid_;
   std::string auth_sender_;

@@ -159,7 +159,9 @@ Task<bool> Worker::open_store() {
                                               tls_contexts_,
                                               tls_sessions_,
                                               &evaluators_.names().dane(),
-                                              &evaluators_.get()};
+                                              &evaluators_.get(),
+                                              nullptr,
+                                              &machine_};
     queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
     Result<std::unique_ptr<spool::Store>> store =
         co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *queue_);

@@ -6,6 +6,7 @@
 
 #include "core/io/event.h"
 #include "core/io/listener.h"
+#include "core/io/machine.h"
 #include "core/io/signals.h"
 #include "daemon/control.h"
 #include "daemon/exchange.h"
@@ -62,6 +63,7 @@ class Worker final : ControlHandler {
   Loop loop_;
   LogWriter log_;
   SystemFiles files_;
+  SystemMachine machine_{loop_.clock()};
   Random random_;
   message::MessageIdGenerator ids_;
   EvaluatorServices evaluators_;

@@ -152,6 +152,7 @@ class DeliveryAttempt {
   Task<Verdict> finish();
   Task<bool> report_failures();
   Task<void> report_delay();
+  bool wants_warning();
   Task<void> report_success();
   Task<bool> send_report(struct ReportPlan plan);
   Task<std::string> body_to_return(bool& cut);

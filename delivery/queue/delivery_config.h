@@ -5,6 +5,7 @@
 #include "acl/policy/policy.h"
 #include "core/io/connector.h"
 #include "core/io/loop.h"
+#include "core/io/machine.h"
 #include "core/log/log.h"
 #include "core/spool/store.h"
 #include "delivery/retry/keeper.h"
@@ -53,6 +54,7 @@ struct DeliveryServices {
   DaneFinder* dane = nullptr;                 // null: nobody asks for TLSA records
   const acl::Services* evaluators = nullptr;  // null: nothing can be asked
   Connector* connector = nullptr;             // null: TCP
+  Machine* machine = nullptr;                 // null: never overloaded
 };
 
 }  // namespace godwit::delivery

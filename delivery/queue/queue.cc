@@ -300,8 +300,18 @@ void Queue::arm_timer() {
   services_.loop.timers().set(timer_, Instant{services_.loop.clock().now().micros + micros});
 }
 
+bool Queue::is_overloaded() const {
+  const int64_t limit = config_->options().deliver_queue_load_max.thousandths;
+  return limit >= 0 && services_.machine != nullptr &&
+         services_.machine->load_thousandths() > limit;
+}
+
 void Queue::start_due() {
   if (stopping_) return;
+  if (is_overloaded()) {
+    services_.loop.timers().set(timer_, services_.loop.clock().now() + kOverloadPause);
+    return;
+  }
   const WallTime now = services_.loop.clock().wall();
   while (!waiting_.empty() && waiting_.front()->next_attempt <= now) make_ready(*waiting_.front());
   fill();
@@ -309,6 +319,12 @@ void Queue::start_due() {
 }
 
 void Queue::run_queue(const QueueRun& run) {
+  if (is_overloaded() && !run.forced) {
+    services_.log.main(LogEvent::queue_run, "",
+                       "Abandon queue run: pid=" + std::to_string(services_.server.pid) +
+                           " (the load is over deliver_queue_load_max)");
+    return;
+  }
   services_.log.main(LogEvent::queue_run, "",
                      "Start queue run: pid=" + std::to_string(services_.server.pid));
   std::vector<QueueEntry*> chosen;

@@ -113,6 +113,8 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   void wait_until(QueueEntry& entry, WallTime when);
   void take_out_of_waiting(QueueEntry& entry) noexcept;
   void start_due();
+  // deliver_queue_load_max: true where what waits has to wait on.
+  bool is_overloaded() const;
   void arm_timer();
   void fill();
   static bool is_held(const QueueEntry& entry);

@@ -135,6 +135,16 @@ TEST_F(LifeStory, SendersAreWarnedAtTheTimesOfDelayWarning) {
   tell("delay-warnings", 5);
 }
 
+TEST_F(LifeStory, NoWarningWhereTheConditionSaysSo) {
+  begin(
+      config_of("delay_warning = 1h\n"
+                "delay_warning_condition = ${if eq{$h_subject:}{simulated}{no}{yes}}",
+                "* * F,3h,1h\n"));
+  host_a().plan = {{0, Mood::refuses}};
+  send(0);
+  tell("no-delay-warning", 1);
+}
+
 TEST_F(LifeStory, AReportThatCannotBeDeliveredIsFrozenAndDropped) {
   begin(config_of("ignore_bounce_errors_after = 2d"));
   host_a().plan = {{0, Mood::rcpt_550}};
@@ -160,12 +170,24 @@ TEST_F(LifeStory, AutoThawTriesAFrozenMessageAgain) {
   tell("auto-thaw", 2);
 }
 
+TEST_F(LifeStory, WhatWaitsWaitsOnUnderLoad) {
+  begin(config_of("deliver_queue_load_max = 4"));
+  host_a().plan = {{0, Mood::refuses}, {kMinute, Mood::well}};
+  send(0);
+  world_->at(5 * kMinute, [this] { world_->machine().load = 4500; });
+  world_->at(kHour, [this] { world_->machine().load = 3000; });
+  world_->at(50 * kMinute, [this] { world_->queue().run_queue({}); });
+  send(30 * kMinute, "new@a.test");  // the first attempt is made whatever the load
+  tell("deliver-queue-load-max", 1);
+}
+
 TEST_F(LifeStory, ARuleComesToItsEnd) {
   begin(config_of("delay_warning =", "* * F,2h,30m; G,8h,1h,2\n"));
   host_a().plan = {{0, Mood::refuses}};
   send(0);
-  send(8 * kHour + 30 * kMinute);  // past the end, before the next try: fails at once
-  send(13 * kHour);                // after it: tried once
+  send(8 * kHour + 30 * kMinute);  // the host has not been tried since its end: waits for that
+  send(9 * kHour + 30 * kMinute);  // past the end, before the next try: fails at once
+  send(18 * kHour);                // after it: tried once
   tell("retry-timeout", 2);
 }
 
@@ -174,6 +196,7 @@ TEST_F(LifeStory, PastTheEndWithoutDelayAfterCutoff) {
   host_a().plan = {{0, Mood::refuses}};
   send(0);
   send(8 * kHour + 30 * kMinute);
+  send(9 * kHour + 30 * kMinute);  // past the end: tried once, at once
   tell("no-delay-after-cutoff", 2);
 }
 

@@ -40,6 +40,13 @@ class LogBook final : public Log {
   LogWatcher* watcher = nullptr;
 };
 
+class ScriptedMachine final : public Machine {
+ public:
+  int64_t load_thousandths() override { return load; }
+  Result<DiskRoom> room(const std::string&) override { return DiskRoom(); }
+  int64_t load = 0;
+};
+
 struct WorldOptions {
   std::string config;
   uint64_t seed = 1;
@@ -79,6 +86,7 @@ class World {
   spool::Store& store() noexcept { return *store_; }
   hints::MemoryDatabase& hints() noexcept { return *database_; }
   Random& random() noexcept { return random_; }
+  ScriptedMachine& machine() noexcept { return machine_; }
 
   const std::string& id_of(size_t number) const { return message_ids_[number]; }
 
@@ -118,6 +126,7 @@ class World {
   Random random_;
   Ledger ledger_;
   LogBook log_;
+  ScriptedMachine machine_;
   test::PowerCutFiles files_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Names> names_;
