@@ -116,6 +116,16 @@ Task<void> SmtpSession::on_mail() {
   if (!accepted) forget_transaction();
 }
 
+// The address that an ACL is about.
+void SmtpSession::set_address(std::string_view address) {
+  const size_t at = address.rfind('@');
+  address_ = acl::AddressFacts();
+  address_.original_local_part = address.substr(0, at);
+  address_.original_domain = to_lower(address.substr(at + 1));
+  address_.local_part = to_lower(address_.original_local_part);
+  address_.domain = address_.original_domain;
+}
+
 Task<void> SmtpSession::on_rcpt() {
   const smtp::RcptCommand& rcpt = engine_.rcpt();
   if (!allows_literal(rcpt.path)) co_return;
@@ -133,12 +143,7 @@ Task<void> SmtpSession::on_rcpt() {
   recipient.address = qualified(rcpt.path, facts.qualify_recipient);
   recipient.dsn_flags = rcpt.notify;
   recipient.orcpt = rcpt.orcpt;
-  const size_t at = recipient.address.rfind('@');
-  address_ = acl::AddressFacts();
-  address_.original_local_part = recipient.address.substr(0, at);
-  address_.original_domain = to_lower(std::string_view(recipient.address).substr(at + 1));
-  address_.local_part = to_lower(address_.original_local_part);
-  address_.domain = address_.original_domain;
+  set_address(recipient.address);
   ++message_.rcpt_count;
   const bool discard_before = discard_message_;
   const bool accepted =
@@ -153,6 +158,7 @@ Task<void> SmtpSession::on_rcpt() {
   if (discarded) co_return;
   message_.recipients.push_back(recipient.address);
   recipients_.push_back(std::move(recipient));
+  give_facts();
 }
 
 }  // namespace godwit::daemon

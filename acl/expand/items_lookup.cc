@@ -3,6 +3,7 @@
 #include "acl/expand/items.h"
 #include "acl/expand/parser.h"
 #include "acl/expand/services.h"
+#include "acl/expand/traced_lookup.h"
 #include "acl/lookup/lookup.h"
 #include "core/base/ascii.h"
 
@@ -72,7 +73,7 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
   LookupQuestion question{
       spec, file, args[0].text,
       spec.fallback == LookupFallback::star_at && args[0].text.find('@') != std::string::npos};
-  const Result<std::optional<LookupAnswer>> answer = lookups->find(question);
+  const Result<std::optional<LookupAnswer>> answer = find_traced(question, context);
   if (!answer) {
     const std::string why = answer.error().detail();
     if (!answer.error().is_temporary()) return fail(context, why);

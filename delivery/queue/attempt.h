@@ -69,6 +69,7 @@ class DeliveryAttempt {
   };
 
   void gather();
+  Task<Verdict> pass();
   Task<void> route_all();
   Task<void> route(size_t at);
   Task<RouteResult> ask_routers(size_t at);
@@ -109,6 +110,7 @@ class DeliveryAttempt {
   Task<void> deliver_local(const Batch& batch, const MessageContent& content,
                            const acl::AddressFacts& address);
 
+  void show_outcome(const Recipient& recipient) const;
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);
   void record_done(const Batch& batch);
@@ -150,6 +152,7 @@ class DeliveryAttempt {
   size_t unfinished_batches_ = 0;
   bool freeze_ = false;
   bool tells_json_ = false;
+  acl::Trace* trace_ = nullptr;  // who follows this message; null: nobody
 };
 
 }  // namespace godwit::delivery

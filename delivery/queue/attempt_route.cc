@@ -1,4 +1,5 @@
 // Routing the recipients of an attempt, each on a fiber: routers and hosts of transports may wait.
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/fiber.h"
@@ -30,6 +31,7 @@ Task<void> DeliveryAttempt::route(size_t at) {
   const WallTime now = queue_.services_.loop.clock().wall();
   if (!message_.entry.forced) {
     const std::optional<retry::RetryRecord> record = queue_.keeper_.find(retry_key(recipient), now);
+    if (record) tell(trace_, {acl::TraceKind::retry, {}, retry_key(recipient), record->text, {}});
     if (record && record->next_try > now) {
       recipient.state = State::deferred;
       recipient.route.properties = recipient.inherited;
@@ -95,6 +97,7 @@ Task<RouteResult> DeliveryAttempt::ask_routers(size_t at) {
   query.message = &facts_;
   query.message_variables = &message_variables_;
   query.connection_variables = &connection_variables_;
+  query.trace = trace_;
   query.now = queue_.services_.loop.clock().wall();
   query.parent = ancestors.empty() ? nullptr : &ancestors.front();
   query.start_router = recipient.start_router;
