@@ -11,6 +11,7 @@ std::unique_ptr<RouterDriver> make_accept_router(const config::Instance& instanc
 std::unique_ptr<RouterDriver> make_dnslookup_router(const config::Instance& instance,
                                                     config::OptionBinding& generic,
                                                     const RouterCompileContext& context);
+std::unique_ptr<config::OptionBinding> dnslookup_options();
 std::unique_ptr<RouterDriver> make_ipliteral_router(const config::Instance& instance,
                                                     config::OptionBinding& generic,
                                                     const RouterCompileContext& context);

@@ -278,10 +278,6 @@ class RedirectRouter final : public RouterDriver {
     child.local_part = making.context.address.local_part;
     child.domain = making.context.address.domain;
     child.allowed = allowed;
-    if (!allowed) {
-      making.result.children.push_back(std::move(child));
-      return;
-    }
     const acl::EvalResult name = transport.evaluate(making.context.evaluation);
     const auto found = making.context.transports.find(name.ok() ? name.text : "");
     if (found != making.context.transports.end()) {
@@ -323,6 +319,8 @@ DriverResult redirect_to(std::string_view list, std::shared_ptr<const rewrite::R
   driver.options.forbid_file = driver.options.forbid_pipe = true;
   driver.rewriting = std::move(rules);
   DriverResult result = driver.redirect(std::string(list), router, context);
+  // There is no option that could name a transport of a file: that it is forbidden is all.
+  for (GeneratedAddress& child : result.children) child.problem.clear();
   if (result.status != DriverStatus::decline) return result;
   result.status = DriverStatus::defer;
   result.message = "error in redirect data: no addresses supplied";
