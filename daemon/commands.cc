@@ -42,7 +42,11 @@ std::vector<std::string> worker_words(const CommandLine& line, const LoadOptions
     words.push_back("-D" + macro.name + "=" + macro.value);
   if (!line.interfaces.empty()) words.insert(words.end(), {"-oX", line.interfaces});
   if (!line.pid_file.empty()) words.insert(words.end(), {"-oP", line.pid_file});
-  if (!line.queue_interval.empty()) words.push_back("-q" + line.queue_interval);
+  if (!line.queue_interval.empty()) {
+    const std::string name = line.queue_name.empty() ? "" : "G" + line.queue_name + "/";
+    words.push_back("-q" + name + line.queue_interval);
+  }
+  if (line.debug) words.push_back("-d" + line.debug_text);
   return words;
 }
 
@@ -93,7 +97,7 @@ int run_daemon(const CommandLine& line, const ConfigPointer& config, const LoadO
   SupervisorSetup setup;
   setup.load = load;
   setup.arguments = worker_words(line, load);
-  setup.background = !line.foreground;
+  setup.background = !line.foreground && !line.debug;
   setup.listens = line.listens;
   setup.queue_interval = line.queue_interval;
   Supervisor supervisor(config, std::move(setup));
@@ -121,9 +125,12 @@ int run_worker(const CommandLine& line, const ConfigPointer& config) {
   setup.ready_descriptor = argument->ready_descriptor;
   setup.tickets_descriptor = argument->tickets_descriptor;
   setup.announcement = line.announcement;
+  setup.debug = line.debug;
+  if (setup.debug) setup.debug->add(DebugSelector::pid);
   if (!line.queue_interval.empty()) {
     const Result<Seconds> interval = config::parse_time(line.queue_interval);
     if (interval) setup.queue_interval = *interval;
+    setup.queue_name = line.queue_name;
   }
   Worker worker(config, std::move(setup));
   return worker.run();
@@ -162,12 +169,14 @@ int run_command(const CommandLine& line) {
       return run_worker(line, config);
     case Mode::test_session:
       return test_session(line, config);
+    case Mode::explain:
+      return explain(line, config);
     case Mode::print_config:
       return print_config(*config, line.arguments, ::getuid() == 0);
     case Mode::list_queue:
       return list_queue(line, config);
     case Mode::count_queue:
-      return count_queue(config);
+      return count_queue(line, config);
     case Mode::queue_run:
       return run_queue(line, config);
     case Mode::act:

@@ -18,7 +18,9 @@ namespace godwit::daemon {
 
 class LocalShard {
  public:
-  explicit LocalShard(std::shared_ptr<const ServerConfig> config);
+  // `traces`, where not null, is told of deliveries and outlives the shard.
+  explicit LocalShard(std::shared_ptr<const ServerConfig> config,
+                      delivery::AttemptTraces* traces = nullptr);
   ~LocalShard();
 
   // Opens <spool>/shards/<name>; locked where somebody owns it.
@@ -41,6 +43,7 @@ class LocalShard {
 
  private:
   std::shared_ptr<const ServerConfig> config_;
+  delivery::AttemptTraces* traces_;
   Loop loop_;
   LogWriter log_;
   SystemFiles files_;

@@ -27,6 +27,7 @@ struct ServerConfig {
   std::string pid_file_path;
   std::vector<uint16_t> tls_ports;  // tls_on_connect_ports
   std::vector<Endpoint> listen;
+  double explain_share = 0;  // explain_sample; 0: nothing is sampled
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
   bool is_tls_port(uint16_t port) const noexcept {

@@ -110,6 +110,7 @@ smtp::ServerLimits SmtpSession::limits() {
     out.enforce_sync = false;
   }
   if (origin_.is_test) out.enforce_sync = false;
+  out.asks_for_paths = inbound_.config().delivery->rewrite->has(rewrite::kSmtp);
   if (!matches(expressions.nonmail_hosts)) out.max_nonmail = UINT32_MAX;
   out.accept_junk_helo = matches(expressions.junk_helo_hosts);
   out.require_helo = origin_.peer && matches(expressions.require_helo_hosts);
@@ -178,6 +179,8 @@ smtp::Offer SmtpSession::offer() {
     offer.extensions.set(Extension::enhanced_status_codes);
   if (inbound_.config().policy->acl(acl::AclWhere::vrfy).is_set())
     offer.extensions.set(Extension::vrfy);
+  if (inbound_.config().policy->acl(acl::AclWhere::etrn).is_set())
+    offer.extensions.set(Extension::etrn);
   if (inbound_.config().policy->acl(acl::AclWhere::expn).is_set())
     offer.extensions.set(Extension::expn);
   const smtp::ServerLimits& limits = engine_.limits();

@@ -118,12 +118,12 @@ Task<void> SmtpSession::on_mail() {
   if (!accepted) forget_transaction();
 }
 
-// The recipient that an ACL is about.
-void SmtpSession::set_address(const std::string& address) {
+// The address that an ACL is about.
+void SmtpSession::set_address(std::string_view address) {
   const size_t at = address.rfind('@');
   address_ = acl::AddressFacts();
   address_.original_local_part = address.substr(0, at);
-  address_.original_domain = to_lower(std::string_view(address).substr(at + 1));
+  address_.original_domain = to_lower(address.substr(at + 1));
   address_.local_part = to_lower(message::unquote_local_part(address_.original_local_part));
   address_.domain = address_.original_domain;
 }
@@ -160,6 +160,7 @@ Task<void> SmtpSession::on_rcpt() {
   if (discarded) co_return;
   message_.recipients.push_back(recipient.address);
   recipients_.push_back(std::move(recipient));
+  give_facts();
 }
 
 }  // namespace godwit::daemon

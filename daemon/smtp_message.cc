@@ -2,6 +2,7 @@
 // header section, the commit, the answer.
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
@@ -31,6 +32,7 @@ void SmtpSession::forget_transaction() {
   message_ = acl::MessageFacts();
   message_variables_.clear();
   evaluation_.findings.message_rates.clear();
+  evaluation_.findings.queue_name.reset();
   evaluation_.findings.verified_senders.clear();
   sender_failure_told_ = false;
   warnings_.clear();
@@ -282,6 +284,7 @@ Envelope SmtpSession::make_envelope() const {
   envelope.has_bare_line_ends = engine_.body().bare_line_ends;
   envelope.is_local = !origin_.peer;
   envelope.frozen_at_start = controls_.freeze;
+  envelope.queue_name = message_.queue_name;
   envelope.queue_only = controls_.queue_only || inbound_.options().queue_only;
   envelope.dsn_ret = dsn_ret_ == smtp::DsnReturn::full      ? DsnRet::full
                      : dsn_ret_ == smtp::DsnReturn::headers ? DsnRet::headers
@@ -327,6 +330,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   if (engine_.body().chunked) line += " K";
   line += " S=" + std::to_string(envelope.message_bytes);
   if (selects(LogSelector::bit_8bitmime)) line += eight_bit_ ? " M8S=8" : " M8S=0";
+  if (!envelope.queue_name.empty()) line += " Q=" + envelope.queue_name;
   if (selects(LogSelector::receive_time)) {
     line += " RT=" + delivery::format_duration(message_.received_at - connected_,
                                                selects(LogSelector::millisec));
@@ -344,6 +348,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
 }
 
 Task<void> SmtpSession::commit() {
+  give_facts();
   InboundServices services = inbound_.services();
   const std::string id = incoming_.id.to_string();
   if (discard_message_ || recipients_.empty()) {
@@ -411,6 +416,10 @@ Task<void> SmtpSession::commit() {
   if (origin_.is_test) {
     std::fputs("\n**** SMTP testing: that is not a real message id!\n\n", stderr);
     co_return;
+  }
+  if (origin_.record != nullptr) {
+    recorded_id_ = incoming_.id.to_string();
+    services.explain->follow(recorded_id_);
   }
   services.queue.accepted(std::move(*stored), std::move(envelope), hold);
 }

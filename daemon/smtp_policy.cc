@@ -92,6 +92,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
       const smtp::ReplyView refusal = smtp::named_reply(ReplyId::administrative_prohibition);
       judgement.reply = {refusal.code, std::string(refusal.enhanced), std::string(refusal.text)};
       if (where == AclWhere::vrfy) judgement.reply = {252, "2.5.2", std::string(refusal.text)};
+      if (where == AclWhere::etrn) judgement.reply = {458, "4.7.1", std::string(refusal.text)};
     }
     co_return judgement;
   }
@@ -119,6 +120,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
         outcome.reply_code != 0 ? static_cast<uint16_t>(outcome.reply_code) : usual.code;
     // RFC 5321 3.5.3: a server may decline to verify.
     if (where == AclWhere::vrfy && outcome.reply_code == 0 && !defers) judgement.reply.code = 252;
+    if (where == AclWhere::etrn && outcome.reply_code == 0 && !defers) judgement.reply.code = 458;
     judgement.reply.enhanced =
         outcome.enhanced_status.empty() ? std::string(usual.enhanced) : outcome.enhanced_status;
     judgement.reply.text = sender_failure + (outcome.user_message.empty() ? std::string(usual.text)
@@ -219,6 +221,7 @@ void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
 }
 
 void SmtpSession::apply(acl::AclEffects&& effects) {
+  if (effects.queue_name) message_.queue_name = std::move(*effects.queue_name);
   header_edits_.take(effects);
   acl::AclControls& asked = effects.controls;
   controls_.queue_only |= asked.queue_only;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "acl/expand/client.h"
+#include "acl/expand/trace_record.h"
 #include "acl/policy/acl.h"
 #include "daemon/header_edits.h"
 #include "daemon/inbound.h"
@@ -21,6 +22,14 @@
 namespace godwit::daemon {
 
 // Who is at the other end. No peer: -bs, mail from a local process.
+// What a session has gathered for the message under way.
+struct SessionFacts {
+  acl::ConnectionFacts connection;
+  acl::MessageFacts message;
+  acl::AclVariables connection_variables;
+  acl::AclVariables message_variables;
+};
+
 struct SessionOrigin {
   std::optional<Endpoint> peer;
   std::optional<Endpoint> local;
@@ -31,6 +40,8 @@ struct SessionOrigin {
   bool tls_on_connect = false;
   bool is_test = false;  // -bh: nothing is kept
   acl::Trace* trace = nullptr;
+  acl::TraceRecord* record = nullptr;  // the trace, where it is kept for --explain
+  SessionFacts* facts = nullptr;       // kept up to date with each recipient, and at the end
 };
 
 class SmtpSession {
@@ -101,18 +112,26 @@ class SmtpSession {
   Task<bool> greet();
   Task<void> converse();
   Task<bool> handle(const smtp::Event& event);
+  Task<bool> handle_traced(const smtp::Event& event, size_t output_before);
+  void give_facts();
+  void keep_record();
   Task<void> ask_notquit();
 
   // --- Commands
   Task<void> on_helo(std::string_view name);
   bool allows_literal(const smtp::Path& path);
   Task<void> on_mail();
-  void set_address(const std::string& address);
   Task<void> on_rcpt();
   Task<void> on_body_start();
   Task<void> on_body_chunk(std::string_view bytes);
   Task<void> on_body_end();
-  void on_verify(acl::AclWhere where, std::string_view argument);
+  void set_address(std::string_view address);
+  Task<void> on_path(std::string_view path);
+  Task<void> on_vrfy(const std::string& argument);
+  Task<void> on_expn(const std::string& argument);
+  std::string expanded(std::string address, uint16_t& code);
+  Task<void> on_etrn(const std::string& argument);
+  Result<std::vector<std::string>> etrn_command(const std::string& argument);
   void on_error(std::string_view text);
   Task<void> raise_event(std::string name, std::string data);
   Task<void> raise_failure();
@@ -202,6 +221,8 @@ class SmtpSession {
   bool client_name_logged_ = false;
   acl::EventFacts failure_;  // of the command under way, for event_action; no name: none
   bool tls_on_connect_ = false;
+  std::string recorded_id_;  // a message whose record is to be kept
+  size_t record_start_ = 0;  // what is of the connection, not of one message
 };
 
 }  // namespace godwit::daemon

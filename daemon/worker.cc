@@ -74,10 +74,13 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       evaluators_(loop_, config_),
       tickets_(read_ticket_secret(setup_.tickets_descriptor, loop_.clock().wall())),
       tls_contexts_(loop_, log_, &tickets_),
+      debugging_(setup_.debug, *config_->document.sources),
       queue_run_timer_(
           [](void* self) noexcept {
             auto* worker = static_cast<Worker*>(self);
-            worker->queue_->run_queue({});
+            delivery::QueueRun run;
+            run.queue_name = worker->setup_.queue_name;
+            worker->queue_->run_queue(run);
             worker->arm_queue_run();
           },
           this),
@@ -142,7 +145,18 @@ Task<void> Worker::live() {
   co_await shut_down();
 }
 
+// Who follows deliveries: -d, else explain_sample, else nobody.
+delivery::AttemptTraces* Worker::traces() noexcept {
+  if (debugging_.attempts() != nullptr) return debugging_.attempts();
+  return explain_.get();
+}
+
 Task<bool> Worker::open_store() {
+  if (config_->explain_share > 0) {
+    explain_ = std::make_unique<ExplainKeeper>(loop_, *config_->document.sources,
+                                               config_->spool_directory, config_->explain_share);
+    co_await explain_->open();
+  }
   evaluators_.open_hints(log_);
   hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
@@ -161,7 +175,8 @@ Task<bool> Worker::open_store() {
                                               &evaluators_.names().dane(),
                                               &evaluators_.get(),
                                               nullptr,
-                                              &machine_};
+                                              &machine_,
+                                              traces()};
     queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
     Result<std::unique_ptr<spool::Store>> store =
         co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *queue_);
@@ -196,8 +211,17 @@ bool Worker::open_listeners() {
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
-  const InboundServices services{loop_, *store_,  *queue_,           log_,
-                                 ids_,  *counts_, evaluators_.get(), tls_contexts_};
+  const InboundServices services{loop_,
+                                 *store_,
+                                 *queue_,
+                                 log_,
+                                 ids_,
+                                 *counts_,
+                                 evaluators_.get(),
+                                 tls_contexts_,
+                                 evaluators_.names().hosts(),
+                                 debugging_.trace(),
+                                 explain_.get()};
   inbound_ = std::make_unique<Inbound>(config_, services);
   const int backlog =
       static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
@@ -227,6 +251,7 @@ Task<void> Worker::shut_down() {
   if (inbound_ != nullptr) co_await inbound_->join();
   co_await queue_->join();
   if (control_ != nullptr) co_await control_->join();
+  if (explain_ != nullptr) co_await explain_->join();
   grace_timer_.disarm();
   while (exchange_ != nullptr && exchange_->is_busy())
     co_await Sleep(loop_.timers(), kExchangeStopPoll);
@@ -311,7 +336,14 @@ Task<std::string> Worker::handle(ControlCommand command) {
   }
   if (command.verb == ControlVerb::run) {
     if (exchange_ != nullptr) co_await adopt_orphans();
-    queue_->run_queue({has("forced"), has("frozen"), has("first")});
+    const auto value_of = [&](std::string_view key) {
+      for (const std::string& word : command.arguments) {
+        if (word.starts_with(key)) return word.substr(key.size());
+      }
+      return std::string();
+    };
+    queue_->run_queue(
+        {has("forced"), has("frozen"), has("first"), value_of("queue="), value_of("match=")});
     co_return "ok";
   }
   if (command.verb == ControlVerb::stats) {
@@ -343,6 +375,8 @@ Task<std::string> Worker::handle(ControlCommand command) {
       co_return control_answer(queue_->remove(*id, second.empty() ? "root" : second));
     case ControlVerb::add_recipient:
       co_return control_answer(queue_->add_recipient(*id, second));
+    case ControlVerb::move:
+      co_return control_answer(queue_->move(*id, second));
     case ControlVerb::set_sender:
       co_return control_answer(queue_->set_sender(*id, second == "<>" ? "" : second));
     case ControlVerb::mark:

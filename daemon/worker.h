@@ -10,8 +10,10 @@
 #include "core/io/signals.h"
 #include "daemon/control.h"
 #include "daemon/exchange.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/inbound.h"
 #include "daemon/services.h"
+#include "daemon/trace_text.h"
 #include "delivery/retry/hints.h"
 #include "tls/context_cache.h"
 #include "tls/session_cache.h"
@@ -32,7 +34,9 @@ struct WorkerSetup {
   int tickets_descriptor = -1;  // the secret of session tickets; -1: one of its own
   int ready_descriptor = -1;    // gets a byte when the worker accepts mail
   std::optional<Seconds> queue_interval;
-  std::string announcement;  // line of worker 0 in the main log
+  std::string queue_name;               // of the queue that is run
+  std::optional<DebugSelectors> debug;  // -d
+  std::string announcement;             // line of worker 0 in the main log
 };
 
 class Worker final : ControlHandler {
@@ -45,6 +49,7 @@ class Worker final : ControlHandler {
 
  private:
   Task<void> live();
+  delivery::AttemptTraces* traces() noexcept;
   Task<bool> open_store();
   void open_control();
   bool open_listeners();
@@ -70,6 +75,8 @@ class Worker final : ControlHandler {
   tls::TicketKeys tickets_;
   tls::ContextCache tls_contexts_;
   tls::SessionCache tls_sessions_;
+  Debugging debugging_;
+  std::unique_ptr<ExplainKeeper> explain_;  // explain_sample
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;

@@ -113,6 +113,7 @@ struct MessageFacts {
   WallTime received_at;
   bool smtputf8 = false;
   bool prdr_requested = false;
+  std::string queue_name;  // of a named queue; empty: the default one
 };
 
 // The value of a variable that an ACL set, and whether it came from outside (see EvalContext).

@@ -108,7 +108,6 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"proxy_local_address", nullptr, "waits for PROXY"},
     {"proxy_local_port", nullptr, "waits for PROXY"},
     {"proxy_session", nullptr, "waits for PROXY"},
-    {"queue_name", nullptr, "waits for named queues"},
     {"queue_size", nullptr, "waits for named queues"},
     {"recipient_verify_message", nullptr, "waits for verification"},
     {"regex_cachesize", nullptr, "waits for regular expressions"},

@@ -104,7 +104,8 @@ struct AclEffects {
   std::vector<HeaderAddition> headers_added;
   std::vector<std::string> headers_removed;  // names, or regular expressions that begin with ^
   std::vector<LogWrite> log_writes;
-  Millis delay;  // all `delay`s together
+  Millis delay;                           // all `delay`s together
+  std::optional<std::string> queue_name;  // queue = NAME; empty: the default queue
 };
 
 // A sender whose verification failed or was deferred: logged, and told before the reply proper, the

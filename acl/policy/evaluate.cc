@@ -71,6 +71,25 @@ std::string_view outcome_name(Answer answer) noexcept {
   return "error";
 }
 
+// How a trace names what a condition says.
+std::string_view answer_word(Answer answer) noexcept {
+  switch (answer) {
+    case Answer::yes:
+      return "yes";
+    case Answer::no:
+      return "no";
+    case Answer::drop:
+      return "drop";
+    case Answer::discard:
+      return "discard";
+    case Answer::defer:
+      return "deferred";
+    case Answer::error:
+      break;
+  }
+  return "error";
+}
+
 // "ACCEPT": how a trace names what an ACL says.
 std::string_view answer_name(Answer answer) noexcept {
   switch (answer) {
@@ -327,16 +346,22 @@ Answer AclRun::run_statement(const AclStatement& statement, bool& endpass) {
 }
 
 Answer AclRun::run_condition(const AclStatement& statement, const AclCondition& condition) {
+  const Answer answer = test_condition(statement, condition);
+  tell({TraceKind::condition_end, {}, {}, answer_word(answer), {}});
+  return answer;
+}
+
+Answer AclRun::test_condition(const AclStatement& statement, const AclCondition& condition) {
   const AclRow& row = *condition.row;
-  if ((row.legal & where_bit(where_)) == 0) {
-    return error("cannot " + std::string(row.modifier ? "use " : "test ") + std::string(row.name) +
-                 (row.modifier ? " modifier in " : " condition in ") +
-                 std::string(acl_where_name(where_)) + " ACL");
-  }
   if (context_.trace != nullptr) {
     const std::string name = (condition.negated ? "!" : "") + std::string(row.name) +
                              (condition.variable.empty() ? "" : " " + condition.variable);
     tell({TraceKind::condition, name, condition.shown, {}, {}});
+  }
+  if ((row.legal & where_bit(where_)) == 0) {
+    return error("cannot " + std::string(row.modifier ? "use " : "test ") + std::string(row.name) +
+                 (row.modifier ? " modifier in " : " condition in ") +
+                 std::string(acl_where_name(where_)) + " ACL");
   }
   EvalResult value;
   if (row.shape == ValueShape::expanded || row.shape == ValueShape::set) {

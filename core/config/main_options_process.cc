@@ -29,6 +29,8 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"exim_path", &M::exim_path, "", now, "path of the program"},
     {"exim_user", &M::exim_user, "", now, "user that the program runs as"},
     {"exim_version", &M::exim_version, "", now, "version shown instead of the program's own"},
+    {"explain_sample", &M::explain_sample, "", now,
+     "share of the messages whose way is kept for --explain: 1% or 1/100; unset: none"},
     {"finduser_retries", &M::finduser_retries, "0", later, "tries to find a user"},
     {"gecos_name", &M::gecos_name, "", later, "full name made from gecos_pattern"},
     {"gecos_pattern", &M::gecos_pattern, "", later, "pattern for the user's full name"},

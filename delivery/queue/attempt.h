@@ -72,6 +72,7 @@ class DeliveryAttempt {
   };
 
   void gather();
+  Task<Verdict> pass();
   Task<void> route_all();
   Task<void> route(size_t at);
   Task<RouteResult> ask_routers(size_t at);
@@ -125,6 +126,7 @@ class DeliveryAttempt {
   std::string rewritten_section(const rewrite::RewriteRules& rules, std::string section,
                                 acl::EvalContext& evaluation) const;
   Task<void> settle_all(const Batch& batch, DeliveryOutcome outcome);
+  void show_outcome(const Recipient& recipient) const;
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);
   void record_done(const Batch& batch);
@@ -172,6 +174,7 @@ class DeliveryAttempt {
   size_t unfinished_batches_ = 0;
   bool freeze_ = false;
   bool tells_json_ = false;
+  acl::Trace* trace_ = nullptr;  // who follows this message; null: nobody
 };
 
 }  // namespace godwit::delivery

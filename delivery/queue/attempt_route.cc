@@ -1,4 +1,5 @@
 // Routing the recipients of an attempt, each on a fiber: routers and hosts of transports may wait.
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/fiber.h"
@@ -72,6 +73,8 @@ bool DeliveryAttempt::waits_for(Recipient& recipient, const std::string& key) {
   subject.received = message_.envelope.received;
   const WallTime now = queue_.services_.loop.clock().wall();
   const retry::RetryKeeper::Standing standing = queue_.keeper_.standing(subject, now);
+  if (standing.is_known)
+    tell(trace_, {acl::TraceKind::retry, {}, key, standing.waits ? "waits" : "may be tried", {}});
   if (!standing.waits) return false;
   recipient.state = State::deferred;
   if (recipient.route.router == nullptr) recipient.route.properties = recipient.inherited;
@@ -120,6 +123,7 @@ Task<RouteResult> DeliveryAttempt::ask_routers(size_t at) {
   query.message = &facts_;
   query.message_variables = &message_variables_;
   query.connection_variables = &connection_variables_;
+  query.trace = trace_;
   query.now = queue_.services_.loop.clock().wall();
   query.parent = ancestors.empty() ? nullptr : &ancestors.front();
   query.start_router = recipient.start_router;

@@ -1,4 +1,5 @@
 // What comes of a delivery: states, retry times, progress, log lines.
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
@@ -39,8 +40,23 @@ std::string DeliveryAttempt::retry_key(const Recipient& recipient) const {
          facts_.id;
 }
 
+void DeliveryAttempt::show_outcome(const Recipient& recipient) const {
+  const DeliveryOutcome& outcome = recipient.outcome;
+  std::string text = outcome.kind == OutcomeKind::delivered ? "delivered"
+                     : outcome.kind == OutcomeKind::failed  ? "failed"
+                                                            : "deferred";
+  if (outcome.remote != nullptr)
+    text += ", host " + outcome.remote->host_name + " " + outcome.remote->endpoint.to_string();
+  const std::string& said =
+      outcome.kind == OutcomeKind::delivered ? outcome.confirmation : outcome.text;
+  if (!said.empty()) text += ": " + said;
+  const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+  trace_->event({acl::TraceKind::transport, transport->name(), recipient.address, text, {}});
+}
+
 void DeliveryAttempt::settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first) {
   recipient.outcome = std::move(outcome);
+  if (trace_ != nullptr) show_outcome(recipient);
   switch (recipient.outcome.kind) {
     case OutcomeKind::delivered:
       recipient.state = State::delivered;
@@ -173,6 +189,7 @@ void DeliveryAttempt::log_delivered(const Recipient& recipient, bool is_first) {
     return;
   const WallTime now = queue_.services_.loop.clock().wall();
   DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  facts.queue = facts_.queue_name;
   const std::string shown = log_address(recipient, true);
   facts.address = shown;
   facts.sender = facts_.sender_address;
@@ -213,6 +230,7 @@ void DeliveryAttempt::log_undelivered(const Recipient& recipient, LogEvent event
                                    ? queue_.config_->transports->at(recipient.route.transport)
                                    : nullptr;
   DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  facts.queue = facts_.queue_name;
   const std::string shown = log_address(recipient, false);
   facts.address = shown;
   facts.sender = facts_.sender_address;

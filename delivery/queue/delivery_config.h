@@ -40,6 +40,15 @@ std::shared_ptr<const DeliveryConfig> compile_delivery(
     const config::ConfigDocument& document, std::shared_ptr<const acl::CompiledPolicy> policy,
     config::Diagnostics& diagnostics);
 
+// Who follows messages through their deliveries, for -d and --explain.
+class AttemptTraces {
+ public:
+  virtual ~AttemptTraces() = default;
+  // Null: this message is not followed. The trace lives until end().
+  virtual acl::Trace* begin(const std::string& id) = 0;
+  virtual void end(const std::string& id) = 0;
+};
+
 struct DeliveryServices {
   Loop& loop;
   spool::Store* store;  // null until the store is open; Queue::attach() sets it
@@ -55,6 +64,7 @@ struct DeliveryServices {
   const acl::Services* evaluators = nullptr;  // null: nothing can be asked
   Connector* connector = nullptr;             // null: TCP
   Machine* machine = nullptr;                 // null: never overloaded
+  AttemptTraces* traces = nullptr;            // null: nobody follows messages
 };
 
 }  // namespace godwit::delivery

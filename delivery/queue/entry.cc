@@ -95,6 +95,9 @@ Result<void> apply_change(QueueEntry& entry, std::string_view payload) {
     case ChangeKind::in_doubt:
       entry.need_progress().in_doubt_host = payload;
       return {};
+    case ChangeKind::queue:
+      entry.need_progress().queue_name = payload;
+      return {};
     case ChangeKind::child:
       entry.need_progress().set_child_done(payload);
       return {};

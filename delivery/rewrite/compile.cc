@@ -17,6 +17,7 @@ struct PlaceRow {
 constexpr std::array kPlaces{
     PlaceRow{'E', kEnvelopeFrom | kEnvelopeTo},
     PlaceRow{'F', kEnvelopeFrom},
+    PlaceRow{'S', kSmtp},
     PlaceRow{'T', kEnvelopeTo},
     PlaceRow{'b', kBcc},
     PlaceRow{'c', kCc},
@@ -62,10 +63,6 @@ struct RuleCompiler {
       const auto* row = std::find_if(kPlaces.begin(), kPlaces.end(),
                                      [flag](const PlaceRow& r) { return r.flag == flag; });
       if (is_space(flag)) continue;
-      if (flag == 'S') {
-        diagnostics.error(text.at(at), "the rewrite flag 'S' is not available yet");
-        return false;
-      }
       if (row != kPlaces.end()) {
         places |= row->places;
       } else if (flag == 'Q') {
@@ -136,6 +133,9 @@ struct RuleCompiler {
     RewriteRules::Rule& rule = rules.emplace_back();
     if (!read_flags(line, rule)) return;
     read_pattern(pattern, rule);
+    if ((rule.places & kSmtp) != 0 && !rule.regex)
+      diagnostics.error(pattern.begin_place(),
+                        "the pattern of a rule with S is a regular expression", "^<(.*)!(.*)>");
     rule.protects = replacement.view() == "*";
     if (rule.protects) return;
     const acl::CompileOptions options{&lists, false};

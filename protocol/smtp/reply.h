@@ -100,6 +100,7 @@ enum class ReplyId : uint8_t {
   auth_not_advertised,
   starttls_not_advertised,
   already_in_tls,
+  etrn_in_transaction,
   too_many_messages,
   too_many_nonmail,
   synchronization,
