@@ -45,7 +45,8 @@ void TextTrace::line(const std::string& text) const {
 }
 
 void TextTrace::event(const TraceEvent& event) {
-  if (!selectors_.has(selector_of(event.kind))) return;
+  const bool is_delivery = event.kind <= TraceKind::command_end && !event.name.empty();
+  if (!selectors_.has(is_delivery ? DebugSelector::deliver : selector_of(event.kind))) return;
   if (event.kind <= TraceKind::message) {
     acl_event(event);
   } else {
@@ -87,9 +88,11 @@ void TextTrace::acl_event(const TraceEvent& event) {
       line((name == "message" ? "  message: " : "l_message: ") + text);
       break;
     case TraceKind::command_begin:
+      if (!name.empty()) return line(text);
       line(text.empty() ? "connection" : "SMTP<< " + escape_control(text));
       break;
     case TraceKind::command_end:
+      if (!name.empty()) return line(text + ": " + result);
       if (!result.empty()) line("SMTP>> " + escape_control(result));
       break;
     default:

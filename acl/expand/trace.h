@@ -11,7 +11,7 @@
 namespace godwit::acl {
 
 enum class TraceKind : uint8_t {
-  command_begin,    // text: what the client said; a connection has no text
+  command_begin,    // text: what the client said, none for the connection; name: "delivery" for one
   command_end,      // result: the reply
   acl_begin,        // name: of the ACL, empty for an inline one
   acl_end,          // result: "ACCEPT"

@@ -78,10 +78,10 @@ Task<AttemptVerdict> DeliveryAttempt::run() {
   if (trace_ == nullptr) co_return co_await pass();
   const std::string id = message_.envelope.message_id;
   const std::string what = "delivery of " + id;
-  trace_->event({acl::TraceKind::command_begin, {}, what, {}, {}});
+  trace_->event({acl::TraceKind::command_begin, "delivery", what, {}, {}});
   const Verdict verdict = co_await pass();
   const char* outcome = verdict.complete ? "completed" : verdict.freeze ? "frozen" : "waits";
-  trace_->event({acl::TraceKind::command_end, {}, what, outcome, {}});
+  trace_->event({acl::TraceKind::command_end, "delivery", what, outcome, {}});
   traces->end(id);
   co_return verdict;
 }
