@@ -74,7 +74,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
      "-od options override queue_only"},
     {"queue_run_in_order", &M::queue_run_in_order, "false", now,
      "queue runs take messages in order of arrival"},
-    {"queue_run_max", &M::queue_run_max, "5", later, "queue runs at a time"},
+    {"queue_run_max", &M::queue_run_max, "5", never, "queue runs at a time"},
     {"queue_smtp_domains", &M::queue_smtp_domains, "", now,
      "domains that are routed at once and delivered from the queue"},
     {"remote_max_parallel", &M::remote_max_parallel, "4", now,
