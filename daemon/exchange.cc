@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,9 @@ constexpr size_t kBodyPieceBytes = 256u << 10;
 
 std::string header_name(const Exchange::Pair& pair, bool claimed) {
   return pair.folder + "/" + pair.id.to_string() + "-H" + std::string(claimed ? kClaimed : "");
+}
+std::string name_of(const Exchange::Pair& pair) {
+  return pair.folder + "/" + pair.id.to_string();
 }
 std::string data_name(const Exchange::Pair& pair) {
   return pair.folder + "/" + pair.id.to_string() + "-D";
@@ -62,7 +66,10 @@ bool is_ready(const std::string& path, const struct stat& around, WallTime now, 
   const bool is_ours =
       found.st_uid == 0 || found.st_uid == ::geteuid() || found.st_uid == around.st_uid;
   if (!is_ours || found.st_ctime + kQuietSeconds >= now.micros / 1'000'000) return false;
-  changed = std::max(changed, WallTime::from_seconds(found.st_ctime));
+  // Not that of the entry, which renaming changes.
+  const int64_t micros =
+      static_cast<int64_t>(found.st_mtim.tv_sec) * 1'000'000 + found.st_mtim.tv_nsec / 1000;
+  changed = std::max(changed, WallTime{micros});
   return true;
 }
 
@@ -105,16 +112,44 @@ Result<void> sync_folder(const std::string& folder) {
   return {};
 }
 
-// Claims the pair, or gives it back.
-struct RenameCall {
+Result<UniqueFd> lock_header(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file.is_open()) return Error(Errc::not_found, path);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return Error(Errc::locked, path);
+  return file;
+}
+
+// Claims the pair for as long as the descriptor is open: while a daemon takes over from another
+// one, both look at the folder.
+struct ClaimCall {
   Exchange::Pair pair;
-  bool claims;
+
+  Result<UniqueFd> operator()() {
+    const std::string from = header_name(pair, false);
+    Result<UniqueFd> locked = lock_header(from);
+    if (!locked) return locked;
+    if (::rename(from.c_str(), header_name(pair, true).c_str()) != 0)
+      return errno == ENOENT ? Error(Errc::not_found, from) : file_error(from);
+    const Result<void> synced = sync_folder(pair.folder);
+    if (!synced) return synced.error();
+    return locked;
+  }
+};
+
+struct GiveBackCall {
+  Exchange::Pair pair;
 
   Result<void> operator()() {
-    const std::string from = header_name(pair, !claims);
-    if (::rename(from.c_str(), header_name(pair, claims).c_str()) != 0) return file_error(from);
+    const std::string from = header_name(pair, true);
+    if (::rename(from.c_str(), header_name(pair, false).c_str()) != 0) return file_error(from);
     return sync_folder(pair.folder);
   }
+};
+
+// Whether nobody works on the claimed pair any more.
+struct IsAbandonedCall {
+  Exchange::Pair pair;
+  bool operator()() { return lock_header(header_name(pair, true)).has_value(); }
 };
 
 struct RemoveCall {
@@ -247,12 +282,15 @@ Task<void> Exchange::settle() {
   const std::vector<Pair> pairs = co_await blocking(loop_, std::move(find));
   for (const Pair& pair : pairs) {
     if (!pair.is_claimed) continue;
+    IsAbandonedCall asking{pair};
+    const bool is_abandoned = co_await blocking(loop_, std::move(asking));
+    if (!is_abandoned) continue;
     Result<void> done;
     if (queue_.has(pair.id)) {
       RemoveCall remove{pair};
       done = co_await blocking(loop_, std::move(remove));
     } else {
-      RenameCall give_back{pair, false};
+      GiveBackCall give_back{pair};
       done = co_await blocking(loop_, std::move(give_back));
     }
     if (!done) log_.panic(LogEvent::spool, pair.id.text(), done.error().to_string());
@@ -267,6 +305,13 @@ Task<void> Exchange::take_in() {
   bool is_any = false;
   for (const Pair& pair : pairs) {
     if (pair.is_claimed || !pair.is_whole || is_stopping_) continue;
+    const auto known = malformed_.find(name_of(pair));
+    if (known != malformed_.end() && known->second.changed == pair.changed) {
+      const bool is_kept =
+          loop_.clock().wall() - known->second.since <= Millis(config_.options().keep_malformed);
+      if (!is_kept) co_await remove_malformed(pair);
+      continue;
+    }
     co_await take(pair);
     is_any = true;
   }
@@ -275,7 +320,7 @@ Task<void> Exchange::take_in() {
 }
 
 void Exchange::tell_once(const Pair& pair, const std::string& text, LogFiles files) {
-  const std::string mark = pair.folder + pair.id.to_string() + std::to_string(pair.changed.micros);
+  const std::string mark = name_of(pair) + " " + std::to_string(pair.changed.micros);
   if (!told_.insert(mark).second) return;
   log_.write({LogEvent::spool, files, pair.id.text(), text, {}});
 }
@@ -287,40 +332,42 @@ Task<void> Exchange::take(const Pair& pair) {
               LogFiles::main);
     co_return;
   }
-  RenameCall claim{pair, true};
-  const Result<void> claimed = co_await blocking(loop_, std::move(claim));
+  ClaimCall claim{pair};
+  const Result<UniqueFd> claimed = co_await blocking(loop_, std::move(claim));
   if (!claimed) {
-    tell_once(pair, claimed.error().to_string(), LogFiles::main_and_panic);
+    const bool is_taken =
+        claimed.error().code() == Errc::locked || claimed.error().code() == Errc::not_found;
+    if (!is_taken) tell_once(pair, claimed.error().to_string(), LogFiles::main_and_panic);
     co_return;
   }
   Pair mine = pair;
   mine.is_claimed = true;
   const Result<void> stored = co_await store_pair(mine);
   if (stored) co_return;
-  RenameCall give_back{pair, false};
+  GiveBackCall give_back{pair};
   const Result<void> given_back = co_await blocking(loop_, std::move(give_back));
   if (!given_back) log_.panic(LogEvent::spool, pair.id.text(), given_back.error().to_string());
-  co_await refuse(pair, stored.error());
+  refuse(pair, stored.error());
 }
 
-Task<void> Exchange::refuse(const Pair& pair, const Error& error) {
-  const bool is_malformed = error.code() == Errc::malformed;
-  const WallTime now = loop_.clock().wall();
-  if (is_malformed && now - pair.changed > Millis(config_.options().keep_malformed)) {
-    RemoveCall remove{pair};
-    const Result<void> removed = co_await blocking(loop_, std::move(remove));
-    const std::string result =
-        removed ? "malformed for longer than keep_malformed: removed" : removed.error().to_string();
-    log_.panic(LogEvent::spool, pair.id.text(), result);
-    co_return;
+void Exchange::refuse(const Pair& pair, const Error& error) {
+  if (error.code() == Errc::malformed) {
+    malformed_[name_of(pair)] = {loop_.clock().wall(), pair.changed};
+    log_.panic(LogEvent::spool, pair.id.text(),
+               "Format error in spool file " + pair.id.to_string() + "-H: " + error.detail());
+    return;
   }
-  // The renaming has changed the time of the file, so the mark is of the pair alone.
-  const Pair same{pair.folder, pair.id, WallTime(), false, false};
-  tell_once(same,
-            is_malformed
-                ? "Format error in spool file " + pair.id.to_string() + "-H: " + error.detail()
-                : "cannot take in the pair of input/: " + error.to_string(),
+  tell_once(pair, "cannot take in the pair of input/: " + error.to_string(),
             LogFiles::main_and_panic);
+}
+
+Task<void> Exchange::remove_malformed(const Pair& pair) {
+  RemoveCall remove{pair};
+  const Result<void> removed = co_await blocking(loop_, std::move(remove));
+  log_.panic(
+      LogEvent::spool, pair.id.text(),
+      removed ? "malformed for longer than keep_malformed: removed" : removed.error().to_string());
+  malformed_.erase(name_of(pair));
 }
 
 // The message is durable and its files are gone, or the error says why not.

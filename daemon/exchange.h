@@ -13,6 +13,7 @@
 #include "daemon/server_config.h"
 #include "delivery/queue/queue.h"
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,7 +48,8 @@ class Exchange {
  private:
   Task<void> take(const Pair& pair);
   Task<Result<void>> store_pair(const Pair& pair);
-  Task<void> refuse(const Pair& pair, const Error& error);
+  void refuse(const Pair& pair, const Error& error);
+  Task<void> remove_malformed(const Pair& pair);
   void tell_once(const Pair& pair, const std::string& text, LogFiles files);
   std::string folder() const { return config_.spool_directory + "/input"; }
 
@@ -56,7 +58,12 @@ class Exchange {
   spool::Store& store_;
   delivery::Queue& queue_;
   Log& log_;
-  std::set<std::string> told_;  // what was logged about pairs that stay
+  struct Malformed {
+    WallTime since;    // it was found out
+    WallTime changed;  // its files
+  };
+  std::map<std::string, Malformed> malformed_;  // by folder and id
+  std::set<std::string> told_;                  // what was logged about pairs that stay
   bool is_busy_ = false;
   bool is_stopping_ = false;
 };

@@ -3,7 +3,9 @@ every way that a delivery can fail. EXIM.md 1.12."""
 
 import re
 
+from dns_lab import DnsLab
 from harness import Godwit, RETRY, Sink, free_port, wait_for
+from test_tls import Certificates, TlsSink, key_digest, serving
 
 ROUTERS = """\
 back:
@@ -114,3 +116,32 @@ def test_tls_that_fails():
     with Sink({"STARTTLS": b"220 go\r\nnonsense, nonsense\r\n"}, extensions=["STARTTLS"]) as sink:
         check(report(sink.port, smtp="  hosts_require_tls = *"), sink.port,
               "sent data in clear before TLS began after STARTTLS|TLS session")
+
+
+def test_dane_that_fails():
+    """TLSA records of another key, and a host that must have some: reported, and told to event actions."""
+    routers = ROUTERS.split("out:")[0] + "dns:\n  driver = dnslookup\n  transport = remote\n  self = send\n"
+    action = "  event_action = ${if match{$event_name}{^dane:}{${acl{told}}}}\n"
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("any.name.test")
+        with TlsSink(certificate) as sink:
+            records = (f"_{sink.port}._tcp.plain TLSA 3 1 1 {'0' * 64}\n_{sink.port}._tcp.mx1 TLSA 3 1 1 {key_digest(certificate)}\n")
+            with DnsLab(records) as lab:
+                main = (f"dns_servers = 127.0.0.1:{lab.port}\nevent_action = ${{{{acl{{{{told}}}}}}}}\n"
+                        "begin acl\ntold:\n  accept logwrite = EV $event_name|$event_data|$host|$domain\n")
+                for domain, options, diagnostic, event in (
+                        ("plain.signed.test", "", r"DANE attempt failed; TLS connection to plain\.signed\.test",
+                         r"EV dane:fail\|validation-failure\|plain\.signed\.test\|plain\.signed\.test"),
+                        ("insecure.test", "  hosts_require_dane = *\n", "DANE error: mx[12].insecure.test lookup not DNSSEC",
+                         r"EV dane:fail\|dane-required\|mx[12]\.insecure\.test\|insecure\.test")):
+                    with Godwit(sink.port, routers=routers, transports=TRANSPORTS, smtp=options + action, retry="* *",
+                                main=main) as godwit:
+                        godwit.send(recipients=["x@" + domain])
+                        godwit.wait_log(event)
+                        if not options:
+                            godwit.wait_log(r"EV tls:fail:connect\|DANE attempt failed; ")
+                        mailbox = godwit.dir / "mailbox"
+                        wait_for(lambda: mailbox.exists() and "X-Exim-Diagnostic" in mailbox.read_text(), 20, godwit.log)
+                        part = re.sub(r"\n[ \t]", " ", mailbox.read_text())
+                        assert re.search(r"^X-Exim-Diagnostic: X-str; .*" + diagnostic, part, re.M), part
+                        assert re.search(rf"^Remote-MTA: X-ip; \[127\.0\.0\.[12]\]:{sink.port}$", part, re.M), part
