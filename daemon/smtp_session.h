@@ -93,6 +93,7 @@ class SmtpSession {
   smtp::ServerLimits limits();
   smtp::Offer offer();
   bool matches(const acl::ListPattern* list);
+  Task<void> slow_down(const CommandBrake& brake, uint32_t number);
   uint64_t number_of(const acl::Expansion* expression);
   Task<bool> admit();
   Task<void> refuse_connection(smtp::ReplyView reply, std::string_view why);
@@ -176,7 +177,8 @@ class SmtpSession {
   Seconds receive_timeout_{300};
   uint32_t messages_accepted_ = 0;
   uint32_t mails_seen_ = 0;
-  std::string commands_;  // for smtp_no_mail: "EHLO,QUIT"
+  bool is_braked_ = false;  // smtp_ratelimit_hosts
+  std::string commands_;    // for smtp_no_mail: "EHLO,QUIT"
   smtp::DsnReturn dsn_ret_ = smtp::DsnReturn::unspecified;
   std::string dsn_envid_;
   std::string auth_sender_;
