@@ -7,6 +7,7 @@
 #include "core/io/scope.h"
 #include "daemon/commands.h"
 #include "daemon/services.h"
+#include "daemon/trace_text.h"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -75,7 +76,9 @@ class ExpansionShell {
       : config_(config),
         services_(loop, config),
         asks_(services_.get()),
-        macros_(config::ReadOptions{}) {
+        macros_(config::ReadOptions{}),
+        debugging_(line.debug, *config->document.sources) {
+    context_.trace = debugging_.trace();
     for (const config::Macro& macro : config->document.macros) {
       macros_.define(macro.name, macro.value, false, macro.place);
     }
@@ -234,6 +237,7 @@ class ExpansionShell {
   MessageServices asks_;
   config::MacroTable macros_;
   std::unordered_map<std::string, acl::Expansion> pure_lines_;
+  Debugging debugging_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
   acl::AddressFacts address_;

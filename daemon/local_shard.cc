@@ -29,8 +29,9 @@ Task<bool> join_queue(delivery::Queue& queue) {
 
 }  // namespace
 
-LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config)
+LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config, delivery::AttemptTraces* traces)
     : config_(std::move(config)),
+      traces_(traces),
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall(),
@@ -60,7 +61,10 @@ Result<void> LocalShard::open(const std::string& name) {
                                             tls_contexts_,
                                             tls_sessions_,
                                             &evaluators_.names().dane(),
-                                            &evaluators_.get()};
+                                            &evaluators_.get(),
+                                            nullptr,
+                                            &machine_,
+                                            traces_};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/config/files.h"
 #include "core/config/values.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/features.h"
 #include "daemon/resolver_setup.h"
 #include "delivery/route/host_finder.h"
@@ -273,6 +274,11 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
                               : load.pid_file_override;
   if (config->pid_file_path.empty())
     config->pid_file_path = config->spool_directory + "/exim-daemon.pid";
+  const std::optional<double> share = parse_explain_sample(options.explain_sample);
+  if (!share)
+    diagnostics.error({}, "\"" + options.explain_sample + "\" is no value of explain_sample",
+                      "a share, as in 1% or 1/100");
+  config->explain_share = share.value_or(0);
   set_listen(load, *config, diagnostics);
   check_dns_options(options, diagnostics);
   return config;

@@ -30,6 +30,7 @@ struct ServerConfig {
   std::vector<Endpoint> listen;
   CommandBrake mail_brake;  // smtp_ratelimit_mail
   CommandBrake rcpt_brake;  // smtp_ratelimit_rcpt
+  double explain_share = 0;  // explain_sample; 0: nothing is sampled
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
   bool is_tls_port(uint16_t port) const noexcept {

@@ -38,6 +38,7 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
 }
 
 void EvaluatorServices::open_hints(Log& log) {
+  services_.log = &log;
   rates_ = daemon::open_hints(config_->spool_directory, "ratelimit", log);
   seen_ = daemon::open_hints(config_->spool_directory, "seen", log);
   services_.rates = rates_.get();

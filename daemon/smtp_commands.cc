@@ -106,9 +106,8 @@ Task<void> SmtpSession::on_mail() {
     on_error(text);
     co_return;
   }
-  if (!inbound_.has_spool_space()) {
-    log(LogEvent::rejected,
-        host_text() + " temporarily rejected MAIL: the spool cannot be written");
+  if (!inbound_.has_spool_space(mail.has_size ? mail.size : 0)) {
+    log(LogEvent::rejected, host_text() + " temporarily rejected MAIL: no space in the spool");
     engine_.reply(ReplyId::space_shortage);
     co_return;
   }
@@ -117,15 +116,27 @@ Task<void> SmtpSession::on_mail() {
   message_.sender_address = sender_;
   message_.size = mail.has_size ? static_cast<int64_t>(mail.size) : -1;
   message_.smtputf8 = mail.smtputf8;
+  message_.prdr_requested = mail.prdr;
   dsn_ret_ = mail.ret;
   dsn_envid_ = mail.envid;
   auth_sender_ = mail.has_auth && mail.auth != "<>" ? mail.auth : std::string();
   eight_bit_ = mail.body == smtp::BodyKind::eight_bit_mime;
   smtputf8_ = mail.smtputf8;
   connection_.received_protocol = protocol_name();
-  const bool accepted =
-      co_await judge(acl::AclWhere::mail, smtp::named_reply(ReplyId::mail_ok), sender_);
+  const bool accepted = co_await judge(
+      acl::AclWhere::mail, smtp::named_reply(mail.prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok),
+      sender_);
   if (!accepted) forget_transaction();
+}
+
+// The address that an ACL is about.
+void SmtpSession::set_address(std::string_view address) {
+  const size_t at = address.rfind('@');
+  address_ = acl::AddressFacts();
+  address_.original_local_part = address.substr(0, at);
+  address_.original_domain = to_lower(address.substr(at + 1));
+  address_.local_part = to_lower(message::unquote_local_part(address_.original_local_part));
+  address_.domain = address_.original_domain;
 }
 
 Task<void> SmtpSession::on_rcpt() {
@@ -147,12 +158,7 @@ Task<void> SmtpSession::on_rcpt() {
   recipient.address = qualified(rcpt.path, facts.qualify_recipient);
   recipient.dsn_flags = rcpt.notify;
   recipient.orcpt = rcpt.orcpt;
-  const size_t at = recipient.address.rfind('@');
-  address_ = acl::AddressFacts();
-  address_.original_local_part = recipient.address.substr(0, at);
-  address_.original_domain = to_lower(std::string_view(recipient.address).substr(at + 1));
-  address_.local_part = to_lower(message::unquote_local_part(address_.original_local_part));
-  address_.domain = address_.original_domain;
+  set_address(recipient.address);
   ++message_.rcpt_count;
   const bool discard_before = discard_message_;
   const bool accepted =
@@ -167,6 +173,7 @@ Task<void> SmtpSession::on_rcpt() {
   if (discarded) co_return;
   message_.recipients.push_back(recipient.address);
   recipients_.push_back(std::move(recipient));
+  give_facts();
 }
 
 }  // namespace godwit::daemon

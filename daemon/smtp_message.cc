@@ -2,6 +2,7 @@
 // header section, the commit, the answer.
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
@@ -31,6 +32,7 @@ void SmtpSession::forget_transaction() {
   message_ = acl::MessageFacts();
   message_variables_.clear();
   evaluation_.findings.message_rates.clear();
+  evaluation_.findings.queue_name.reset();
   evaluation_.findings.verified_senders.clear();
   sender_failure_told_ = false;
   warnings_.clear();
@@ -103,6 +105,10 @@ Task<void> SmtpSession::on_body_end() {
 
   if (controls_.submission && !incoming_.failure) fix_submission();
   co_await rewrite_addresses();
+  if (!co_await ask_recipients()) {
+    forget_transaction();
+    co_return;
+  }
   smtp::Reply refusal;
   const bool wanted = co_await ask_data_acl(refusal);
   if (!wanted) {
@@ -278,6 +284,7 @@ Envelope SmtpSession::make_envelope() const {
   envelope.has_bare_line_ends = engine_.body().bare_line_ends;
   envelope.is_local = !origin_.peer;
   envelope.frozen_at_start = controls_.freeze;
+  envelope.queue_name = message_.queue_name;
   envelope.queue_only = controls_.queue_only || inbound_.options().queue_only;
   envelope.dsn_ret = dsn_ret_ == smtp::DsnReturn::full      ? DsnRet::full
                      : dsn_ret_ == smtp::DsnReturn::headers ? DsnRet::headers
@@ -319,9 +326,11 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   }
   line += " P=" + envelope.protocol;
   line += tls_text();
+  if (!incoming_.prdr_result.empty()) line += " PRDR";
   if (engine_.body().chunked) line += " K";
   line += " S=" + std::to_string(envelope.message_bytes);
   if (selects(LogSelector::bit_8bitmime)) line += eight_bit_ ? " M8S=8" : " M8S=0";
+  if (!envelope.queue_name.empty()) line += " Q=" + envelope.queue_name;
   if (selects(LogSelector::receive_time)) {
     line += " RT=" + delivery::format_duration(message_.received_at - connected_,
                                                selects(LogSelector::millisec));
@@ -339,6 +348,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
 }
 
 Task<void> SmtpSession::commit() {
+  give_facts();
   InboundServices services = inbound_.services();
   const std::string id = incoming_.id.to_string();
   if (discard_message_ || recipients_.empty()) {
@@ -373,7 +383,9 @@ Task<void> SmtpSession::commit() {
                      {"protocol", envelope.protocol},
                      {"bytes", std::to_string(envelope.message_bytes)}});
   ++messages_accepted_;
-  const std::string text = "OK id=" + id;
+  std::string text = "OK id=" + id;
+  if (!incoming_.prdr_result.empty())
+    text = "id=" + id + " message " + std::string(incoming_.prdr_result);
   if (controls_.fakereject) {
     engine_.reply(
         {550, "5.7.0",
@@ -393,11 +405,21 @@ Task<void> SmtpSession::commit() {
   } else {
     engine_.reply({250, "2.0.0", text});
   }
-  const int64_t queue_after = inbound_.options().smtp_accept_queue_per_connection;
-  const bool hold = queue_after > 0 && messages_accepted_ > static_cast<uint64_t>(queue_after);
+  if (why_queued_.empty()) {
+    why_queued_ =
+        inbound_.pressure().why_queued(connection_.connections_at_start, messages_accepted_ - 1);
+  }
+  const bool hold = !why_queued_.empty();
+  if (hold && selects(config::LogSelector::delay_delivery))
+    services.log.main(LogEvent::note, id, why_queued_);
+  if (!inbound_.options().queue_only_load_latch) why_queued_.clear();
   if (origin_.is_test) {
     std::fputs("\n**** SMTP testing: that is not a real message id!\n\n", stderr);
     co_return;
+  }
+  if (origin_.record != nullptr) {
+    recorded_id_ = incoming_.id.to_string();
+    services.explain->follow(recorded_id_);
   }
   services.queue.accepted(std::move(*stored), std::move(envelope), hold);
 }

@@ -3,6 +3,7 @@
 #include "acl/expand/items.h"
 #include "acl/expand/parser.h"
 #include "acl/expand/services.h"
+#include "acl/expand/traced_lookup.h"
 #include "acl/lookup/lookup.h"
 #include "core/base/ascii.h"
 #include "core/base/quoted.h"
@@ -71,7 +72,7 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
   }
   const std::string_view file = has_file ? std::string_view(args[1].text) : std::string_view();
   const LookupQuestion question{spec, file, args[0].text};
-  const Result<std::optional<LookupAnswer>> answer = lookups->find(question);
+  const Result<std::optional<LookupAnswer>> answer = find_traced(question, context);
   if (!answer) {
     const std::string why = answer.error().detail();
     if (!answer.error().is_temporary()) return fail(context, why);

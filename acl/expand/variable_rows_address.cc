@@ -1,4 +1,4 @@
-// Variables of the address that is verified, routed or delivered.
+// Variables of the address that is verified, routed or delivered, and of what happens to it.
 #include "acl/expand/variable_functions.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
@@ -44,12 +44,25 @@ void unquoted(const EvalContext& context, std::string& out) {
   if (context.address != nullptr) out += message::unquote_local_part(context.address->*Field);
 }
 
+void event_name(const EvalContext& context, std::string& out) {
+  if (context.event != nullptr) out += context.event->name;
+}
+void event_data(const EvalContext& context, std::string& out) {
+  if (context.event != nullptr) out += context.event->data;
+}
+void event_defer_errno(const EvalContext& context, std::string& out) {
+  append_value(context.event != nullptr ? context.event->defer_errno : 0, out);
+}
+
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
     {"address_data", address_data, "what a router put there"},
     {"address_file", field<&AddressFacts::file>, "file of a redirection"},
     {"address_pipe", field<&AddressFacts::pipe>, "command of a redirection"},
     {"domain", field<&AddressFacts::domain>, "domain of the address", Taint::outside},
+    {"event_data", event_data, "what is known of the event", Taint::outside},
+    {"event_defer_errno", event_defer_errno, "number of the error that defers"},
+    {"event_name", event_name, "what happened"},
     {"home", field<&AddressFacts::home>, "home directory"},
     {"host", field<&AddressFacts::host>, "host of the delivery"},
     {"host_address", field<&AddressFacts::host_address>, "its address"},

@@ -2,6 +2,7 @@
 #include "acl/expand/arguments.h"
 #include "acl/expand/expansion.h"
 #include "acl/expand/services.h"
+#include "acl/expand/traced_lookup.h"
 #include "acl/lists/item.h"
 #include "core/base/ascii.h"
 #include "core/base/quoted.h"
@@ -46,7 +47,7 @@ Found ask(const ItemLookup& lookup, std::string_view key, EvalContext& context) 
   const ContextExpander expander(context);
   const LookupQuestion question{lookup.spec, has_file ? std::string_view(lookup.data) : "",
                                 has_file ? key : std::string_view(lookup.data), &expander};
-  Result<std::optional<LookupAnswer>> answer = lookups->find(question);
+  Result<std::optional<LookupAnswer>> answer = find_traced(question, context);
   if (!answer) return {{}, answer.error().detail()};
   return {std::move(*answer), {}};
 }

@@ -43,11 +43,13 @@ class StaticList final : public ListPattern {
 
   ListMatch match(const ListSubject& subject, EvalContext& context) const override {
     const ListItem* decided_by = nullptr;
+    if (context.trace != nullptr)
+      context.trace->event({TraceKind::list_begin, shown_subject(subject), shown_, {}, {}});
     // Lists of texts set $0 $1 ... as `match` does; address lists leave none, host lists what was.
     if (kind_ != ListKind::host) context.captures.clear();
     ListMatch match = test_items(subject, context, decided_by);
     if (kind_ == ListKind::address) context.captures.clear();
-    if (context.trace != nullptr) tell(*context.trace, subject, match, decided_by);
+    if (context.trace != nullptr) show_end(*context.trace, subject, match, decided_by);
     return match;
   }
 
@@ -122,8 +124,12 @@ class StaticList final : public ListPattern {
     return found == run->second.items.end();
   }
 
-  void tell(Trace& trace, const ListSubject& subject, const ListMatch& match,
-            const ListItem* decided_by) const {
+  std::string_view shown_subject(const ListSubject& subject) const noexcept {
+    return kind_ == ListKind::host ? std::string_view("host") : subject.text;
+  }
+
+  void show_end(Trace& trace, const ListSubject& subject, const ListMatch& match,
+                const ListItem* decided_by) const {
     std::string result = match.match == Match::yes  ? "yes"
                          : match.match == Match::no ? "no"
                                                     : "deferred: " + match.message;
@@ -134,8 +140,7 @@ class StaticList final : public ListPattern {
                     : " (matched \"" + std::string(decided_by->negated ? "!" : "") +
                           decided_by->text + "\")";
     }
-    const std::string_view name = kind_ == ListKind::host ? std::string_view("host") : subject.text;
-    trace.event({TraceKind::list, name, shown_, result, {}});
+    trace.event({TraceKind::list, shown_subject(subject), shown_, result, {}});
   }
 
   ListKind kind_;

@@ -67,6 +67,7 @@ struct LookupQuestion {
   std::string_view file;                  // of a single-key type: a file, directory or empty
   std::string_view key;                   // or the query
   const KeyExpander* expander = nullptr;  // null: wildlsearch cannot be asked
+  bool* was_cached = nullptr;             // set where the answer was known; null: nobody asks
 };
 
 class Lookups {

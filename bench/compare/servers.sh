@@ -43,6 +43,7 @@ tls_advertise_hosts =
 keep_environment =
 split_spool_directory = true
 queue_only = $3
+${main_options:-}
 begin routers
 out:
   driver = manualroute
@@ -55,6 +56,7 @@ remote:
   port = $sink_port
   allow_localhost
   hosts_avoid_tls = *
+  ${transport_options:-}
 begin retry
 *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h
 EOF

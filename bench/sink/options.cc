@@ -213,6 +213,8 @@ constexpr std::array kRows{
     OptionRow<Options>{{0, "no-size", "", "do not announce SIZE"}, &set_flag<&Options::hide_size>},
     OptionRow<Options>{{0, "no-smtputf8", "", "do not announce SMTPUTF8"},
                        &set_flag<&Options::hide_smtputf8>},
+    OptionRow<Options>{{0, "link-delay", "SECONDS", "every byte takes so long, in each direction"},
+                       &set_time<&Options::link_delay_micros>},
     OptionRow<Options>{{0, "size-max", "BYTES", "announce and enforce this limit"},
                        &set_count<&Options::size_max, 1, UINT64_MAX>},
     OptionRow<Options>{{0, "time-limit", "SECONDS", "end after this time (3600)"},

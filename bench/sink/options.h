@@ -89,7 +89,8 @@ struct SinkOptions {
   bool hide_chunking = false;
   bool hide_size = false;
   bool hide_smtputf8 = false;
-  uint64_t size_max = 0;  // bytes; 0 announces SIZE without a limit
+  int64_t link_delay_micros = 0;  // of every byte, in each direction
+  uint64_t size_max = 0;          // bytes; 0 announces SIZE without a limit
   int64_t time_limit_micros = 3'600'000'000;
   int64_t idle_exit_micros = 0;  // ends so long after the last message; 0 for never
   std::string ledger;

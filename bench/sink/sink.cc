@@ -3,6 +3,7 @@
 #include "bench/common/json.h"
 #include "bench/common/process.h"
 #include "bench/sink/dump.h"
+#include "bench/sink/long_way.h"
 
 #include <cstdio>
 
@@ -102,14 +103,21 @@ Task<void> Sink::session(std::unique_ptr<UvStream> stream) {
   {
     SinkDialogue dialogue(options_, features_, *this, random_,
                           peer ? peer->address.to_string() : "unix");
-    co_await converse(*stream, dialogue);
+    if (options_.link_delay_micros == 0) {
+      co_await converse(*stream, dialogue);
+    } else {
+      LongWay way(loop_, *stream, Millis{(options_.link_delay_micros + 999) / 1000});
+      way.start();
+      co_await converse(way, dialogue);
+      co_await way.finish();
+    }
   }
   streams_.erase(stream.get());
   stream.reset();
   session_ended();
 }
 
-Task<void> Sink::converse(UvStream& stream, SinkDialogue& dialogue) {
+Task<void> Sink::converse(ByteStream& stream, SinkDialogue& dialogue) {
   const auto deadline = [this] {
     return Instant{loop_.clock().now().micros + options_.timeout_micros};
   };
@@ -137,7 +145,7 @@ Task<void> Sink::converse(UvStream& stream, SinkDialogue& dialogue) {
   }
 }
 
-Task<bool> Sink::follow(UvStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next) {
+Task<bool> Sink::follow(ByteStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next) {
   for (;;) {
     if (!dialogue.output().empty()) {
       show("> ", dialogue.output());

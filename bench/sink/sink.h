@@ -35,10 +35,10 @@ class Sink final : ConnectionHandler, MessageTaker {
   Task<void> conduct();
   Task<void> tick();
   Task<void> session(std::unique_ptr<UvStream> stream);
-  Task<void> converse(UvStream& stream, SinkDialogue& dialogue);
+  Task<void> converse(ByteStream& stream, SinkDialogue& dialogue);
   // Sends what the dialogue said, and waits where it asks for that; false where the session is
   // over.
-  Task<bool> follow(UvStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next);
+  Task<bool> follow(ByteStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next);
   void session_ended();
   void show_counters() const;
   void watch();

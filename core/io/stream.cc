@@ -17,6 +17,12 @@ void ByteStream::interrupt_reads() noexcept {
   resume_reader();
 }
 
+void ByteStream::wake_reader() {
+  if (!reader_) return;
+  woken_ = true;
+  resume_reader();
+}
+
 void ByteStream::resume_reader() {
   if (reader_) std::exchange(reader_, {}).resume();
 }
@@ -26,6 +32,7 @@ void ByteStream::resume_writer() {
 }
 
 Result<std::string_view> ByteStream::take_read() {
+  if (std::exchange(woken_, false)) return Error(Errc::cancelled, "the reader was woken");
   if (read_error_) return *read_error_;
   if (reads_interrupted_) return Error(Errc::cancelled, "reading was interrupted");
   return std::exchange(read_view_, {});

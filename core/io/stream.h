@@ -31,6 +31,8 @@ class ByteStream {
   virtual bool has_input() const = 0;
   // Ends a pending and every later read with Errc::cancelled; writing goes on. For shutting down.
   void interrupt_reads() noexcept;
+  // Ends a pending read with Errc::cancelled; later ones go on as before.
+  void wake_reader();
 
   struct ReadAwaiter {
     ByteStream& stream;
@@ -94,6 +96,7 @@ class ByteStream {
   std::optional<Error> read_error_;
   std::optional<Error> write_error_;
   bool reads_interrupted_ = false;
+  bool woken_ = false;
 };
 
 }  // namespace godwit

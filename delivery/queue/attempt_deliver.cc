@@ -2,6 +2,7 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
+#include "delivery/queue/attempt_events.h"
 #include "delivery/transport/header_changes.h"
 #include "protocol/message/address_syntax.h"
 
@@ -13,17 +14,21 @@ namespace godwit::delivery {
 
 bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const {
   const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
-  if (batch.transport != transport || !transport->is_remote()) return false;
-  const auto* smtp = static_cast<const SmtpTransport*>(transport);
-  const int64_t max = smtp->smtp().max_rcpt;
-  if (max > 0 && batch.members.size() >= static_cast<size_t>(max)) return false;
-  if (batch.hosts->key != recipient.route.hosts->key) return false;
+  if (batch.transport != transport) return false;
+  if (transport->is_remote()) {
+    const int64_t max = static_cast<const SmtpTransport*>(transport)->smtp().max_rcpt;
+    if (max > 0 && batch.members.size() >= static_cast<size_t>(max)) return false;
+    if (batch.hosts->key != recipient.route.hosts->key) return false;
+  } else if (batch.members.size() >= transport->batch_max()) {
+    return false;
+  }
   if (batch.return_path != return_path_of(recipient)) return false;
   const AddressProperties& first = recipients_[batch.members.front()].route.properties;
   const AddressProperties& own = recipient.route.properties;
   if (first.headers_add != own.headers_add || first.headers_remove != own.headers_remove)
     return false;
-  return smtp->mixes_domains() || recipients_[batch.members.front()].domain == recipient.domain;
+  return transport->mixes_domains() ||
+         recipients_[batch.members.front()].domain == recipient.domain;
 }
 
 std::vector<DeliveryAttempt::Batch> DeliveryAttempt::batches() const {
@@ -85,7 +90,8 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
   const TransportOptions& options = batch.transport->options();
   const bool is_plain = batch.transport->is_remote() && properties.headers_add.empty() &&
                         properties.headers_remove.empty() && options.headers_add.empty() &&
-                        options.headers_remove.empty() && !options.return_path.is_set;
+                        options.headers_remove.empty() && !options.return_path.is_set &&
+                        !options.headers_rewrite.is_set;
   if (is_plain) {
     co_await deliver_remote(batch, static_cast<const SmtpTransport&>(*batch.transport),
                             message_.content);
@@ -102,8 +108,7 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
     DeliveryOutcome outcome;
     outcome.scope = FailureScope::recipient;
     outcome.text = content.error().detail();
-    bool is_first = true;
-    for (size_t member : batch.members) settle(recipients_[member], outcome, is_first);
+    co_await settle_all(batch, std::move(outcome));
     co_return;
   }
   if (batch.transport->is_remote()) {
@@ -183,8 +188,24 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
                                               "\": " + path.text);
     if (path.ok()) batch.return_path = path.text == "<>" ? "" : std::move(path.text);
   }
-  if (changes.empty()) return message_.content;
-  return message_.content.with_headers(change_headers(message_.content.header_section(), changes));
+  const rewrite::RewriteRules* rules = batch.transport->headers_rewrite();
+  if (changes.empty() && rules == nullptr) return message_.content;
+  // Lines that are added are not rewritten; those that go need not be.
+  HeaderChanges removal;
+  std::swap(removal.remove, changes.remove);
+  std::string section = change_headers(message_.content.header_section(), removal);
+  if (rules != nullptr) section = rewritten_section(*rules, std::move(section), evaluation);
+  return message_.content.with_headers(change_headers(section, changes));
+}
+
+std::string DeliveryAttempt::rewritten_section(const rewrite::RewriteRules& rules,
+                                               std::string section,
+                                               acl::EvalContext& evaluation) const {
+  std::vector<std::string> problems;
+  std::optional<std::string> rewritten = rules.rewrite_headers(section, evaluation, problems);
+  for (const std::string& problem : problems)
+    queue_.services_.log.panic(LogEvent::configuration, facts_.id, problem);
+  return rewritten ? std::move(*rewritten) : std::move(section);
 }
 
 Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
@@ -194,14 +215,14 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
     DeliveryOutcome too_long;
     too_long.kind = OutcomeKind::failed;
     too_long.text = "message has lines too long for transport";
-    bool is_first = true;
-    for (size_t member : batch.members) settle(recipients_[member], too_long, is_first);
+    co_await settle_all(batch, std::move(too_long));
     co_return;
   }
   const Progress* progress = message_.entry.progress.get();
   RemoteDelivery delivery(message_.envelope, content, batch.return_path, facts_.id);
   delivery.received = message_.envelope.received;
   delivery.forced = message_.entry.forced;
+  delivery.is_retry = message_.entry.tried;
   if (progress != nullptr) delivery.in_doubt_host = progress->in_doubt_host;
   delivery.recipients.reserve(batch.members.size());
   for (size_t member : batch.members) {
@@ -217,10 +238,25 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
     to.orcpt = recipient.orcpt;
     to.notify = recipient.dsn_flags;
   }
+  BatchEvents events(*this, batch);
+  const bool tells = has_events(batch);
+  if (tells || !main_events().empty()) delivery.events = &events;
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
   bool is_first = true;
   for (size_t i = 0; i < batch.members.size(); ++i) {
-    settle(recipients_[batch.members[i]], std::move(delivery.outcomes[i]), is_first);
+    Recipient& recipient = recipients_[batch.members[i]];
+    settle(recipient, std::move(delivery.outcomes[i]), is_first);
+    if (tells) co_await tell(recipient);
+  }
+  if (tells) co_await tell_deferred(batch);
+}
+
+// All recipients of the batch have the same outcome.
+Task<void> DeliveryAttempt::settle_all(const Batch& batch, DeliveryOutcome outcome) {
+  bool is_first = true;
+  for (size_t member : batch.members) {
+    settle(recipients_[member], outcome, is_first);
+    if (has_events(batch)) co_await tell(recipients_[member]);
   }
 }
 
@@ -241,9 +277,28 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageConte
                          &queue_,
                          recipient.route.user,
                          recipient.route.group};
+  if (batch.members.size() > 1) {
+    co_await deliver_local_batch(batch, delivery);
+    co_return;
+  }
   DeliveryOutcome outcome = co_await batch.transport->deliver(queue_.services_.loop, delivery);
   bool is_first = true;
   settle(recipient, std::move(outcome), is_first);
+  if (has_events(batch)) co_await tell(recipient);
+}
+
+Task<void> DeliveryAttempt::deliver_local_batch(const Batch& batch, const LocalDelivery& delivery) {
+  std::vector<smtp::ClientRecipient> recipients;
+  for (size_t member : batch.members)
+    recipients.emplace_back().address = recipients_[member].address;
+  std::vector<DeliveryOutcome> outcomes = co_await batch.transport->deliver_batch(
+      queue_.services_.loop, delivery, std::move(recipients));
+  bool is_first = true;
+  for (size_t i = 0; i < batch.members.size(); ++i) {
+    Recipient& recipient = recipients_[batch.members[i]];
+    settle(recipient, std::move(outcomes[i]), is_first);
+    if (has_events(batch)) co_await tell(recipient);
+  }
 }
 
 }  // namespace godwit::delivery

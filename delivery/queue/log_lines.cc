@@ -40,6 +40,7 @@ void append_common(std::string& out, const DeliveryLineFacts& facts,
     out += facts.sender;
     out += '>';
   }
+  append_field(out, "Q", facts.queue);
   if (selectors.has(LogSelector::return_path_on_delivery)) {
     out += " P=<";
     out += facts.return_path;
@@ -111,6 +112,7 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   if (outcome.remote != nullptr)
     out += tls_fields(outcome.remote->tls, selectors, TlsLine::outbound);
   if (outcome.pipelined && selectors.has(LogSelector::pipelining)) out += " L";
+  if (outcome.prdr) out += " PRDR";
   if (outcome.chunked) out += " K";
   if (selectors.has(LogSelector::smtp_confirmation) && !outcome.confirmation.empty()) {
     out += " C=\"";

@@ -1,5 +1,6 @@
 #include "delivery/rewrite/rewrite.h"
 
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "protocol/message/address_list.h"
 
@@ -112,9 +113,9 @@ bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::Eval
   return is_in(*rule.domain, domain, context);
 }
 
-RewriteRules::Applied RewriteRules::apply(const Rule& rule, std::string& address, Rewritten& out,
-                                          acl::EvalContext& context) const {
-  const AddressScope scope(context, address);
+RewriteRules::Applied RewriteRules::apply(const Rule& rule, Place place, std::string& address,
+                                          Rewritten& out, acl::EvalContext& context) const {
+  const AddressScope scope(context, place == kSmtp ? std::string_view() : address);
   if (!matches(rule, address, context)) return Applied::no;
   if (rule.protects) return Applied::protects;
   const acl::EvalResult text = rule.replacement.evaluate(context);
@@ -151,7 +152,11 @@ Rewritten RewriteRules::rewrite(std::string_view address, Place place,
     Applied applied = Applied::no;
     bool done = false;
     for (int i = 0; i < kRepeatsMax; ++i) {
-      applied = apply(rule, current, out, context);
+      const std::string before = context.trace == nullptr ? std::string() : current;
+      applied = apply(rule, place, current, out, context);
+      if (applied == Applied::rewritten)
+        acl::tell(context.trace,
+                  {acl::TraceKind::rewrite, rule.replacement.source(), before, current, {}});
       if (applied == Applied::protects || applied == Applied::failed) done = true;
       if (rule.stops && (applied == Applied::rewritten || applied == Applied::matched)) done = true;
       if (applied != Applied::rewritten || !rule.repeats) break;

@@ -20,8 +20,7 @@ constexpr std::array kSelfRows{
 };
 
 // Options that decide about an address; to accept one without acting on it would misroute mail.
-constexpr std::array<std::string_view, 2> kRefusedUntilTheyAct{"fallback_hosts",
-                                                               "translate_ip_address"};
+constexpr std::array<std::string_view, 1> kRefusedUntilTheyAct{"fallback_hosts"};
 
 }  // namespace
 
@@ -68,6 +67,7 @@ struct RouterCompiler {
     router.address_data_ = expansion(options.address_data);
     router.errors_to_ = expansion(options.errors_to);
     router.cannot_route_message_ = expansion(options.cannot_route_message);
+    router.translate_ip_address_ = expansion(options.translate_ip_address);
     compile_transport(instance);
     compile_self(instance);
   }

@@ -64,7 +64,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"hosts_try_chunking",             &Options::hosts_try_chunking,              "*",       Effect::now,   "use BDAT where it is offered"},
     {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::now,   "use DANE where it is possible"},
     {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::later, "TCP Fast Open"},
-    {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::later, "use PRDR where it is offered"},
+    {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::now,   "use PRDR where it is offered"},
     {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::later, "no STARTTLS in callouts"},
     {"interface",                      &Options::interface,                       "",        Effect::now,   "local addresses to connect from"},
     {"keepalive",                      &Options::keepalive,                       "true",    Effect::later, "TCP keepalives"},
@@ -77,6 +77,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"retry_include_ip_address",       &Options::retry_include_ip_address,        "true",    Effect::now,   "retry keys of hosts hold the address too"},
     {"serialize_hosts",                &Options::serialize_hosts,                 "",        Effect::later, "one connection at a time to these"},
     {"size_addition",                  &Options::size_addition,                   "1024",    Effect::now,   "added to the size in MAIL; negative: no SIZE"},
+    {"smtp_pipeline_depth",            &Options::smtp_pipeline_depth,             "4",       Effect::now,   "transactions under way on one connection where the host offers CHUNKING; 1: one after the other"},
     {"socks_proxy",                    &Options::socks_proxy,                     "",        Effect::later, "SOCKS5 proxies"},
     {"tls_alpn",                       &Options::tls_alpn,                        "",        Effect::now,   "ALPN names to offer"},
     {"tls_certificate",                &Options::tls_certificate,                 "",        Effect::now,   "client certificate"},
@@ -91,6 +92,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"tls_verify_cert_hostnames",      &Options::tls_verify_cert_hostnames,       "*",       Effect::now,   "verify names"},
     {"tls_verify_certificates",        &Options::tls_verify_certificates,         "system",  Effect::now,   "certification authorities"},
     {"tls_verify_hosts",               &Options::tls_verify_hosts,                "",        Effect::now,   "insist on verification"},
+    {"tpda_host_defer_action",         &Options::tpda_host_defer_action,          "",        Effect::now,   "old: expanded after each failure of a host"},
     {"utf8_downconvert",               &Options::utf8_downconvert,                "-1",      Effect::later, "downgrade SMTPUTF8 addresses"},
 });
 // clang-format on
@@ -120,6 +122,8 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
         setting->place, "smtp transport option \"" + std::string(name) + "\" is not available yet");
   }
   SmtpOptions& options = transport->smtp_;
+  transport->events_.add("tpda_host_defer_action", "msg:host:defer",
+                         context.expansion(options.tpda_host_defer_action));
   transport->helo_data_ = context.expansion(options.helo_data);
   transport->interface_ = context.expansion(options.interface);
   transport->hosts_ = context.expansion(options.hosts);
@@ -128,6 +132,7 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
       context.list(config::ListKind::host, options.hosts_avoid_pipelining);
   transport->tls_.compile(options, context);
   transport->try_chunking = context.list(config::ListKind::host, options.hosts_try_chunking);
+  transport->try_prdr = context.list(config::ListKind::host, options.hosts_try_prdr);
   transport->retry_include_ip_ =
       acl::truth_of(options.retry_include_ip_address.text.view()).value_or(true);
   transport->multi_domain_ = acl::truth_of(options.multi_domain.text.view()).value_or(true);
@@ -157,6 +162,10 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
     }
   }
   return transport;
+}
+
+Task<DeliveryOutcome> SmtpTransport::deliver(Loop&, LocalDelivery) const {
+  GODWIT_UNREACHABLE("a remote transport is driven by destination queues");
 }
 
 bool SmtpTransport::matches(const std::shared_ptr<const acl::ListPattern>& list,

@@ -1,13 +1,9 @@
-// The smtp transport: options, and SmtpConnection, one connection to one remote host over which
-// transactions go one after the other. Destination queues (delivery/queue) open and keep
-// connections. RFC 5321; EXIM.md 2.8.
+// The smtp transport: its options, compiled. What happens on a connection is in smtp_connection.h;
+// destination queues (delivery/queue) open and keep connections. RFC 5321; EXIM.md 2.8.
 #pragma once
 
-#include "core/io/uv_stream.h"
 #include "delivery/transport/smtp_tls.h"
 #include "delivery/transport/transport.h"
-#include "protocol/smtp/client_engine.h"
-#include "tls/tls_stream.h"
 
 namespace godwit::delivery {
 
@@ -76,6 +72,7 @@ struct SmtpOptions {
   config::ExpandText retry_include_ip_address;
   config::HostListText serialize_hosts;
   int64_t size_addition = 0;
+  int64_t smtp_pipeline_depth = 0;
   config::ExpandText socks_proxy;
   config::ExpandText tls_alpn;
   config::ExpandText tls_certificate;
@@ -90,6 +87,7 @@ struct SmtpOptions {
   config::HostListText tls_verify_cert_hostnames;
   config::ExpandText tls_verify_certificates;
   config::HostListText tls_verify_hosts;
+  config::ExpandText tpda_host_defer_action;
   int64_t utf8_downconvert = 0;
 };
 
@@ -107,7 +105,7 @@ class SmtpTransport final : public Transport {
   const acl::Expansion& hosts() const noexcept { return hosts_; }
   const SmtpTlsRules& tls() const noexcept { return tls_; }
   bool includes_ip_in_retry() const noexcept { return retry_include_ip_; }
-  bool mixes_domains() const noexcept { return multi_domain_; }
+  bool mixes_domains() const noexcept override { return multi_domain_; }
   static bool matches(const std::shared_ptr<const acl::ListPattern>& list,
                       const std::string& host_name, const IpAddress& address,
                       acl::EvalContext& evaluation);
@@ -115,6 +113,7 @@ class SmtpTransport final : public Transport {
   std::shared_ptr<const acl::ListPattern> avoid_esmtp;
   std::shared_ptr<const acl::ListPattern> avoid_pipelining;
   std::shared_ptr<const acl::ListPattern> try_chunking;
+  std::shared_ptr<const acl::ListPattern> try_prdr;
 
  private:
   friend std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
@@ -128,87 +127,6 @@ class SmtpTransport final : public Transport {
   bool is_lmtp_ = false;
   bool retry_include_ip_ = true;
   bool multi_domain_ = true;
-};
-
-// What a connection is told to send. Views and references outlive the call.
-struct SmtpJob {
-  const Envelope& envelope;
-  const MessageContent& content;
-  std::string_view sender;  // the return path
-  std::vector<smtp::ClientRecipient> recipients;
-};
-
-// What is known before a connection is opened.
-struct SmtpOpening {
-  std::string helo_name;
-  std::optional<IpAddress> from;
-  bool pipelining = true;
-  bool esmtp = true;
-  bool chunking = true;
-  TlsPlan tls;
-};
-
-class SmtpConnection {
- public:
-  // The references outlive the connection.
-  SmtpConnection(Loop& loop, const SmtpTransport& transport, std::string host_name, Endpoint to,
-                 bool is_mx);
-  ~SmtpConnection();
-
-  // Connects, takes the greeting, says EHLO, begins TLS as planned. Otherwise a host error for
-  // every recipient of whoever asked for the connection; tls_problem() where TLS is why.
-  Task<std::optional<DeliveryOutcome>> open(SmtpOpening opening);
-  // One outcome a recipient, in order. is_usable() tells whether another job may follow.
-  Task<std::vector<DeliveryOutcome>> send(SmtpJob job);
-  // QUIT and its answer, within a short time; then the connection is closed.
-  Task<void> quit();
-  // Ends whatever is under way: for the end of the process.
-  void abort() noexcept {
-    if (socket_ != nullptr) stream().close();
-  }
-
-  bool is_usable() const noexcept { return usable_; }
-  // Idle for long enough that the server may have left; a readable idle connection is at its end.
-  uint32_t messages_sent() const noexcept { return messages_sent_; }
-  const std::shared_ptr<const RemoteInfo>& remote() const noexcept { return remote_; }
-  ByteStream& stream() noexcept {
-    if (tls_ != nullptr) return *tls_;
-    return *socket_;
-  }
-  // Why a handshake or STARTTLS failed, in the words of the log; empty where nothing did. Where
-  // the plan allows it, the host may then be tried in clear.
-  const std::string& tls_problem() const noexcept { return tls_problem_; }
-
- private:
-  smtp::Transaction transaction_of(const SmtpJob& job) const;
-  Task<std::optional<Error>> run_transaction(const SmtpJob& job, smtp::Transaction transaction);
-  Task<smtp::ClientEvent> pump();
-  Task<std::optional<DeliveryOutcome>> begin_session();
-  Task<std::optional<DeliveryOutcome>> start_tls();
-  Task<std::optional<DeliveryOutcome>> shake_hands();
-  DeliveryOutcome tls_failure(int error_number, std::string text);
-  void note_remote();
-  Task<Result<void>> send_body(const MessageContent& content, smtp::BodyForm form, bool canonical);
-  Task<Result<void>> send_stored_body(const MessageContent& content, smtp::BodyForm form,
-                                      bool canonical);
-  void set_phase_deadline(smtp::Phase phase);
-  DeliveryOutcome outcome_of(const smtp::Outcome& outcome) const;
-  DeliveryOutcome host_failure(const Error& error) const;
-
-  Loop& loop_;
-  const SmtpTransport& transport_;
-  Endpoint to_;
-  std::unique_ptr<UvStream> socket_;
-  std::unique_ptr<tls::TlsStream> tls_;  // over socket_
-  TlsPlan plan_;
-  std::string tls_problem_;
-  std::unique_ptr<smtp::ClientEngine> engine_;
-  std::shared_ptr<const RemoteInfo> remote_;
-  std::string host_name_;
-  uint32_t messages_sent_ = 0;
-  bool is_mx_ = false;
-  bool usable_ = false;
-  bool chunking_ = false;
 };
 
 }  // namespace godwit::delivery

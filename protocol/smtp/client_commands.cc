@@ -37,52 +37,54 @@ void append_notify(std::string& out, uint8_t notify) {
 
 }  // namespace
 
-// Sends what can be sent now. Without pipelining that is one command, when nothing is awaited.
+// Sends what can be sent now, of the newest transaction; those before it are out. Without
+// pipelining that is one command, when nothing is awaited.
 void ClientEngine::advance() {
-  if (body_wanted_ || body_open_) return;
-  const bool quiet = replies_awaited() == 0;
-  if (message_settled_ || data_sent_) {
-    if (quiet) finish_transaction();
-    return;
+  for (ClientFlight& flight : flights_) {
+    if (is_over(flight)) finish(flight);
   }
-  if (!pipelined_ && !quiet) return;
-  if (!mail_sent_ && needs_rset_) {
-    needs_rset_ = false;
+  ClientFlight& flight = flights_.back();
+  if (flight.finished || flight.message_settled || flight.data_sent) return;
+  const bool quiet = flight.awaited == 0;
+  if (!flight.pipelined && !quiet) return;
+  if (flight.wants_rset) {
+    flight.wants_rset = false;
     output_ += "RSET\r\n";
     expect(Awaited::rset);
-    if (!pipelined_) return;
+    if (!flight.pipelined) return;
   }
-  if (!mail_sent_) {
-    send_mail();
-    if (!pipelined_) return;
+  if (!flight.mail_sent) {
+    send_mail(flight);
+    if (!flight.pipelined) return;
   }
-  if (recipients_sent_ < recipients_to_send_) {
+  const auto count = static_cast<uint32_t>(flight.outcomes.size());
+  if (flight.recipients_seen < count) {
     // The next group goes out when the one before is answered.
-    if (recipients_sent_ > 0 && !quiet) return;
-    send_recipient_group();
-    if (!pipelined_ && replies_awaited() > 0) return;
-    if (recipients_sent_ < recipients_to_send_) return;
+    if (flight.recipients_seen > 0 && !quiet) return;
+    send_recipient_group(flight);
+    if (!flight.pipelined && flight.awaited > 0) return;
+    if (flight.recipients_seen < count) return;
   }
-  if (replies_awaited() == 0 && recipients_good_ == 0) return finish_transaction();
-  if (transaction_.is_probe) return finish_probe();
-  send_data();
+  if (flight.awaited == 0 && flight.recipients_good == 0) return finish(flight);
+  if (flight.transaction.is_probe) return finish_probe(flight);
+  send_data(flight);
 }
 
 // All questions were asked; the transaction ends where it stands.
-void ClientEngine::finish_probe() {
-  if (replies_awaited() > 0) return;
-  for (size_t n = 0; n < outcomes_.size(); ++n) {
-    if (accepted_[n]) outcomes_[n].outcome = OutcomeClass::delivered;
+void ClientEngine::finish_probe(ClientFlight& flight) {
+  if (flight.awaited > 0) return;
+  for (size_t n = 0; n < flight.outcomes.size(); ++n) {
+    if (flight.accepted[n]) flight.outcomes[n].outcome = OutcomeClass::delivered;
   }
-  finish_transaction();
+  finish(flight);
 }
 
-void ClientEngine::send_recipient_group() {
-  size_t room = pipelined_ ? kPipelinedRecipientsMax : 1;
-  while (room > 0 && recipients_sent_ < recipients_to_send_) {
-    const uint32_t recipient = recipients_sent_++;
-    if (settled_[recipient]) continue;
-    send_rcpt(recipient);
+void ClientEngine::send_recipient_group(ClientFlight& flight) {
+  size_t room = flight.pipelined ? kPipelinedRecipientsMax : 1;
+  while (room > 0 && flight.recipients_seen < flight.outcomes.size()) {
+    const uint32_t recipient = flight.recipients_seen++;
+    if (flight.settled[recipient]) continue;
+    send_rcpt(flight, recipient);
     --room;
   }
 }
@@ -94,67 +96,70 @@ void ClientEngine::send_helo(Awaited what) {
   expect(what);
 }
 
-void ClientEngine::send_mail() {
-  const Transaction& t = transaction_;
-  mail_line_ = "MAIL FROM:<" + t.sender + ">";
+void ClientEngine::send_mail(ClientFlight& flight) {
+  const Transaction& t = flight.transaction;
+  std::string& line = flight.mail_line;
+  line = "MAIL FROM:<" + t.sender + ">";
   if (has(Extension::size)) {
-    mail_line_ += " SIZE=";
-    append_decimal(mail_line_, t.size_to_declare != 0 ? t.size_to_declare : t.body_bytes);
+    line += " SIZE=";
+    append_decimal(line, t.size_to_declare != 0 ? t.size_to_declare : t.body_bytes);
   }
   if (has(Extension::eight_bit_mime) && t.body == BodyKind::eight_bit_mime) {
-    mail_line_ += " BODY=8BITMIME";
+    line += " BODY=8BITMIME";
   }
-  if (t.smtputf8) mail_line_ += " SMTPUTF8";
+  if (flight.use_prdr) line += " PRDR";
+  if (t.smtputf8) line += " SMTPUTF8";
   if (has(Extension::dsn)) {
-    if (t.ret == DsnReturn::headers) mail_line_ += " RET=HDRS";
-    if (t.ret == DsnReturn::full) mail_line_ += " RET=FULL";
-    if (!t.envid.empty() && is_xtext(t.envid)) mail_line_ += " ENVID=" + t.envid;
+    if (t.ret == DsnReturn::headers) line += " RET=HDRS";
+    if (t.ret == DsnReturn::full) line += " RET=FULL";
+    if (!t.envid.empty() && is_xtext(t.envid)) line += " ENVID=" + t.envid;
   }
   if (has(Extension::auth) && !t.auth.empty()) {
-    mail_line_ += " AUTH=";
-    append_xtext(mail_line_, t.auth);
+    line += " AUTH=";
+    append_xtext(line, t.auth);
   }
-  output_ += mail_line_;
+  output_ += line;
   output_ += "\r\n";
-  mail_sent_ = true;
+  flight.mail_sent = true;
   expect(Awaited::mail);
 }
 
-void ClientEngine::send_rcpt(uint32_t recipient) {
-  const ClientRecipient& to = transaction_.recipients[recipient];
+void ClientEngine::send_rcpt(const ClientFlight& flight, uint32_t recipient) {
+  const ClientRecipient& to = flight.transaction.recipients[recipient];
   output_ += "RCPT TO:<" + to.address + ">";
   if (has(Extension::dsn)) {
     append_notify(output_, to.notify);
     if (!to.orcpt.empty() && is_safe_value(to.orcpt)) output_ += " ORCPT=" + to.orcpt;
   }
+  if (to.ignore_quota && has(Extension::ignore_quota)) output_ += " IGNOREQUOTA";
   output_ += "\r\n";
   expect(Awaited::rcpt, recipient);
 }
 
-void ClientEngine::send_data() {
-  const bool answered = replies_awaited() == 0;
-  if (!use_bdat_) {
-    data_sent_ = true;
+void ClientEngine::send_data(ClientFlight& flight) {
+  if (!flight.use_bdat) {
+    flight.data_sent = true;
     output_ += "DATA\r\n";
     expect(Awaited::data);
     return;
   }
   // A big body is not sent into the unknown; LMTP must know whose answers will come.
-  const bool eager = transaction_.body_bytes <= kEagerBodyBytesMax && !options_.lmtp;
-  if (!answered && !eager) return;
-  data_sent_ = true;
+  const uint64_t bytes = flight.transaction.body_bytes;
+  const bool eager = bytes <= kEagerBodyBytesMax && !options_.lmtp;
+  if (flight.awaited > 0 && !eager) return;
+  flight.data_sent = true;
   output_ += "BDAT ";
-  append_decimal(output_, transaction_.body_bytes);
+  append_decimal(output_, bytes);
   output_ += " LAST\r\n";
-  start_body();
+  start_body(flight);
 }
 
 // The body goes out next; its answer, or in LMTP the answer for each recipient, is awaited.
-void ClientEngine::start_body() {
+void ClientEngine::start_body(const ClientFlight& flight) {
   body_wanted_ = true;
   if (!options_.lmtp) return expect(Awaited::end);
-  for (uint32_t n = 0; n < recipients_to_send_; ++n) {
-    if (accepted_[n]) expect(Awaited::end, n);
+  for (uint32_t n = 0; n < flight.accepted.size(); ++n) {
+    if (flight.accepted[n]) expect(Awaited::end, n);
   }
 }
 

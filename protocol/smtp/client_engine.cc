@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"
+#include "protocol/smtp/limits.h"
 
 #include <algorithm>
 #include <utility>
@@ -10,15 +11,6 @@ namespace godwit::smtp {
 namespace {
 
 constexpr uint16_t kLeaving = 421;
-// RFC 5321 4.5.3.1.10: 552 to RCPT was once "too many recipients"; it is to be tried again.
-constexpr uint16_t kTooManyRecipients = 552;
-
-Outcome message_outcome_for(std::string command, ServerReply reply) {
-  const OutcomeClass outcome = reply.digit() == 2   ? OutcomeClass::delivered
-                               : reply.digit() == 4 ? OutcomeClass::message_deferred
-                                                    : OutcomeClass::message_failed;
-  return {outcome, std::move(command), std::move(reply), {}};
-}
 
 // What may stand between "<" and ">" without ending either the path or the line.
 bool is_safe_address(std::string_view address) noexcept {
@@ -31,6 +23,10 @@ bool is_safe_address(std::string_view address) noexcept {
     if (!quoted && (byte == '<' || byte == '>' || byte == ' ')) return false;
   }
   return !quoted;
+}
+
+std::string_view domain_of(std::string_view address) noexcept {
+  return address.substr(std::min(address.rfind('@') + 1, address.size()));
 }
 
 }  // namespace
@@ -51,8 +47,16 @@ std::string ClientEngine::take_output() {
 
 ClientEvent ClientEngine::next() {
   while (true) {
-    if (std::exchange(done_pending_, false))
+    if (!flights_.empty() && flights_.front().finished) {
+      done_ = std::move(flights_.front());
+      flights_.pop_front();
+      ++first_flight_;
+      if (flights_.empty() && state_ == State::transaction) {
+        state_ = State::ready;
+        ready_pending_ = true;
+      }
       return {ClientEventKind::transaction_done, phase(), {}};
+    }
     if (std::exchange(failed_pending_, false))
       return {ClientEventKind::session_failed, phase(), {}};
     if (state_ == State::failed) return {ClientEventKind::session_failed, Phase::idle, {}};
@@ -63,16 +67,14 @@ ClientEvent ClientEngine::next() {
     }
     if (std::exchange(ready_pending_, false)) return {ClientEventKind::ready, Phase::idle, {}};
     if (state_ == State::transaction) advance();
-    if (done_pending_) continue;
+    if (!flights_.empty() && flights_.front().finished) continue;
     if (std::exchange(body_wanted_, false)) {
       body_open_ = true;
-      const BodyForm form = use_bdat_ ? BodyForm::chunk : BodyForm::dot_stuffed;
+      const BodyForm form = flights_.back().use_bdat ? BodyForm::chunk : BodyForm::dot_stuffed;
       return {ClientEventKind::send_body, Phase::data_block, form};
     }
-    if (!take_reply()) {
-      if (failed_pending_ || done_pending_) continue;
-      return {ClientEventKind::need_input, phase(), {}};
-    }
+    if (take_reply()) continue;
+    if (!failed_pending_) return {ClientEventKind::need_input, phase(), {}};
   }
 }
 
@@ -81,15 +83,16 @@ bool ClientEngine::take_reply() {
   const std::string_view rest = std::string_view(input_).substr(input_at_);
   input_at_ += parser_.feed(rest);
   if (parser_.state() == ReplyParser::State::malformed) {
-    lost(parser_.problem());
+    lost(parser_.problem(), Loss::unclear);
     return false;
   }
   if (parser_.state() == ReplyParser::State::incomplete) return false;
   ServerReply reply = parser_.take();
   if (replies_awaited() == 0) {
     const bool leaving = reply.code == kLeaving;
-    fail_session({OutcomeClass::host_error, "idle connection", std::move(reply),
-                  leaving ? "" : "unexpected reply"});
+    Outcome outcome{OutcomeClass::host_error, "idle connection", std::move(reply), {}, {}};
+    if (!leaving) outcome.problem = "unexpected reply";
+    fail_session(std::move(outcome));
     return false;
   }
   const Expected expected = expected_[expected_at_++];
@@ -97,14 +100,16 @@ bool ClientEngine::take_reply() {
     expected_.clear();
     expected_at_ = 0;
   }
+  if (!flights_.empty()) --flight_of(expected).awaited;
   on_reply(expected, std::move(reply));
   return true;
 }
 
 void ClientEngine::on_reply(Expected expected, ServerReply reply) {
-  const bool decides = expected.what == Awaited::end || expected.what == Awaited::quit;
+  const bool decides = expected.what == Awaited::end || expected.what == Awaited::prdr_end ||
+                       expected.what == Awaited::quit;
   if (reply.code == kLeaving && !decides) {
-    fail_session({OutcomeClass::host_error, command_text(expected), std::move(reply), {}});
+    fail_session({OutcomeClass::host_error, command_text(expected), std::move(reply), {}, {}});
     return;
   }
   switch (expected.what) {
@@ -116,200 +121,148 @@ void ClientEngine::on_reply(Expected expected, ServerReply reply) {
     case Awaited::starttls:
       return on_starttls(std::move(reply));
     case Awaited::rset:
+      needs_rset_ = false;
       if (reply.digit() == 2) return;
-      return fail_session({OutcomeClass::host_error, "RSET", std::move(reply), {}});
+      return fail_session({OutcomeClass::host_error, "RSET", std::move(reply), {}, {}});
     case Awaited::mail:
-      return on_mail(std::move(reply));
+      return on_mail(flight_of(expected), std::move(reply));
     case Awaited::rcpt:
-      return on_rcpt(expected.recipient, std::move(reply));
+      return on_rcpt(flight_of(expected), expected, std::move(reply));
     case Awaited::data:
-      return on_data(std::move(reply));
+      return on_data(flight_of(expected), expected, std::move(reply));
     case Awaited::end:
-      return on_end(expected, std::move(reply));
+      return on_end(flight_of(expected), expected, std::move(reply));
+    case Awaited::prdr:
+      return on_prdr(flight_of(expected), expected, std::move(reply));
+    case Awaited::prdr_end:
+      return on_prdr_end(flight_of(expected), expected, std::move(reply));
     case Awaited::quit:
       state_ = State::closed;
       return;
   }
 }
 
-// --- replies ---
-
-void ClientEngine::on_greeting(ServerReply reply) {
-  greeting_ = reply;
-  if (reply.digit() != 2) {
-    fail_session({OutcomeClass::host_error, "initial connection", std::move(reply), {}});
-    return;
-  }
-  state_ = State::helo;
-  send_helo(options_.use_esmtp || options_.lmtp ? Awaited::ehlo : Awaited::helo);
-}
-
-void ClientEngine::on_helo(Expected expected, ServerReply reply) {
-  const bool extended = expected.what == Awaited::ehlo;
-  if (reply.digit() == 2) {
-    esmtp_ = extended;
-    helo_line_ = reply.text.substr(0, reply.text.find('\n'));
-    capabilities_ = extended ? parse_capabilities(reply.text) : Capabilities();
-    state_ = State::ready;
-    ready_pending_ = true;
-  } else if (extended && reply.digit() == 5 && !options_.lmtp) {
-    send_helo(Awaited::helo);  // RFC 5321 3.2
-  } else {
-    fail_session({OutcomeClass::host_error, command_text(expected), std::move(reply), {}});
-  }
-}
-
-// RFC 3207 4. What came in clear behind the reply was not said by the server that the handshake
-// will prove: there is no going on with it.
-void ClientEngine::on_starttls(ServerReply reply) {
-  if (reply.digit() != 2) {
-    tls_refusal_ = std::move(reply);
-    state_ = State::ready;
-    tls_pending_ = true;
-  } else if (input_at_ != input_.size()) {
-    fail_session({OutcomeClass::host_error, "STARTTLS", {}, "sent data in clear before TLS began"});
-  } else {
-    tls_pending_ = true;
-  }
-}
-
-void ClientEngine::on_mail(ServerReply reply) {
-  if (reply.digit() == 2) {
-    needs_rset_ = true;
-    return;
-  }
-  settle_message(message_outcome_for(command_text({Awaited::mail}), std::move(reply)));
-}
-
-void ClientEngine::on_rcpt(uint32_t recipient, ServerReply reply) {
-  if (message_settled_) return;  // MAIL was refused: every RCPT after it is as well
-  if (reply.digit() == 2) {
-    accepted_[recipient] = true;
-    ++recipients_good_;
-    return;
-  }
-  const bool again = reply.digit() == 4 || reply.code == kTooManyRecipients;
-  outcomes_[recipient] = {again ? OutcomeClass::recipient_deferred : OutcomeClass::recipient_failed,
-                          command_text({Awaited::rcpt, recipient}),
-                          std::move(reply),
-                          {}};
-  settled_[recipient] = true;
-}
-
-void ClientEngine::on_data(ServerReply reply) {
-  const bool anybody = recipients_good_ > 0 && !message_settled_;
-  if (reply.digit() == 3) {
-    if (anybody) return start_body();
-    // RFC 2920 3.1: the server waits for a message that nobody would get. End it at once.
-    output_ += ".\r\n";
-    lone_dot_ = true;
-    expect(Awaited::end);
-    return;
-  }
-  if (!anybody) return;
-  if (reply.digit() == 2) {
-    return fail_session(
-        {OutcomeClass::host_error, command_text({Awaited::data}), std::move(reply), {}});
-  }
-  settle_message(message_outcome_for(command_text({Awaited::data}), std::move(reply)));
-}
-
-void ClientEngine::on_end(Expected expected, ServerReply reply) {
-  const bool leaving = reply.code == kLeaving;
-  needs_rset_ = use_bdat_ && reply.digit() != 2;  // RFC 3030 2: a failed BDAT wants a RSET
-  Outcome outcome = message_outcome_for(command_text(expected), std::move(reply));
-  const bool odd = outcome.reply.digit() == 3;
-  if (odd) outcome.outcome = OutcomeClass::in_doubt;
-  if (options_.lmtp && !lone_dot_ && !message_settled_) {
-    // RFC 2033 4.2: each answer is about one recipient.
-    if (outcome.outcome == OutcomeClass::message_deferred) {
-      outcome.outcome = OutcomeClass::recipient_deferred;
-    } else if (outcome.outcome == OutcomeClass::message_failed) {
-      outcome.outcome = OutcomeClass::recipient_failed;
-    }
-    outcomes_[expected.recipient] = outcome;
-    settled_[expected.recipient] = true;
-    if (replies_awaited() == 0) settle_message(std::move(outcome));
-  } else if (!lone_dot_ && !message_settled_) {
-    // A chunk that was sent before the answers to RCPT came is refused when all of those were.
-    if (recipients_good_ > 0) settle_message(std::move(outcome));
-  }
-  // An answer to a body that is not out yet: what is left of it would be read as commands.
-  const bool unusable = leaving || odd || body_open_;
-  if (unusable)
-    fail_session({OutcomeClass::host_error, command_text(expected), {}, "closed by server"});
+void ClientEngine::expect(Awaited what, uint32_t recipient) {
+  const bool of_flight = !flights_.empty();
+  const auto newest = static_cast<uint32_t>(first_flight_ + (of_flight ? flights_.size() - 1 : 0));
+  expected_.push_back({what, recipient, newest});
+  if (of_flight) ++flights_.back().awaited;
 }
 
 // --- intents and facts ---
 
+bool ClientEngine::may_begin(const Transaction& transaction) const {
+  if (state_ == State::ready) return !ready_pending_;
+  if (state_ != State::transaction || options_.lmtp || !takes_more()) return false;
+  if (flights_.size() >= options_.pipeline_depth || body_wanted_ || body_open_) return false;
+  const ClientFlight& newest = flights_.back();
+  if (!newest.pipelined || !newest.use_bdat || !newest.data_sent) return false;
+  const size_t count = transaction.recipients.size();
+  const bool fits =
+      count <= kPipelinedRecipientsMax - std::min(replies_awaited(), kPipelinedRecipientsMax) &&
+      (options_.recipients_max == 0 || count <= options_.recipients_max) &&
+      (capabilities_.rcpt_max == 0 || count <= capabilities_.rcpt_max) &&
+      (capabilities_.rcpt_domain_max == 0 || count <= capabilities_.rcpt_domain_max);
+  return fits && transaction.use_bdat && !transaction.is_probe &&
+         transaction.body_bytes <= kEagerBodyBytesMax;
+}
+
 void ClientEngine::begin(Transaction transaction) {
-  GODWIT_ASSERT(state_ == State::ready && !ready_pending_);
-  transaction_ = std::move(transaction);
-  const size_t count = transaction_.recipients.size();
-  outcomes_.assign(count, Outcome());
-  settled_.assign(count, false);
-  accepted_.assign(count, false);
-  message_outcome_ = Outcome();
-  mail_sent_ = data_sent_ = body_wanted_ = body_open_ = body_gone_ = false;
-  lone_dot_ = message_settled_ = false;
-  recipients_sent_ = recipients_good_ = 0;
-  pipelined_ = options_.use_pipelining && has(Extension::pipelining);
-  use_bdat_ = transaction_.use_bdat && has(Extension::chunking);
-  uint64_t most = count;
+  GODWIT_ASSERT(may_begin(transaction));
+  ClientFlight flight;
+  const size_t count = transaction.recipients.size();
+  flight.outcomes.assign(count, Outcome());
+  flight.settled.assign(count, false);
+  flight.accepted.assign(count, false);
+  flight.pipelined = options_.use_pipelining && has(Extension::pipelining);
+  flight.use_bdat = transaction.use_bdat && has(Extension::chunking);
+  flight.wants_rset = needs_rset_ || !flights_.empty();
+  flight.transaction = std::move(transaction);
+  choose_recipients(flight);
+  ++begun_;
+  state_ = State::transaction;
+  flights_.push_back(std::move(flight));
+  if (!check_transaction(flights_.back())) finish(flights_.back());
+}
+
+// The server may take fewer recipients at a time, or of fewer domains, than there are.
+void ClientEngine::choose_recipients(ClientFlight& flight) const {
+  const std::vector<ClientRecipient>& recipients = flight.transaction.recipients;
+  uint64_t most = recipients.size();
   if (options_.recipients_max != 0) most = std::min<uint64_t>(most, options_.recipients_max);
   if (capabilities_.rcpt_max != 0) most = std::min<uint64_t>(most, capabilities_.rcpt_max);
-  recipients_to_send_ = static_cast<uint32_t>(most);
-  for (size_t n = recipients_to_send_; n < count; ++n) {
-    outcomes_[n].outcome = OutcomeClass::not_tried;
-    settled_[n] = true;
+  std::vector<std::string_view> domains;
+  size_t tried = 0;
+  for (uint32_t n = 0; n < recipients.size(); ++n) {
+    bool takes = tried < most;
+    if (takes && capabilities_.rcpt_domain_max != 0) {
+      const std::string_view domain = domain_of(recipients[n].address);
+      const bool is_known = std::ranges::any_of(
+          domains, [&](std::string_view known) { return equals_ignore_case(known, domain); });
+      takes = is_known || domains.size() < capabilities_.rcpt_domain_max;
+      if (takes && !is_known) domains.push_back(domain);
+    }
+    if (takes) {
+      ++tried;
+      flight.last_tried = n;
+      continue;
+    }
+    flight.is_partial = true;
+    flight.outcomes[n].outcome = OutcomeClass::not_tried;
+    flight.settled[n] = true;
   }
-  state_ = State::transaction;
-  if (!check_transaction()) finish_transaction();
+  flight.use_prdr =
+      flight.transaction.use_prdr && has(Extension::prdr) && !options_.lmtp && tried > 1;
 }
 
 // What the server could not take is not sent. False where nothing is left to send.
-bool ClientEngine::check_transaction() {
+bool ClientEngine::check_transaction(ClientFlight& flight) {
+  const Transaction& transaction = flight.transaction;
   std::string_view problem;
   const uint64_t limit = has(Extension::size) ? capabilities_.size_limit : 0;
-  if (!is_safe_address(transaction_.sender)) {
+  if (!is_safe_address(transaction.sender)) {
     problem = "sender address cannot be sent";
-  } else if (transaction_.smtputf8 && !has(Extension::smtputf8)) {
+  } else if (transaction.smtputf8 && !has(Extension::smtputf8)) {
     problem = "SMTPUTF8 is not supported by the server";
-  } else if (limit != 0 && transaction_.body_bytes > limit) {
+  } else if (limit != 0 && transaction.body_bytes > limit) {
     problem = "message is too big for the server";
   }
   if (!problem.empty()) {
-    settle_message({OutcomeClass::message_failed,
-                    "MAIL FROM:<" + escape_control(transaction_.sender) + ">",
-                    {},
-                    std::string(problem)});
+    settle_message(flight, {OutcomeClass::message_failed,
+                            "MAIL FROM:<" + escape_control(transaction.sender) + ">",
+                            {},
+                            std::string(problem),
+                            {}});
     return false;
   }
   bool any = false;
-  for (uint32_t n = 0; n < recipients_to_send_; ++n) {
-    const std::string& address = transaction_.recipients[n].address;
+  for (uint32_t n = 0; n < transaction.recipients.size(); ++n) {
+    if (flight.settled[n]) continue;
+    const std::string& address = transaction.recipients[n].address;
     if (!address.empty() && is_safe_address(address)) {
       any = true;
       continue;
     }
-    outcomes_[n] = {OutcomeClass::recipient_failed,
-                    "RCPT TO:<" + escape_control(address) + ">",
-                    {},
-                    "recipient address cannot be sent"};
-    settled_[n] = true;
+    flight.outcomes[n] = {OutcomeClass::recipient_failed,
+                          "RCPT TO:<" + escape_control(address) + ">",
+                          {},
+                          "recipient address cannot be sent",
+                          {}};
+    flight.settled[n] = true;
   }
   return any;
 }
 
 void ClientEngine::body_sent() {
   GODWIT_ASSERT(body_open_ || state_ != State::transaction);
+  if (!body_open_) return;
   body_open_ = false;
-  body_gone_ = true;
+  flights_.back().body_gone = true;
 }
 
 void ClientEngine::body_failed() {
   body_open_ = false;
-  lost("the body could not be read");
+  lost("the body could not be read", Loss::unclear);
 }
 
 void ClientEngine::quit() {
@@ -340,70 +293,95 @@ void ClientEngine::tls_started() {
 }
 
 void ClientEngine::peer_closed() {
-  lost("connection closed");
+  lost("connection closed", Loss::closed);
 }
 
 void ClientEngine::timed_out() {
-  lost("timed out");
+  lost("timed out", Loss::unclear);
 }
 
 // --- outcomes ---
 
-void ClientEngine::settle_message(Outcome outcome) {
-  message_settled_ = true;
-  for (size_t n = 0; n < outcomes_.size(); ++n) {
-    if (settled_[n]) continue;
-    settled_[n] = true;
-    outcomes_[n] = outcome;
+void ClientEngine::settle_message(ClientFlight& flight, Outcome outcome) {
+  flight.message_settled = true;
+  for (size_t n = 0; n < flight.outcomes.size(); ++n) {
+    if (flight.settled[n]) continue;
+    flight.settled[n] = true;
+    flight.outcomes[n] = outcome;
   }
-  message_outcome_ = std::move(outcome);
+  flight.message_outcome = std::move(outcome);
 }
 
-void ClientEngine::finish_transaction() {
-  if (!message_settled_) {
-    message_settled_ = true;
+// True where no reply is to come that could change anything, and nothing is to be sent.
+bool ClientEngine::is_over(const ClientFlight& flight) const noexcept {
+  if (flight.awaited > 0 || !(flight.message_settled || flight.data_sent)) return false;
+  return &flight != &flights_.back() || (!body_wanted_ && !body_open_);
+}
+
+void ClientEngine::finish(ClientFlight& flight) {
+  if (!flight.message_settled) {
+    flight.message_settled = true;
     // Every recipient was refused on its own; the message as such has the last of those answers.
-    if (recipients_to_send_ > 0) message_outcome_ = outcomes_[recipients_to_send_ - 1];
+    if (!flight.outcomes.empty()) flight.message_outcome = flight.outcomes[flight.last_tried];
   }
-  state_ = State::ready;
-  done_pending_ = ready_pending_ = true;
+  flight.finished = true;
 }
 
-void ClientEngine::fail_session(Outcome outcome) {
-  failure_ = outcome;
-  if (state_ == State::transaction) {
-    if (!message_settled_) settle_message(std::move(outcome));
-    done_pending_ = true;
+void ClientEngine::fail_session(Outcome outcome, Loss loss) {
+  for (ClientFlight& flight : flights_) {
+    if (!flight.message_settled) settle_message(flight, outcome_of_lost(flight, outcome, loss));
+    flight.finished = true;
   }
+  failure_ = std::move(outcome);
   state_ = State::failed;
   ready_pending_ = body_wanted_ = false;
   failed_pending_ = true;
 }
 
+// `first`: what became of the transaction whose turn it was to be answered.
+Outcome ClientEngine::outcome_of_lost(const ClientFlight& flight, const Outcome& first,
+                                      Loss loss) const {
+  const bool was_told = first.reply.code == kLeaving;
+  Outcome out;
+  if (&flight == &flights_.front()) {
+    out = first;
+  } else {
+    out.command = "pipelined " + flight.mail_line;
+    out.problem = first.problem.empty() ? "closed by server" : first.problem;
+    // A server that leaves in order has not taken what it did not answer.
+    if (flight.body_gone && loss == Loss::unclear) out.outcome = OutcomeClass::in_doubt;
+  }
+  const bool is_clear = loss == Loss::closed || !flight.body_gone;
+  out.is_untouched = !flight.mail_answered && is_clear && (was_told || first.reply.code == 0);
+  if (out.is_untouched) out.outcome = OutcomeClass::host_error;
+  return out;
+}
+
 // The connection is gone, or what came from it makes no sense.
-void ClientEngine::lost(std::string problem) {
+void ClientEngine::lost(std::string problem, Loss loss) {
   if (state_ == State::failed || state_ == State::closed) return;
   if (state_ == State::quitting) {
     state_ = State::closed;
     return;
   }
   Outcome outcome;
-  outcome.outcome = body_gone_ && state_ == State::transaction && !lone_dot_
-                        ? OutcomeClass::in_doubt
-                        : OutcomeClass::host_error;
-  if (body_open_) {
+  if (!flights_.empty() && flights_.front().body_gone && !flights_.front().lone_dot)
+    outcome.outcome = OutcomeClass::in_doubt;
+  if (body_open_ && flights_.size() == 1) {
     outcome.command = "sending data block";
   } else {
     outcome.command =
         replies_awaited() > 0 ? command_text(expected_[expected_at_]) : "idle connection";
   }
   outcome.problem = std::move(problem);
-  fail_session(std::move(outcome));
+  fail_session(std::move(outcome), loss);
 }
 
 // The command that a reply answers, in the words of Exim's logs.
 std::string ClientEngine::command_text(Expected expected) const {
-  const std::string pipelined = pipelined_ ? "pipelined " : "";
+  const ClientFlight* flight =
+      flights_.empty() ? nullptr : &flights_[expected.flight - first_flight_];
+  const std::string pipelined = flight != nullptr && flight->pipelined ? "pipelined " : "";
   switch (expected.what) {
     case Awaited::greeting:
       return "initial connection";
@@ -416,12 +394,14 @@ std::string ClientEngine::command_text(Expected expected) const {
     case Awaited::rset:
       return "RSET";
     case Awaited::mail:
-      return pipelined + mail_line_;
+      return pipelined + flight->mail_line;
     case Awaited::rcpt:
-      return "RCPT TO:<" + transaction_.recipients[expected.recipient].address + ">";
+      return "RCPT TO:<" + flight->transaction.recipients[expected.recipient].address + ">";
     case Awaited::data:
       return pipelined + "DATA";
     case Awaited::end:
+    case Awaited::prdr:
+    case Awaited::prdr_end:
       return "end of data";
     case Awaited::quit:
       return "QUIT";
@@ -448,6 +428,8 @@ Phase ClientEngine::phase() const noexcept {
     case Awaited::data:
       return Phase::data_init;
     case Awaited::end:
+    case Awaited::prdr:
+    case Awaited::prdr_end:
       return Phase::data_end;
     case Awaited::quit:
       return Phase::quit;

@@ -102,6 +102,7 @@ constexpr std::array kFields{
     FieldRow{38, &Envelope::queue_only},
     FieldRow{39, &Envelope::dsn_envid},
     FieldRow{40, &Envelope::has_bare_line_ends},
+    FieldRow{41, &Envelope::queue_name},
 };
 // clang-format on
 

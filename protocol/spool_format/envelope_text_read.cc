@@ -225,10 +225,10 @@ Result<void> TextReader::read_special(std::string_view name, std::string_view va
     out_.envelope.received.micros += static_cast<int64_t>(*number);
   } else if (name == "frozen") {
     out_.state.frozen_at = WallTime::from_seconds(static_cast<int64_t>(*number));
-  } else if (*number > static_cast<uint64_t>(DsnRet::full)) {
+  } else if (*number > 2) {
     return malformed(name);
-  } else {
-    out_.envelope.dsn_ret = static_cast<DsnRet>(*number);
+  } else if (*number > 0) {
+    out_.envelope.dsn_ret = *number == 1 ? DsnRet::full : DsnRet::headers;
   }
   return {};
 }

@@ -86,7 +86,7 @@ void append_state(std::string& out, const Envelope& envelope, const EnvelopeText
   if (frozen != 0) append_all(out, {"-frozen ", std::to_string(frozen), "\n"});
   append_lines(out, kStateLines, envelope);
   if (envelope.dsn_ret != DsnRet::unset) {
-    append_all(out, {"-dsn_ret ", std::to_string(static_cast<int>(envelope.dsn_ret)), "\n"});
+    append_all(out, {"-dsn_ret ", envelope.dsn_ret == DsnRet::full ? "1" : "2", "\n"});
   }
 }
 

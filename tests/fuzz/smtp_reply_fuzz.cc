@@ -19,6 +19,7 @@ smtp::Transaction make_transaction(uint8_t options) {
                        {"c@b.example", 0, {}}};
   result.body_bytes = 10;
   result.use_bdat = (options & 1) != 0;
+  result.use_prdr = (options & 32) != 0;
   return result;
 }
 
@@ -53,6 +54,16 @@ bool handle(smtp::ClientEngine& engine, const smtp::ClientEvent& event, int& mes
     case smtp::ClientEventKind::transaction_done:
       GODWIT_ASSERT(engine.outcomes().size() == 2);
       return true;
+    case smtp::ClientEventKind::need_input: {
+      smtp::Transaction next = make_transaction(options);
+      if (engine.under_way() == 0 || messages == 0 || !engine.may_begin(next)) return false;
+      --messages;
+      engine.begin(std::move(next));
+      return true;
+    }
+    case smtp::ClientEventKind::session_failed:
+      GODWIT_ASSERT(engine.under_way() == 0);
+      return false;
     default:
       return false;
   }
@@ -65,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   smtp::ClientOptions options{.helo_name = "client.example"};
   options.lmtp = (data[0] & 2) != 0;
   options.use_pipelining = (data[0] & 4) != 0;
+  if ((data[0] & 64) != 0) options.pipeline_depth = 3;
   smtp::ClientEngine engine(options);
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   const size_t piece = (data[0] & 8) != 0 ? 1 : size;

@@ -22,6 +22,8 @@ std::string describe(const Outcome& outcome) {
   if (!outcome.command.empty()) text += " after " + outcome.command;
   if (outcome.reply.code != 0) text += ": " + escape_control(outcome.reply.full_text());
   if (!outcome.problem.empty()) text += " (" + outcome.problem + ")";
+  if (!outcome.overall.empty()) text += " and " + outcome.overall;
+  if (outcome.is_untouched) text += ", untouched";
   return text;
 }
 
@@ -39,6 +41,7 @@ class ClientPlay {
   void feed(std::string_view bytes);
   void pump();
   bool handle(const ClientEvent& found);
+  bool begin_next();
   void send_body(BodyForm form);
   void report();
   void sent(std::string_view bytes);
@@ -117,7 +120,7 @@ void ClientPlay::pump() {
 bool ClientPlay::handle(const ClientEvent& found) {
   switch (found.kind) {
     case ClientEventKind::need_input:
-      return false;
+      return begin_next();
     case ClientEventKind::tls_refused:
       event("tls refused: " + std::to_string(engine_->tls_refusal().code));
       [[fallthrough]];
@@ -143,6 +146,7 @@ bool ClientPlay::handle(const ClientEvent& found) {
       return true;
     case ClientEventKind::transaction_done:
       report();
+      begin_next();
       return true;
     case ClientEventKind::session_failed:
       event("failed: " + describe(engine_->failure()));
@@ -154,6 +158,17 @@ bool ClientPlay::handle(const ClientEvent& found) {
       return false;
   }
   return false;
+}
+
+// The next transaction where it may follow on those under way.
+bool ClientPlay::begin_next() {
+  if (intents_.empty() || engine_->under_way() == 0 || intents_.front().starts_with("quit"))
+    return false;
+  Transaction next = parse_begin(intents_.front());
+  if (!engine_->may_begin(next)) return false;
+  intents_.pop_front();
+  engine_->begin(std::move(next));
+  return true;
 }
 
 void ClientPlay::send_body(BodyForm form) {
@@ -206,6 +221,8 @@ void ClientPlay::directive(std::string_view line) {
   if (line == "quit" || line == "starttls") intents_.emplace_back(line);
   if (line.starts_with("body ")) body_ = unescape(line.substr(5));
   if (line == "set lmtp") options_.lmtp = true;
+  if (line.starts_with("set depth "))
+    options_.pipeline_depth = static_cast<uint32_t>(parse_decimal(line.substr(10)).value_or(1));
   if (line == "set no_pipelining") options_.use_pipelining = false;
   if (line == "set no_esmtp") options_.use_esmtp = false;
 }
@@ -226,6 +243,7 @@ Transaction ClientPlay::parse_begin(std::string_view line) const {
     if (key == "notify") result.recipients.back().notify = kNotifySuccess | kNotifyFailure;
     if (key == "orcpt") result.recipients.back().orcpt = value;
     if (key == "bdat") result.use_bdat = true;
+    if (key == "prdr") result.use_prdr = true;
     if (key == "8bit") result.body = BodyKind::eight_bit_mime;
     if (key == "smtputf8") result.smtputf8 = true;
     if (key == "ret") result.ret = DsnReturn::headers;

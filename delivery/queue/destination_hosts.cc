@@ -1,0 +1,87 @@
+// Destination: hosts in their order, their retry times, and what comes of trying them.
+#include "delivery/queue/destination_run.h"
+#include "delivery/queue/host_events.h"
+#include "delivery/queue/log_lines.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::delivery {
+
+std::vector<Candidate> Destination::order_of(const HostList& hosts,
+                                             const RemoteDelivery& delivery) {
+  std::vector<Candidate> out;
+  for (const RouteHost& host : hosts.hosts) {
+    const uint16_t port = host.port != 0 ? host.port : transport_.default_port();
+    for (const IpAddress& address : host.addresses) out.push_back({&host, {address, port}});
+  }
+  if (hosts.randomize) shuffle_within_preference(out);
+  if (!delivery.in_doubt_host.empty()) {
+    std::stable_partition(out.begin(), out.end(), [&](const Candidate& candidate) {
+      return candidate.endpoint.to_string() == delivery.in_doubt_host;
+    });
+  }
+  return out;
+}
+
+void Destination::shuffle_within_preference(std::vector<Candidate>& candidates) {
+  for (size_t start = 0; start < candidates.size();) {
+    size_t end = start + 1;
+    while (end < candidates.size() &&
+           candidates[end].host->preference == candidates[start].host->preference)
+      ++end;
+    for (size_t i = end - 1; i > start; --i) {
+      std::swap(candidates[i], candidates[start + table_.services_.random.below(i - start + 1)]);
+    }
+    start = end;
+  }
+}
+
+Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
+                                                std::unique_ptr<SmtpConnection>& connection) {
+  const SharedHostList hosts = hosts_;  // a later message may bring a newer list meanwhile
+  const std::vector<Candidate> candidates = order_of(*hosts, delivery);
+  HostTries tries(table_.keeper_, transport_, delivery);
+  for (const Candidate& candidate : candidates) {
+    if (!tries.may_try_more()) break;
+    if (!transport_.smtp().allow_localhost &&
+        table_.services_.hosts.is_local(candidate.endpoint.address)) {
+      tries.skip_local(candidate);
+      continue;
+    }
+    const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
+    if (tries.must_wait(candidate, key, now())) continue;
+    tries.begin(now());
+    std::optional<DeliveryOutcome> failure = co_await open(candidate, delivery.events, connection);
+    if (!failure) {
+      Outcomes outcomes = co_await connection->send(job_of(delivery));
+      if (!failed_as_a_host(outcomes)) {
+        settle(delivery, std::move(outcomes), *connection);
+        co_return;
+      }
+      failure = std::move(outcomes.front());
+    }
+    log_host_failure(delivery, *failure);
+    co_await tell(delivery.events, "msg:host:defer", failure->remote, failure->text,
+                  failure->error_number);
+    tries.failed(candidate, key, std::move(*failure), now());
+    if (connection != nullptr) co_await drop(connection);
+  }
+  shrink_window();
+  finish_with(delivery, std::move(tries).outcome(now()));
+}
+
+const RouteHost& Destination::host_named(std::string_view name) const {
+  for (const RouteHost& host : hosts_->hosts) {
+    if (host.name == name) return host;
+  }
+  return hosts_->hosts.front();
+}
+
+void Destination::log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {
+  const std::string line =
+      host_field(failure, table_.config_.options().log_selector) + " " + failure.text;
+  table_.services_.log.main(LogEvent::deferral, delivery.message_id, line);
+}
+
+}  // namespace godwit::delivery

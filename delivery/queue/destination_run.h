@@ -1,0 +1,95 @@
+// Destination: one list of hosts and one transport, the deliveries that wait for them, and the
+// connections that take those. Private to delivery/queue. Everything on the loop's thread.
+// destination.cc is the queue and the life of a connection, destination_hosts.cc the trying of
+// hosts, destination_open.cc the opening of a connection.
+#pragma once
+
+#include "delivery/queue/destination.h"
+#include "delivery/queue/host_tries.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace godwit::delivery {
+
+class Destination {
+ public:
+  Destination(DestinationTable& table, std::string key, const SmtpTransport& transport,
+              SharedHostList hosts);
+
+  const std::string& key() const noexcept { return key_; }
+  void add(RemoteDelivery& delivery);
+  void set_hosts(SharedHostList hosts) { hosts_ = std::move(hosts); }
+  void wake_idle();
+  void abort();
+  bool is_unused() const noexcept { return connections_ == 0 && waiting_ == 0 && !dispatching_; }
+  DestinationTable& table() noexcept { return table_; }
+  WallTime now() const { return table_.services_.loop.clock().wall(); }
+
+ private:
+  struct Idle;
+  using Outcomes = std::vector<DeliveryOutcome>;
+
+  // --- The queue
+  void dispatch();
+  void wake(Idle* idle);
+  void nudge_busy();
+  RemoteDelivery* take();
+  void put_back(RemoteDelivery& delivery);
+  void finish(RemoteDelivery& delivery);
+  void finish_with(RemoteDelivery& delivery, const DeliveryOutcome& outcome);
+  void defer_waiting(const std::string& why, WallTime next_try);
+  void grow_window();
+  void shrink_window();
+
+  // --- A connection
+  Task<void> run();
+  Task<void> drop(std::unique_ptr<SmtpConnection>& connection);
+  Task<void> serve_open(RemoteDelivery& first, SmtpConnection& connection);
+  bool may_add(const SmtpConnection& connection) const;
+  void settle(RemoteDelivery& delivery, Outcomes outcomes, const SmtpConnection& connection);
+
+  // --- Hosts
+  Task<void> serve_by_new_connection(RemoteDelivery& delivery,
+                                     std::unique_ptr<SmtpConnection>& connection);
+  const RouteHost& host_named(std::string_view name) const;
+  void log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure);
+  // Points into `hosts`.
+  std::vector<Candidate> order_of(const HostList& hosts, const RemoteDelivery& delivery);
+  void shuffle_within_preference(std::vector<Candidate>& candidates);
+
+  // --- Opening
+  SmtpOpening opening_of(const Candidate& candidate, const DanePlan& dane) const;
+  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
+                                            std::unique_ptr<SmtpConnection>& connection);
+  Task<std::optional<DeliveryOutcome>> open_as(const Candidate& candidate, SmtpOpening opening,
+                                               std::unique_ptr<SmtpConnection>& connection,
+                                               std::string& tls_problem);
+  Task<DanePlan> ask_dane(const Candidate& candidate);
+  DeliveryOutcome not_now(const Candidate& candidate, std::string why) const;
+  std::optional<IpAddress> local_address(const IpAddress& to, acl::EvalContext& evaluation) const;
+
+  SmtpJob job_of(const RemoteDelivery& delivery) const {
+    return {delivery.envelope, delivery.content, delivery.sender, delivery.recipients};
+  }
+
+  std::string key_;
+  DestinationTable& table_;
+  const SmtpTransport& transport_;
+  SharedHostList hosts_;
+  RemoteDelivery* first_ = nullptr;
+  RemoteDelivery* last_ = nullptr;
+  size_t waiting_ = 0;
+  size_t connections_ = 0;
+  size_t starting_ = 0;  // connections that have not yet finished their first delivery
+  std::vector<Idle*> idle_;
+  std::vector<SmtpConnection*> open_;
+  std::vector<SmtpConnection*> busy_;  // those that wait for answers and may be nudged
+  double window_;
+  bool dispatching_ = false;
+};
+
+}  // namespace godwit::delivery

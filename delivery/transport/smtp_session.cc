@@ -1,0 +1,141 @@
+// SmtpConnection: from nothing to a session that takes jobs.
+#include "delivery/transport/smtp_connection.h"
+#include "delivery/transport/tls_facts.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::delivery {
+namespace {
+
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+}  // namespace
+
+Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
+  events_ = opening.events;
+  if (events_ != nullptr) {
+    acl::EventFacts event{"tcp:connect", {}, 0};
+    const std::string refusal = co_await events_->raise(std::move(event), *peer_.remote);
+    if (!refusal.empty())
+      co_return refused_by_event(kErrorEvent, "Event requests alternate response");
+  }
+  ConnectOptions options;
+  options.to = peer_.remote->endpoint;
+  options.from = opening.from;
+  options.timeout = transport_.smtp().connect_timeout;
+  Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
+  if (!connected) co_return connect_failure(peer_, connected.error());
+  socket_ = std::move(*connected);
+  chunking_ = opening.chunking;
+  prdr_ = opening.prdr;
+  plan_ = std::move(opening.tls);
+
+  smtp::ClientOptions engine_options;
+  engine_options.helo_name = std::move(opening.helo_name);
+  engine_options.use_pipelining = opening.pipelining;
+  engine_options.use_esmtp = opening.esmtp;
+  engine_options.lmtp = transport_.is_lmtp();
+  engine_options.recipients_max = 0;  // the queue cuts transactions
+  engine_options.pipeline_depth =
+      static_cast<uint32_t>(std::clamp<int64_t>(transport_.smtp().smtp_pipeline_depth, 1, 100));
+  engine_ = std::make_unique<smtp::ClientEngine>(std::move(engine_options));
+
+  std::optional<DeliveryOutcome> failure = co_await begin_session();
+  note_remote();
+  if (failure) {
+    failure->remote = peer_.remote;
+    stream().close();
+    co_await tell_tls_failure(*failure);
+  }
+  events_ = nullptr;
+  co_return failure;
+}
+
+// From the first byte to the EHLO that counts.
+Task<std::optional<DeliveryOutcome>> SmtpConnection::begin_session() {
+  if (plan_.on_connect) {
+    std::optional<DeliveryOutcome> failure = co_await shake_hands();
+    if (failure) co_return failure;
+  }
+  const smtp::ClientEvent greeted = co_await pump_to_event();
+  if (greeted.kind != smtp::ClientEventKind::ready) co_return outcome_of(peer_, engine_->failure());
+  std::optional<DeliveryOutcome> refusal = co_await tell_greeting();
+  if (refusal) co_return refusal;
+  if (tls_ == nullptr && plan_.attempts) {
+    std::optional<DeliveryOutcome> failure = co_await start_tls();
+    if (failure) co_return failure;
+  }
+  usable_ = true;
+  co_return std::nullopt;
+}
+
+Task<std::optional<DeliveryOutcome>> SmtpConnection::start_tls() {
+  if (!engine_->capabilities().has(smtp::Extension::starttls)) {
+    if (!plan_.requires_tls) co_return std::nullopt;
+    co_return tls_failure(peer_, kErrorTlsRequired,
+                          "a TLS session is required, but the server did not offer TLS support");
+  }
+  engine_->starttls();
+  const smtp::ClientEvent answered = co_await pump_to_event();
+  if (answered.kind == smtp::ClientEventKind::tls_refused) {
+    const smtp::ServerReply& refusal = engine_->tls_refusal();
+    // RFC 3207 4.1: a server that cannot now may be taken at its word, in clear.
+    if (plan_.tries_clear || (refusal.digit() == 5 && !plan_.requires_tls)) co_return std::nullopt;
+    co_return tls_failure(peer_, kErrorTlsRequired,
+                          "a TLS session is required, but an attempt to start TLS failed: " +
+                              one_line(refusal.full_text()));
+  }
+  if (answered.kind != smtp::ClientEventKind::tls_ready)
+    co_return outcome_of(peer_, engine_->failure());
+  std::optional<DeliveryOutcome> failure = co_await shake_hands();
+  if (failure) co_return failure;
+  engine_->tls_started();
+  const smtp::ClientEvent greeted = co_await pump_to_event();
+  if (greeted.kind != smtp::ClientEventKind::ready) co_return outcome_of(peer_, engine_->failure());
+  co_return std::nullopt;
+}
+
+Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
+  Result<std::unique_ptr<tls::Engine>> made =
+      tls::Engine::make_client(plan_.context, plan_.session);
+  if (!made)
+    co_return tls_failure(peer_, kErrorTlsFailure, "TLS session: " + made.error().detail());
+  tls_ = std::make_unique<tls::TlsStream>(*socket_, std::move(*made));
+  set_phase_deadline(smtp::Phase::starttls);
+  const Result<tls::Handshake> shaken = co_await tls_->handshake();
+  std::string problem;
+  if (!shaken) {
+    problem = tls_->engine().failure();
+    if (problem.empty()) problem = shaken.error().row().text;
+  } else if (plan_.requires_alpn && tls_->engine().facts().alpn.empty()) {
+    problem = "an ALPN name is required, and the server chose none";
+  } else {
+    co_return std::nullopt;
+  }
+  const std::string text = plan_.uses_dane
+                               ? "DANE attempt failed; TLS connection to " +
+                                     host_text(*peer_.remote) + ": (SSL_connect): " + problem
+                               : "TLS session: (SSL_connect): " + problem;
+  if (plan_.tries_clear) tls_problem_ = text;
+  co_return tls_failure(peer_, kErrorTlsFailure, text);
+}
+
+void SmtpConnection::note_remote() {
+  auto remote = std::make_shared<RemoteInfo>(*peer_.remote);
+  // A 421 in place of the greeting ends the session before it is one.
+  const smtp::ServerReply& greeting =
+      engine_->greeting().code != 0 ? engine_->greeting() : engine_->failure().reply;
+  if (greeting.code != 0) remote->greeting = first_line(greeting.full_text());
+  remote->helo_reply = first_line(engine_->helo_line());
+  remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
+  if (tls_ != nullptr && tls_->engine().is_open()) {
+    remote->tls = tls_facts_of(tls_->engine().facts());
+    remote->tls.tlsa_usage = plan_.tlsa_usages;
+  }
+  peer_.remote = std::move(remote);
+}
+
+}  // namespace godwit::delivery
