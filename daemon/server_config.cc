@@ -196,6 +196,20 @@ void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics)
   }
 }
 
+void set_brakes(ServerConfig& config, config::Diagnostics& diagnostics) {
+  const auto set = [&](std::string_view name, const std::string& text, CommandBrake& brake) {
+    if (text.empty()) return;
+    const Result<CommandBrake> parsed = parse_command_brake(text);
+    if (parsed) {
+      brake = *parsed;
+    } else {
+      diagnostics.error({}, std::string(name) + ": " + parsed.error().detail());
+    }
+  };
+  set("smtp_ratelimit_mail", config.options().smtp_ratelimit_mail, config.mail_brake);
+  set("smtp_ratelimit_rcpt", config.options().smtp_ratelimit_rcpt, config.rcpt_brake);
+}
+
 void set_facts(ServerConfig& config, const LoadOptions& load) {
   const config::MainOptions& options = config.options();
   acl::ServerFacts& facts = config.facts;
@@ -237,6 +251,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
   check_numbers(*config, diagnostics);
+  set_brakes(*config, diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);
   acl::ServerFacts& facts = config->facts;

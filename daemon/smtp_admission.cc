@@ -40,6 +40,7 @@ SmtpSession::Admission SmtpSession::admission() {
   if (!out.is_reserved) out.load = load;
   out.host_limit = number_of(expressions.max_per_host);
   out.is_rejected = matches(expressions.reject_hosts);
+  is_braked_ = matches(&inbound_.config().policy->list("smtp_ratelimit_hosts"));
   out.is_logged =
       selects(config::LogSelector::smtp_connection) && !matches(expressions.nolog_hosts);
   return out;

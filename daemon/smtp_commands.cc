@@ -1,6 +1,7 @@
 // SmtpSession: the commands that begin a session and build an envelope.
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "core/io/timers.h"
 #include "daemon/smtp_session.h"
 #include "protocol/message/address_syntax.h"
 
@@ -82,9 +83,19 @@ bool SmtpSession::allows_literal(const smtp::Path& path) {
   return false;
 }
 
+// What was answered goes out before the client waits for the rest.
+Task<void> SmtpSession::slow_down(const CommandBrake& brake, uint32_t number) {
+  const Millis delay = brake_delay(brake, number);
+  if (!is_braked_ || delay.count <= 0) co_return;
+  const bool sent = co_await flush();
+  (void)sent;  // a client that went away is noticed at the next read
+  co_await Sleep(inbound_.services().loop.timers(), delay);
+}
+
 Task<void> SmtpSession::on_mail() {
-  const smtp::MailCommand& mail = engine_.mail();
   ++mails_seen_;
+  co_await slow_down(inbound_.config().mail_brake, mails_seen_);
+  const smtp::MailCommand& mail = engine_.mail();
   if (!allows_literal(mail.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;
   auto ask_list = [this] { return matches(inbound_.expressions().unqualified_sender_hosts); };
@@ -129,6 +140,8 @@ void SmtpSession::set_address(std::string_view address) {
 }
 
 Task<void> SmtpSession::on_rcpt() {
+  const auto number = static_cast<uint32_t>(message_.rcpt_count + 1);
+  co_await slow_down(inbound_.config().rcpt_brake, number);
   const smtp::RcptCommand& rcpt = engine_.rcpt();
   if (!allows_literal(rcpt.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;

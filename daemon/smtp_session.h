@@ -106,6 +106,7 @@ class SmtpSession {
   smtp::ServerLimits limits();
   smtp::Offer offer();
   bool matches(const acl::ListPattern* list);
+  Task<void> slow_down(const CommandBrake& brake, uint32_t number);
   uint64_t number_of(const acl::Expansion* expression);
   Task<bool> admit();
   Task<void> refuse_connection(smtp::ReplyView reply, std::string_view why);
@@ -203,6 +204,7 @@ class SmtpSession {
   Seconds receive_timeout_{300};
   uint32_t messages_accepted_ = 0;
   uint32_t mails_seen_ = 0;
+  bool is_braked_ = false;  // smtp_ratelimit_hosts
   std::string why_queued_;  // once a message waits for a queue run, so do the session's next ones
   std::string commands_;    // for smtp_no_mail: "EHLO,QUIT"
   smtp::DsnReturn dsn_ret_ = smtp::DsnReturn::unspecified;

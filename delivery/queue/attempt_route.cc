@@ -74,7 +74,8 @@ bool DeliveryAttempt::waits_for(Recipient& recipient, const std::string& key) {
   const WallTime now = queue_.services_.loop.clock().wall();
   const retry::RetryKeeper::Standing standing = queue_.keeper_.standing(subject, now);
   if (standing.is_known)
-    acl::tell(trace_, {acl::TraceKind::retry, {}, key, standing.waits ? "waits" : "may be tried", {}});
+    acl::tell(trace_,
+              {acl::TraceKind::retry, {}, key, standing.waits ? "waits" : "may be tried", {}});
   if (!standing.waits) return false;
   recipient.state = State::deferred;
   if (recipient.route.router == nullptr) recipient.route.properties = recipient.inherited;

@@ -25,8 +25,6 @@ PENDING = {
     ("verify", "csa"): "SRV records of client authorisation are hardly published any more",
     ("transport_option", "smtp.dkim_domain"): "needs DKIM",
     ("transport_option", "smtp.hosts_require_auth"): "needs authentication as a client",
-    ("transport_driver", "lmtp"): "pipes and sockets that speak LMTP; the smtp driver has protocol = lmtp",
-    **{("transport_option", name): "needs the lmtp driver" for name in ("lmtp.socket", "lmtp.batch_max")},
     **{("transport_option", name): "maildir quotas and warnings"
        for name in ("appendfile.maildir_use_size_file", "appendfile.quota_warn_threshold",
                     "appendfile.quota_warn_message", "appendfile.quota_directory")},
@@ -34,8 +32,7 @@ PENDING = {
        for name in ("appendfile.mailstore_format", "appendfile.mailstore_prefix", "appendfile.mailstore_suffix")},
     **{("transport_option", name): "batches of local deliveries"
        for name in ("appendfile.batch_max", "pipe.batch_max", "pipe.use_bsmtp")},
-    **{("transport_option", name): "changes to the message on its way out"
-       for name in ("headers_rewrite", "transport_filter")},
+    ("transport_option", "transport_filter"): "a program that changes the message on its way out",
     ("transport_option", "autoreply.log"): "a log of replies",
 }
 
