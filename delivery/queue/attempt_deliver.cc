@@ -82,12 +82,14 @@ Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t&
 Task<void> DeliveryAttempt::deliver(Batch& batch) {
   const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
   const TransportOptions& options = batch.transport->options();
-  const bool is_plain = batch.transport->is_remote() && properties.headers_add.empty() &&
+  const auto* smtp =
+      batch.transport->is_remote() ? static_cast<const SmtpTransport*>(batch.transport) : nullptr;
+  const bool is_plain = smtp != nullptr && properties.headers_add.empty() &&
                         properties.headers_remove.empty() && options.headers_add.empty() &&
-                        options.headers_remove.empty() && !options.return_path.is_set;
+                        options.headers_remove.empty() && !options.return_path.is_set &&
+                        smtp->expanded_port() == nullptr;
   if (is_plain) {
-    co_await deliver_remote(batch, static_cast<const SmtpTransport&>(*batch.transport),
-                            message_.content);
+    co_await deliver_remote(batch, *smtp, message_.content);
     co_return;
   }
   acl::AddressFacts address = address_facts(recipients_[batch.members.front()]);
@@ -105,8 +107,8 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
     for (size_t member : batch.members) settle(recipients_[member], outcome, is_first);
     co_return;
   }
-  if (batch.transport->is_remote()) {
-    co_await deliver_remote(batch, static_cast<const SmtpTransport&>(*batch.transport), *content);
+  if (smtp != nullptr) {
+    co_await deliver_remote(batch, *smtp, *content);
   } else {
     co_await deliver_local(batch, *content, address);
   }
@@ -182,43 +184,21 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
                                               "\": " + path.text);
     if (path.ok()) batch.return_path = path.text == "<>" ? "" : std::move(path.text);
   }
+  const acl::Expansion* port =
+      batch.transport->is_remote()
+          ? static_cast<const SmtpTransport*>(batch.transport)->expanded_port()
+          : nullptr;
+  if (port != nullptr) {
+    const acl::EvalResult text = port->evaluate(evaluation);
+    const std::optional<uint16_t> number =
+        text.ok() ? SmtpTransport::parse_port(trim(text.text)) : std::nullopt;
+    if (!number)
+      return Error(Errc::lookup_deferred, "invalid port for " + batch.transport->name() +
+                                              " transport: \"" + text.text + "\"");
+    batch.port = *number;
+  }
   if (changes.empty()) return message_.content;
   return message_.content.with_headers(change_headers(message_.content.header_section(), changes));
-}
-
-Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
-                                           const MessageContent& content) {
-  const int64_t longest = transport.smtp().message_linelength_limit;
-  if (longest > 0 && message_.envelope.line_bytes_max > static_cast<uint64_t>(longest)) {
-    DeliveryOutcome too_long;
-    too_long.kind = OutcomeKind::failed;
-    too_long.text = "message has lines too long for transport";
-    bool is_first = true;
-    for (size_t member : batch.members) settle(recipients_[member], too_long, is_first);
-    co_return;
-  }
-  const Progress* progress = message_.entry.progress.get();
-  RemoteDelivery delivery(message_.envelope, content, batch.return_path, facts_.id);
-  delivery.received = message_.envelope.received;
-  delivery.forced = message_.entry.forced;
-  if (progress != nullptr) delivery.in_doubt_host = progress->in_doubt_host;
-  delivery.recipients.reserve(batch.members.size());
-  for (size_t member : batch.members) {
-    const Recipient& recipient = recipients_[member];
-    const bool unchanged = transport.options().rcpt_include_affixes ||
-                           (recipient.route.domain == recipient.domain &&
-                            equals_ignore_case(recipient.route.local_part, recipient.local_part));
-    smtp::ClientRecipient& to = delivery.recipients.emplace_back();
-    to.address =
-        unchanged ? recipient.address : recipient.route.local_part + "@" + recipient.route.domain;
-    to.orcpt = recipient.orcpt;
-    to.notify = recipient.dsn_flags;
-  }
-  co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
-  bool is_first = true;
-  for (size_t i = 0; i < batch.members.size(); ++i) {
-    settle(recipients_[batch.members[i]], std::move(delivery.outcomes[i]), is_first);
-  }
 }
 
 Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageContent& content,

@@ -29,7 +29,8 @@ Task<void> DeliveryAttempt::route(size_t at) {
   Recipient& recipient = recipients_[at];
   const WallTime now = queue_.services_.loop.clock().wall();
   if (!message_.entry.forced) {
-    const std::optional<retry::RetryRecord> record = queue_.keeper_.find(retry_key(recipient), now);
+    std::optional<retry::RetryRecord> record = queue_.keeper_.find(retry_key(recipient), now);
+    if (!record) record = queue_.keeper_.find("R:" + recipient.address, now);
     if (record && record->next_try > now) {
       recipient.state = State::deferred;
       recipient.route.properties = recipient.inherited;
@@ -214,23 +215,8 @@ SharedHostList DeliveryAttempt::find_transport_hosts(const Recipient& recipient,
   const acl::AddressFacts address = address_facts(recipient);
   acl::EvalContext evaluation = evaluation_of(address);
   const acl::EvalResult names = transport.hosts().evaluate(evaluation);
-  auto list = std::make_shared<HostList>();
-  list->randomize = transport.smtp().hosts_randomize;
-  if (names.ok()) {
-    int preference = 1;
-    for (const std::string& name : config::split_list(names.text)) {
-      RouteHost& host = list->hosts.emplace_back();
-      host.name = name;
-      host.preference = list->randomize ? 1 : preference++;
-      FoundAddresses found = queue_.services_.hosts.find_addresses(name, FindMethod::dns_then_name,
-                                                                   FindOptions(), evaluation);
-      if (found.status == FindStatus::found) host.addresses = std::move(found.addresses);
-    }
-  }
-  std::erase_if(list->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
-  if (list->hosts.empty()) return nullptr;
-  set_key(*list);
-  return list;
+  if (!names.ok()) return nullptr;
+  return find_hosts(names.text, transport, evaluation);
 }
 
 }  // namespace godwit::delivery

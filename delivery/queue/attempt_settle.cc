@@ -11,6 +11,13 @@ namespace godwit::delivery {
 // --- Settling ------------------------------------------------------------------------------------
 
 std::string DeliveryAttempt::retry_key(const Recipient& recipient) const {
+  const Transport* transport = recipient.route.transport >= 0
+                                   ? queue_.config_->transports->at(recipient.route.transport)
+                                   : nullptr;
+  const bool is_shared =
+      transport != nullptr && transport->is_remote() &&
+      !static_cast<const SmtpTransport*>(transport)->smtp().address_retry_include_sender;
+  if (is_shared) return "R:" + recipient.address;
   return "R:" + recipient.address + ":<" + facts_.sender_address + ">";
 }
 

@@ -9,6 +9,7 @@ namespace godwit::delivery {
 namespace {
 
 constexpr Seconds kRoutingRetryDelay{900};
+constexpr Seconds kBusyHostDelay{10};  // serialize_hosts
 
 }  // namespace
 
@@ -31,7 +32,7 @@ std::string host_retry_key(const SmtpTransport& transport, const std::string& ho
 std::vector<Candidate> Destination::order_of(const RemoteDelivery& delivery) {
   std::vector<Candidate> out;
   for (const RouteHost& host : hosts_->hosts) {
-    const uint16_t port = host.port != 0 ? host.port : transport_.default_port();
+    const uint16_t port = host.port != 0 ? host.port : port_;
     for (const IpAddress& address : host.addresses) out.push_back({&host, {address, port}});
   }
   if (hosts_->randomize) shuffle_within_preference(out);
@@ -64,10 +65,13 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
   std::optional<DeliveryOutcome> last;
   WallTime earliest{INT64_MAX};
   int64_t tried = 0;
-  size_t skipped = 0;
+  int64_t skipped = 0;
   bool all_expired = !candidates.empty();
+  const bool tries_expired = !transport_.smtp().delay_after_cutoff && is_past_cutoff(candidates);
   for (const Candidate& candidate : candidates) {
-    if (tried >= transport_.smtp().hosts_max_try) break;
+    if (tried >= transport_.smtp().hosts_max_try ||
+        tried + skipped >= transport_.smtp().hosts_max_try_hardlimit)
+      break;
     if (!transport_.smtp().allow_localhost &&
         table_.services_.hosts.is_local(candidate.endpoint.address)) {
       last.emplace();
@@ -79,7 +83,9 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
     const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
     const std::optional<retry::RetryRecord> record = table_.keeper_.find(key, now);
     if (record && !record->expired) all_expired = false;
-    if (record && record->next_try > now && !delivery.forced) {
+    const bool is_due = !record || record->next_try <= now || delivery.forced ||
+                        (tries_expired && record->last_try < delivery.received);
+    if (!is_due) {
       ++skipped;
       earliest = std::min(earliest, record->next_try);
       continue;
@@ -97,6 +103,12 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
       }
       failure = std::move(outcomes.front());
     }
+    if (failure->scope == FailureScope::none) {  // nothing is wrong with it
+      all_expired = false;
+      earliest = std::min(earliest, now + kBusyHostDelay);
+      last = std::move(failure);
+      continue;
+    }
     log_host_failure(delivery, *failure);
     const retry::RetryKeeper::Verdict verdict =
         table_.keeper_.failed(failed_of(delivery, candidate, key, *failure));
@@ -108,6 +120,16 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
   shrink_window();
   settle_without_host(delivery, std::move(last), earliest,
                       all_expired && (tried > 0 || skipped > 0), tried > 0);
+}
+
+// True where every address has been failing for longer than its retry rule wants to see.
+bool Destination::is_past_cutoff(const std::vector<Candidate>& candidates) {
+  const WallTime now = table_.services_.loop.clock().wall();
+  return std::ranges::all_of(candidates, [&](const Candidate& candidate) {
+    const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
+    const std::optional<retry::RetryRecord> record = table_.keeper_.find(key, now);
+    return record && record->expired;
+  });
 }
 
 // No host took it: every recipient waits or fails, and so does whatever else waits here.
@@ -123,7 +145,7 @@ void Destination::settle_without_host(RemoteDelivery& delivery, std::optional<De
                          : "retry time not reached for any host",
                  earliest);
   outcome.next_try = earliest;
-  outcome.retry_expired = expired && (tried || transport_.smtp().delay_after_cutoff);
+  outcome.retry_expired = expired;
   finish_with(delivery, outcome);
   if (tried && connections_ <= 1) defer_waiting("retry time not reached for any host", earliest);
 }

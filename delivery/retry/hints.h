@@ -33,6 +33,8 @@ class HintStore {
   std::optional<RetryRecord> find(std::string_view key);
   void put(std::string_view key, const RetryRecord& record);
   void remove(std::string_view key) { database_->remove(key); }
+  // For other facts about hosts, under keys of their own.
+  hints::Database& database() noexcept { return *database_; }
 
  private:
   std::unique_ptr<hints::Database> database_;

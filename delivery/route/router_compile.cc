@@ -20,8 +20,7 @@ constexpr std::array kSelfRows{
 };
 
 // Options that decide about an address; to accept one without acting on it would misroute mail.
-constexpr std::array<std::string_view, 2> kRefusedUntilTheyAct{"fallback_hosts",
-                                                               "translate_ip_address"};
+constexpr std::array<std::string_view, 1> kRefusedUntilTheyAct{"translate_ip_address"};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "core/io/uv_stream.h"
 #include "delivery/transport/smtp_outcome.h"
 #include "delivery/transport/smtp_transport.h"
+#include "delivery/transport/socks_proxies.h"
 #include "protocol/smtp/client_engine.h"
 #include "tls/tls_stream.h"
 
@@ -34,6 +35,7 @@ struct SmtpOpening {
   bool esmtp = true;
   bool chunking = true;
   bool prdr = true;
+  std::vector<SocksProxy> proxies;  // in the order of trying; empty: none is used
   TlsPlan tls;
 };
 
@@ -87,6 +89,9 @@ class SmtpConnection {
     if (tls_ != nullptr) return *tls_;
     return *socket_;
   }
+  Task<std::optional<DeliveryOutcome>> connect_to_host(const SmtpOpening& opening);
+  Task<std::string> connect_by_proxy(const SocksProxy& proxy, ConnectOptions options,
+                                     Instant deadline);
   Task<std::optional<DeliveryOutcome>> begin_session();
   Task<std::optional<DeliveryOutcome>> start_tls();
   Task<std::optional<DeliveryOutcome>> shake_hands();
@@ -113,6 +118,7 @@ class SmtpConnection {
   std::string tls_problem_;
   std::unique_ptr<smtp::ClientEngine> engine_;
   std::deque<Flight> jobs_;                      // under way, the oldest first
+  std::string early_input_;                      // of the host, with the last answer of its proxy
   std::optional<smtp::ClientEvent> kept_event_;  // of start(), for the next finish()
   uint32_t messages_sent_ = 0;
   bool usable_ = false;

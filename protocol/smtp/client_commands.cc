@@ -100,7 +100,7 @@ void ClientEngine::send_mail(ClientFlight& flight) {
   const Transaction& t = flight.transaction;
   std::string& line = flight.mail_line;
   line = "MAIL FROM:<" + t.sender + ">";
-  if (has(Extension::size)) {
+  if (has(Extension::size) && t.declares_size) {
     line += " SIZE=";
     append_decimal(line, t.size_to_declare != 0 ? t.size_to_declare : t.body_bytes);
   }
@@ -127,6 +127,7 @@ void ClientEngine::send_mail(ClientFlight& flight) {
 void ClientEngine::send_rcpt(const ClientFlight& flight, uint32_t recipient) {
   const ClientRecipient& to = flight.transaction.recipients[recipient];
   output_ += "RCPT TO:<" + to.address + ">";
+  if (flight.transaction.ignores_quota && has(Extension::ignore_quota)) output_ += " IGNOREQUOTA";
   if (has(Extension::dsn)) {
     append_notify(output_, to.notify);
     if (!to.orcpt.empty() && is_safe_value(to.orcpt)) output_ += " ORCPT=" + to.orcpt;

@@ -27,6 +27,7 @@ constexpr std::array<ExtensionRow, kExtensionCount> kRows{{
     ExtensionRow{Extension::enhanced_status_codes,   "ENHANCEDSTATUSCODES", true},
     ExtensionRow{Extension::help,                    "HELP",                true},
     ExtensionRow{Extension::binary_mime,             "BINARYMIME",          false},
+    ExtensionRow{Extension::ignore_quota,            "IGNOREQUOTA",         false},
 }};
 // clang-format on
 

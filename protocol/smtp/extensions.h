@@ -30,9 +30,11 @@ enum class Extension : uint8_t {
   smtputf8,
   enhanced_status_codes,
   help,
-  binary_mime,  // read by the client only
+  // Read by the client only.
+  binary_mime,
+  ignore_quota,
 };
-inline constexpr size_t kExtensionCount = static_cast<size_t>(Extension::binary_mime) + 1;
+inline constexpr size_t kExtensionCount = static_cast<size_t>(Extension::ignore_quota) + 1;
 
 struct ExtensionRow {
   Extension extension;
