@@ -5,6 +5,7 @@ import time
 
 from harness import ROUTERS, Godwit, Sink, free_port, wait_for
 from link import Link
+from peers import Exim, Postfix
 from socks import SocksProxy
 
 CHUNKING = ("PIPELINING", "CHUNKING", "8BITMIME", "SIZE 0")
@@ -234,3 +235,42 @@ def test_a_traffic_class_is_a_name_or_a_number():
         with Godwit(smtp=f"dscp = {value}", start=False) as godwit:
             done = godwit.cli("-bV", check=False)
             assert (done.returncode == 0) == is_good, (value, done.stdout, done.stderr)
+
+
+# --- Into other people's servers -----------------------------------------------------------------------
+
+
+def test_overlapping_transactions_into_exim():
+    with Exim() as exim, Link(exim.port, 0.03) as link, Godwit(link.port, smtp=ONE) as godwit:
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            for number in range(30):
+                # Every tenth is refused: what follows on the same connection must not suffer.
+                user = "refused" if number % 10 == 5 else "one"
+                client.message("sender@exim.test", [f"{user}@exim.test"], f"Subject: {number}\r\n\r\nbody\r\n")
+        mail = exim.wait_mailbox("one", 27)
+        for number in range(30):
+            assert mail.count(f"\nSubject: {number}\n".encode()) == (0 if number % 10 == 5 else 1), number
+        wait_for(lambda: godwit.log().count("** refused@exim.test") == 3, 20, godwit.log)
+        assert " == " not in godwit.log(), godwit.log()
+
+
+def test_overlapping_transactions_into_postfix():
+    with Sink() as sink, Postfix(sink.port) as postfix, Link(postfix.port, 0.03) as link:
+        with Godwit(link.port, smtp=ONE) as godwit:
+            send_all(godwit, 20)
+            completed(godwit, 20, 30)
+            sink.wait(20)
+            assert recipients_of(sink) == sorted(f"r{n}@example.com" for n in range(20))
+
+
+def test_prdr_with_exim():
+    main = "prdr_enable\nacl_smtp_data_prdr = ${if eq{$local_part}{two}{deny}{accept}}"
+    with Exim(main=main) as exim, Godwit(exim.port) as godwit:
+        godwit.send(sender="sender@exim.test", recipients=["one@exim.test", "two@exim.test", "good@exim.test"])
+        exim.wait_mailbox("one")
+        exim.wait_mailbox("good")
+        godwit.wait_log(r"=> one@exim.test .* PRDR K C=\"250 ")
+        godwit.wait_log(r"-> good@exim.test .* PRDR K C=\"250 ")
+        godwit.wait_log(r"\*\* two@exim.test .*: PRDR error after end of data: 550 ")
+        assert b"two@exim.test" in exim.wait_mailbox("sender")
