@@ -105,7 +105,9 @@ void Destination::nudge_busy() {
     const auto found = std::ranges::find_if(
         busy_, [this](const SmtpConnection* connection) { return may_add(*connection); });
     if (found == busy_.end()) return;
+    const size_t before = waiting_;
     (*found)->nudge();
+    if (waiting_ >= before) return;
   }
 }
 
