@@ -6,6 +6,7 @@
 #include "core/io/scope.h"
 #include "daemon/commands.h"
 #include "daemon/services.h"
+#include "daemon/trace_text.h"
 #include "delivery/route/verify.h"
 #include "delivery/transport/smtp_transport.h"
 #include "protocol/message/address_list.h"
@@ -168,7 +169,10 @@ class TreePrinter {
 class AddressShell {
  public:
   AddressShell(Loop& loop, const ConfigPointer& config, const CommandLine& line)
-      : config_(config), services_(loop, config), line_(line) {
+      : config_(config),
+        services_(loop, config),
+        line_(line),
+        debugging_(line.debug, *config->document.sources) {
     message_.sender_address =
         line.sender_given ? line.sender : login_name() + "@" + config->facts.qualify_domain;
     connection_.received_protocol = line.received_protocol;
@@ -179,6 +183,11 @@ class AddressShell {
 
   // All addresses of `text`.
   Task<void> take(std::string text) {
+    if (line_.mode == Mode::test_rewriting) {
+      co_await take_for_rewriting(std::move(text));
+      std::fflush(stdout);
+      co_return;
+    }
     if (trim(text).empty()) co_return;
     const Result<message::AddressList> list =
         message::parse_address_list(text, message::Utf8::allowed);
@@ -189,11 +198,7 @@ class AddressShell {
     }
     for (const message::ListedAddress& address : list->addresses) {
       if (address.address.empty()) continue;
-      if (line_.mode == Mode::test_rewriting) {
-        co_await show_rewriting(text, address);
-      } else {
-        co_await take_address(address);
-      }
+      co_await take_address(address);
     }
     std::fflush(stdout);
   }
@@ -202,6 +207,42 @@ class AddressShell {
   int status() const noexcept { return status_; }
 
  private:
+  acl::EvalContext rewriting_context() {
+    acl::EvalContext context;
+    context.services = &services_.get();
+    context.server = &config_->facts;
+    context.connection = &connection_;
+    context.message = &message_;
+    context.trace = debugging_.trace();
+    context.now = SystemClock().wall();
+    return context;
+  }
+
+  // What a client would have sent, then one address with all its places.
+  Task<void> take_for_rewriting(std::string text) {
+    const rewrite::RewriteRules& rules = *config_->delivery->rewrite;
+    if (rules.empty()) {
+      std::printf("No rewrite rules are defined\n");
+      co_return;
+    }
+    acl::EvalContext context = rewriting_context();
+    auto rewriting = [&] { return rules.rewrite(text, rewrite::kSmtp, context); };
+    const rewrite::Rewritten path = co_await on_fiber(rewriting);
+    if (!path.problem.empty()) std::fprintf(stderr, "%s\n", path.problem.c_str());
+    if (path.changed) std::printf("    SMTP: %s\n", path.address.c_str());
+    if (!rules.has(rewrite::kEverywhere)) co_return;
+    if (text.find('@') == std::string::npos) text += "@" + config_->facts.qualify_recipient;
+    const Result<message::ListedAddress> parsed =
+        message::parse_address(text, message::Utf8::allowed, false);
+    if (parsed) {
+      co_await show_rewriting(text, *parsed);
+    } else if (!path.changed) {
+      std::string why = parsed.error().detail();
+      if (!why.empty()) why[0] = to_upper(why[0]);
+      std::printf("Syntax error in %s\n%s\n", text.c_str(), why.c_str());
+    }
+  }
+
   // Every place where the address could stand. EXIM.md 2.9.
   Task<void> show_rewriting(const std::string& text, const message::ListedAddress& listed) {
     struct PlaceRow {
@@ -215,12 +256,7 @@ class AddressShell {
         {"env-from", rewrite::kEnvelopeFrom}, {"  env-to", rewrite::kEnvelopeTo},
     };
     const rewrite::RewriteRules& rules = *config_->delivery->rewrite;
-    acl::EvalContext context;
-    context.services = &services_.get();
-    context.server = &config_->facts;
-    context.connection = &connection_;
-    context.message = &message_;
-    context.now = SystemClock().wall();
+    acl::EvalContext context = rewriting_context();
     for (const PlaceRow& row : kPlaces) {
       const bool is_envelope = (row.place & rewrite::kHeaders) == 0;
       std::string address = listed.address;
@@ -257,6 +293,7 @@ class AddressShell {
     query.message = &message_;
     query.message_variables = &message_variables_;
     query.connection_variables = &connection_variables_;
+    query.trace = debugging_.trace();
     query.now = SystemClock().wall();
     const delivery::RouterChain& routers = *config_->delivery->routers;
     if (line_.mode == Mode::test_addresses) {
@@ -295,6 +332,7 @@ class AddressShell {
   ConfigPointer config_;
   EvaluatorServices services_;
   const CommandLine& line_;
+  Debugging debugging_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
   acl::AclVariables connection_variables_;

@@ -41,18 +41,40 @@ void set_macro(CommandLine& line, std::string_view value) {
   line.macros.push_back(std::move(macro));
 }
 
-// -q, -qf, -qff, -qi, -ql, -q10m, -qf10m ...
+void set_queue_flag(CommandLine& line, char flag) {
+  line.queue_with_frozen |= flag == 'f' && line.queue_forced;
+  line.queue_forced |= flag == 'f';
+  line.queue_first_only |= flag == 'i';
+}
+
+// -q, -qf, -qff, -qi, -ql, -q10m, -qf10m, -qfGname, -qGname/10m ...
 void set_queue(CommandLine& line, std::string_view value) {
   size_t at = 0;
-  for (; at < value.size() && !is_digit(value[at]); ++at) {
-    line.queue_with_frozen |= value[at] == 'f' && line.queue_forced;
-    line.queue_forced |= value[at] == 'f';
-    line.queue_first_only |= value[at] == 'i';
+  for (; at < value.size() && value[at] != 'G' && !is_digit(value[at]); ++at)
+    set_queue_flag(line, value[at]);
+  value.remove_prefix(at);
+  if (value.starts_with('G')) {
+    const size_t slash = std::min(value.find('/'), value.size());
+    line.queue_name = value.substr(1, slash - 1);
+    value.remove_prefix(std::min(slash + 1, value.size()));
   }
-  line.queue_interval = value.substr(at);
+  line.queue_interval = value;
   // A worker is told of the interval too, and stays a worker.
   if (line.mode == Mode::submit)
     line.mode = line.queue_interval.empty() ? Mode::queue_run : Mode::daemon;
+}
+
+// -Rff text
+void set_selection(CommandLine& line, std::string_view flags) {
+  for (const char flag : flags) set_queue_flag(line, flag);
+  line.queue_selects = true;
+  set_mode(line, Mode::queue_run);
+}
+
+// -MG: the first argument is the name of the queue.
+void set_move(CommandLine& line, std::string_view queue) {
+  act<MessageAction::move>(line, queue);
+  line.queue_name = queue;
 }
 
 // The longest name that fits wins, so the order is free; it is kept by subject.
@@ -63,10 +85,13 @@ constexpr std::array kRows{
     OptionRow{"-bd",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::daemon); l.listens = true; },    "daemon in the background"},
     OptionRow{"-bdf",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::daemon); l.listens = l.foreground = true; }, "daemon in the foreground"},
     OptionRow{"-C",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.config_path = v; },                            "configuration file; of a list separated by colons the first that exists"},
+    OptionRow{"-d",      Shape::glued,      [](CommandLine& l, std::string_view v) { l.debug.emplace(); l.debug_text = v; },          "show on standard error what is done; -d+expand-dns chooses"},
+    OptionRow{"--explain", Shape::with_value, [](CommandLine& l, std::string_view v) { set_mode(l, Mode::explain); l.explained = v; }, "the way of a message: \"MAIL FROM:<a@b> RCPT TO:<c@d> from 192.0.2.1 helo NAME data FILE\", or a message id"},
+    OptionRow{"--json",  Shape::alone,      [](CommandLine& l, std::string_view) { l.as_json = true; },                               "--explain as JSON"},
     OptionRow{"-D",      Shape::glued,      set_macro,                                                                                "-DNAME=value defines a macro"},
     OptionRow{"-oX",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.interfaces = v; },                             "addresses and ports to listen on"},
     OptionRow{"-oP",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.pid_file = v; },                               "pid file"},
-    OptionRow{"-q",      Shape::glued,      set_queue,                                                                                "queue run; -q10m every ten minutes; -qf forced, -qff with frozen messages"},
+    OptionRow{"-q",      Shape::glued,      set_queue,                                                                                "queue run; -q10m every ten minutes; -qf forced, -qff with frozen messages; -qGname the named queue, also with -bp"},
     OptionRow{"-be",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::expand); },                      "expand strings: the arguments, or lines of standard input"},
     OptionRow{"-bem",    Shape::with_value, [](CommandLine& l, std::string_view v) { set_mode(l, Mode::expand); l.message_file = v; }, "the same with the message in a file"},
     OptionRow{"-brw",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::test_rewriting); },              "show what rewriting rules make of addresses"},
@@ -92,6 +117,8 @@ constexpr std::array kRows{
     OptionRow{"-Mmad",   Shape::alone,      act<MessageAction::mark_all>,                                                             "mark all recipients as delivered"},
     OptionRow{"-Mmd",    Shape::alone,      act<MessageAction::mark>,                                                                 "mark recipients of a message as delivered"},
     OptionRow{"-Mes",    Shape::alone,      act<MessageAction::edit_sender>,                                                          "change the sender of a message"},
+    OptionRow{"-MG",     Shape::with_value, set_move,                                                                                 "move messages into a named queue"},
+    OptionRow{"-R",      Shape::glued,      set_selection,                                                                            "queue run for messages to addresses that have this text in them; -Rf, -Rff as with -q"},
     OptionRow{"-Mar",    Shape::alone,      act<MessageAction::add_recipient>,                                                        "add recipients to a message"},
     OptionRow{"-Mvh",    Shape::alone,      act<MessageAction::view_headers>,                                                         "show the envelope and header section of a message"},
     OptionRow{"-Mvb",    Shape::alone,      act<MessageAction::view_body>,                                                            "show the body of a message"},
@@ -141,7 +168,6 @@ constexpr std::array kRows{
     OptionRow{"-h",      Shape::with_value, ignore,                                                                                   ""},
     OptionRow{"-L",      Shape::with_value, ignore,                                                                                   ""},
     OptionRow{"-N",      Shape::with_value, ignore,                                                                                   ""},
-    OptionRow{"-R",      Shape::with_value, ignore,                                                                                   ""},
     OptionRow{"-V",      Shape::with_value, ignore,                                                                                   ""},
     OptionRow{"-X",      Shape::with_value, ignore,                                                                                   ""},
     OptionRow{"-O",      Shape::with_value, ignore,                                                                                   ""},
@@ -213,6 +239,11 @@ Result<CommandLine> parse_command_line(std::string_view program,
     }
     const Result<void> applied = apply_word(line, words, at);
     if (!applied) return applied.error();
+  }
+  if (line.debug) {
+    const Result<DebugSelectors> selectors = parse_debug_selectors(line.debug_text);
+    if (!selectors) return selectors.error();
+    line.debug = *selectors;
   }
   return line;
 }

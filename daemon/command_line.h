@@ -4,6 +4,7 @@
 #include "core/base/result.h"
 #include "core/base/time.h"
 #include "core/config/document.h"
+#include "daemon/debug_selectors.h"
 
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ enum class Mode : uint8_t {
   verify_recipients,  // -bv
   verify_sender,      // -bvs
   test_rewriting,     // -brw
+  explain,            // --explain
   worker,             // of the supervisor
   help,
 };
@@ -44,6 +46,7 @@ enum class MessageAction : uint8_t {
   mark_all,       // -Mmad
   mark,           // -Mmd
   edit_sender,    // -Mes
+  move,           // -MG
   add_recipient,  // -Mar
   view_headers,   // -Mvh
   view_body,      // -Mvb
@@ -74,6 +77,8 @@ struct CommandLine {
   bool queue_forced = false;
   bool queue_with_frozen = false;
   bool queue_first_only = false;
+  std::string queue_name;      // -qG, -MG
+  bool queue_selects = false;  // -R: the text is the first argument
   // -bp
   bool list_unsorted = false;     // -bpr
   bool list_undelivered = false;  // -bpu
@@ -93,6 +98,10 @@ struct CommandLine {
   std::string sender_ident;       // -oMt
 
   std::string message_file;  // of -bem
+  std::string explained;     // of --explain: a dialogue, or a message id
+  bool as_json = false;      // --json
+  std::optional<DebugSelectors> debug;
+  std::string debug_text;  // "+all-dns" of -d+all-dns
 
   std::vector<std::string> arguments;  // message ids, recipients, strings of -be
 };

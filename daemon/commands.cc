@@ -42,7 +42,11 @@ std::vector<std::string> worker_words(const CommandLine& line, const LoadOptions
     words.push_back("-D" + macro.name + "=" + macro.value);
   if (!line.interfaces.empty()) words.insert(words.end(), {"-oX", line.interfaces});
   if (!line.pid_file.empty()) words.insert(words.end(), {"-oP", line.pid_file});
-  if (!line.queue_interval.empty()) words.push_back("-q" + line.queue_interval);
+  if (!line.queue_interval.empty()) {
+    const std::string name = line.queue_name.empty() ? "" : "G" + line.queue_name + "/";
+    words.push_back("-q" + name + line.queue_interval);
+  }
+  if (line.debug) words.push_back("-d" + line.debug_text);
   return words;
 }
 
@@ -74,11 +78,26 @@ int print_version(const LoadOptions& load) {
   return 0;
 }
 
+// Options that the file sets and that are read and checked, but do nothing yet.
+void warn_of_later_options(const config::ConfigDocument& document,
+                           config::Diagnostics& diagnostics) {
+  const auto rows = config::main_option_rows();
+  for (const config::Setting& setting : document.main) {
+    for (const auto& row : rows) {
+      const bool is_named = setting.name == row.name ||
+                            setting.name == "no_" + std::string(row.name) ||
+                            setting.name == "not_" + std::string(row.name);
+      if (!is_named || row.effect != config::Effect::later) continue;
+      diagnostics.warning(setting.place, std::string(row.name) + " does not act yet");
+    }
+  }
+}
+
 int run_daemon(const CommandLine& line, const ConfigPointer& config, const LoadOptions& load) {
   SupervisorSetup setup;
   setup.load = load;
   setup.arguments = worker_words(line, load);
-  setup.background = !line.foreground;
+  setup.background = !line.foreground && !line.debug;
   setup.listens = line.listens;
   setup.queue_interval = line.queue_interval;
   Supervisor supervisor(config, std::move(setup));
@@ -106,9 +125,12 @@ int run_worker(const CommandLine& line, const ConfigPointer& config) {
   setup.ready_descriptor = argument->ready_descriptor;
   setup.tickets_descriptor = argument->tickets_descriptor;
   setup.announcement = line.announcement;
+  setup.debug = line.debug;
+  if (setup.debug) setup.debug->add(DebugSelector::pid);
   if (!line.queue_interval.empty()) {
     const Result<Seconds> interval = config::parse_time(line.queue_interval);
     if (interval) setup.queue_interval = *interval;
+    setup.queue_name = line.queue_name;
   }
   Worker worker(config, std::move(setup));
   return worker.run();
@@ -124,6 +146,7 @@ int run_command(const CommandLine& line) {
   const LoadOptions load = load_options(line);
   config::Diagnostics diagnostics;
   const ConfigPointer config = load_config(load, diagnostics);
+  if (line.mode == Mode::check_config) warn_of_later_options(config->document, diagnostics);
   if (!line.queue_interval.empty() && !config::parse_time(line.queue_interval)) {
     std::fprintf(stderr, "godwit: -q%s: a time is a number with a unit, as in 10m\n",
                  line.queue_interval.c_str());
@@ -146,12 +169,14 @@ int run_command(const CommandLine& line) {
       return run_worker(line, config);
     case Mode::test_session:
       return test_session(line, config);
+    case Mode::explain:
+      return explain(line, config);
     case Mode::print_config:
       return print_config(*config, line.arguments, ::getuid() == 0);
     case Mode::list_queue:
       return list_queue(line, config);
     case Mode::count_queue:
-      return count_queue(config);
+      return count_queue(line, config);
     case Mode::queue_run:
       return run_queue(line, config);
     case Mode::act:

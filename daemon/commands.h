@@ -14,7 +14,7 @@ using ConfigPointer = std::shared_ptr<const ServerConfig>;
 
 // queue_commands.cc: -bp and its kin, -bpc, -q, -M..., -Mv...
 int list_queue(const CommandLine& line, const ConfigPointer& config);
-int count_queue(const ConfigPointer& config);
+int count_queue(const CommandLine& line, const ConfigPointer& config);
 int run_queue(const CommandLine& line, const ConfigPointer& config);
 int act_on_messages(const CommandLine& line, const ConfigPointer& config);
 int show_messages(const CommandLine& line, const ConfigPointer& config);
@@ -29,6 +29,9 @@ int expand_strings(const CommandLine& line, const ConfigPointer& config);
 
 // address_commands.cc: -bt, -bv, -bvs, -brw
 int try_addresses(const CommandLine& line, const ConfigPointer& config);
+
+// explain.cc: --explain
+int explain(const CommandLine& line, const ConfigPointer& config);
 
 // Tells a running daemon to look for shards without owner; false where there is none.
 bool tell_daemon_to_adopt(const ServerConfig& config);

@@ -34,6 +34,7 @@ constexpr std::array kVerbs{
     VerbRow{"mark_all",      ControlVerb::mark_all},       // ID
     VerbRow{"add_recipient", ControlVerb::add_recipient},  // ID ADDRESS
     VerbRow{"set_sender",    ControlVerb::set_sender},     // ID ADDRESS
+    VerbRow{"move",          ControlVerb::move},           // ID [QUEUE]
     VerbRow{"give_up",       ControlVerb::give_up},        // ID
     VerbRow{"stats",         ControlVerb::stats},
 };

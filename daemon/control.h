@@ -24,6 +24,7 @@ enum class ControlVerb : uint8_t {
   mark_all,
   add_recipient,
   set_sender,
+  move,
   give_up,
   stats,
   unknown,

@@ -7,6 +7,7 @@
 #include "core/io/scope.h"
 #include "daemon/commands.h"
 #include "daemon/services.h"
+#include "daemon/trace_text.h"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -15,11 +16,15 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <unordered_map>
 
 namespace godwit::daemon {
 namespace {
 
 constexpr size_t kLineBytesMax = 1u << 20;
+constexpr size_t kInputBufferBytes = 64u << 10;
+constexpr size_t kKeptLineBytesMax = 4096;  // longer lines are compiled each time
+constexpr size_t kKeptLinesMax = 1024;
 
 std::string login_name() {
   const passwd* user = getpwuid(getuid());
@@ -71,7 +76,9 @@ class ExpansionShell {
       : config_(config),
         services_(loop, config),
         asks_(services_.get()),
-        macros_(config::ReadOptions{}) {
+        macros_(config::ReadOptions{}),
+        debugging_(line.debug, *config->document.sources) {
+    context_.trace = debugging_.trace();
     for (const config::Macro& macro : config->document.macros) {
       macros_.define(macro.name, macro.value, false, macro.place);
     }
@@ -95,6 +102,15 @@ class ExpansionShell {
 
   Task<void> close() { return services_.close(); }
 
+  // Prints what `text` gives, where that needs no answer from outside. Otherwise false.
+  bool expand_pure_line(const std::string& text) {
+    const acl::Expansion* expansion = find_pure(text);
+    if (expansion == nullptr) return false;
+    context_.now = clock_now();
+    print(expansion->evaluate(context_));
+    return true;
+  }
+
   // Prints what `text` gives.
   Task<void> expand_line(std::string text) {
     const std::string line = replace_macros(std::move(text));
@@ -103,8 +119,7 @@ class ExpansionShell {
       co_await set_variable(line);
       co_return;
     }
-    const acl::EvalResult result = co_await evaluate(line);
-    std::printf(result.ok() ? "%s\n" : "Failed: %s\n", result.text.c_str());
+    print(co_await evaluate(line));
   }
 
  private:
@@ -131,6 +146,36 @@ class ExpansionShell {
     if (address) connection_.sender_host = Endpoint{*address, port};
   }
 
+  static void print(const acl::EvalResult& result) {
+    if (!result.ok()) std::fputs("Failed: ", stdout);
+    std::fputs(result.text.c_str(), stdout);  // up to a NUL
+    std::putc('\n', stdout);
+  }
+
+  static bool is_command(std::string_view line) {
+    const size_t name = config::macro_name_length(line);
+    return line.starts_with("set ") || line.starts_with("set,t ") ||
+           (name > 0 && trim_left(line.substr(name)).starts_with('='));
+  }
+
+  // A line that only computes, compiled and kept for when it comes again. Null for any other.
+  const acl::Expansion* find_pure(const std::string& text) {
+    const auto known = pure_lines_.find(text);
+    if (known != pure_lines_.end()) return &known->second;
+    const std::string line = replace_macros(text);
+    if (is_command(line) || text.size() > kKeptLineBytesMax) return nullptr;
+    Result<acl::Expansion> expansion = compile(line);
+    if (!expansion || expansion->can_suspend()) return nullptr;
+    if (pure_lines_.size() >= kKeptLinesMax) pure_lines_.clear();
+    return &pure_lines_.emplace(text, std::move(*expansion)).first->second;
+  }
+
+  Result<acl::Expansion> compile(std::string_view text) const {
+    acl::CompileOptions options;
+    options.lists = config_->policy->lists().get();
+    return acl::compile_expansion(text, options);
+  }
+
   std::string replace_macros(std::string text) const {
     config::LocatedText line(std::move(text));
     macros_.replace(line, 0, kLineBytesMax);
@@ -146,6 +191,7 @@ class ExpansionShell {
     const std::string name(line.substr(0, length));
     const std::string problem =
         macros_.define(name, std::string(trim(after.substr(again ? 2 : 1))), again, {});
+    pure_lines_.clear();
     if (problem.empty()) {
       std::printf("Defined macro '%s'\n", name.c_str());
     } else {
@@ -177,9 +223,7 @@ class ExpansionShell {
   }
 
   Task<acl::EvalResult> evaluate(const std::string& text) {
-    acl::CompileOptions options;
-    options.lists = config_->policy->lists().get();
-    const Result<acl::Expansion> expansion = acl::compile_expansion(text, options);
+    const Result<acl::Expansion> expansion = compile(text);
     if (!expansion) {
       co_return acl::EvalResult{acl::EvalStatus::failed, expansion.error().detail(), false};
     }
@@ -192,6 +236,8 @@ class ExpansionShell {
   EvaluatorServices services_;
   MessageServices asks_;
   config::MacroTable macros_;
+  std::unordered_map<std::string, acl::Expansion> pure_lines_;
+  Debugging debugging_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
   acl::AddressFacts address_;
@@ -200,31 +246,61 @@ class ExpansionShell {
   acl::EvalContext context_;
 };
 
-// A line without its blanks at the end; a backslash there joins the next one. False at the end.
-bool read_line(std::string& line) {
-  std::fputs("> ", stdout);
-  std::fflush(stdout);
-  line.clear();
-  for (bool first = true;; first = false) {
-    std::string piece;
-    int c = std::getchar();
-    if (c == EOF && first) return false;
-    for (; c != EOF && c != '\n' && piece.size() < kLineBytesMax; c = std::getchar()) {
-      piece += static_cast<char>(c);
+// Lines of standard input. Before it waits for more, what was printed goes out.
+class LineInput {
+ public:
+  // A line without its blanks at the end; a backslash there joins the next one. False at the end.
+  bool read_line(std::string& line) {
+    std::fputs("> ", stdout);
+    if (!read_piece(line)) return false;
+    line.resize(trim_right(line).size());
+    std::string next;
+    while (line.ends_with('\\') && read_piece(next)) {
+      line.pop_back();
+      line += trim(next);
+      if (trim(next).empty()) break;
     }
-    std::string_view text = trim_right(piece);
-    if (!first) text = trim_left(text);
-    line += text;
-    if (text.empty() || !line.ends_with('\\') || c == EOF) return true;
-    line.pop_back();
+    return true;
   }
-}
+
+ private:
+  // Up to the end of the line. False where there is nothing left.
+  bool read_piece(std::string& piece) {
+    piece.clear();
+    for (bool any = false;; any = true) {
+      if (at_ == buffer_.size() && !fill()) return any;
+      const std::string_view rest = std::string_view(buffer_).substr(at_);
+      const size_t end = rest.find('\n');
+      const size_t length = std::min(end, rest.size());
+      piece += rest.substr(0, std::min(length, kLineBytesMax - piece.size()));
+      at_ += length;
+      if (end == std::string_view::npos) continue;
+      ++at_;
+      return true;
+    }
+  }
+
+  bool fill() {
+    std::fflush(stdout);
+    buffer_.resize(kInputBufferBytes);
+    const ssize_t got = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
+    buffer_.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    at_ = 0;
+    return got > 0;
+  }
+
+  std::string buffer_;
+  size_t at_ = 0;
+};
 
 Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, bool& done) {
   for (const std::string& argument : line.arguments) co_await shell.expand_line(argument);
   if (line.arguments.empty()) {
+    LineInput input;
     std::string text;
-    while (read_line(text)) co_await shell.expand_line(text);
+    while (input.read_line(text)) {
+      if (!shell.expand_pure_line(text)) co_await shell.expand_line(text);
+    }
     std::fputs("\n", stdout);
   }
   co_await shell.close();

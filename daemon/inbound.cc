@@ -2,7 +2,10 @@
 
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "core/io/process.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/smtp_session.h"
+#include "delivery/route/listed_hosts.h"
 
 #include <algorithm>
 
@@ -10,6 +13,7 @@ namespace godwit::daemon {
 namespace {
 
 constexpr Seconds kAcceptErrorLogInterval{10};
+constexpr Seconds kEtrnTimeout{6 * 3600};  // as long as Exim believes its hints
 
 smtp::BareLineEnds bare_line_ends_of(const config::MainOptions& options) {
   switch (static_cast<config::BareNewline>(options.smtp_bare_newline.index)) {
@@ -49,6 +53,8 @@ smtp::ServerLimits limits_of(const config::MainOptions& options) {
 Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServices& services)
     : config_(std::move(config)),
       services_(services),
+      machine_(services.loop.clock()),
+      pressure_(*config_, machine_, services.log),
       tls_rules_(*config_->policy),
       limits_(limits_of(config_->options())) {
   const acl::CompiledPolicy& policy = *config_->policy;
@@ -74,6 +80,7 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
   expressions_.reserve_hosts = &policy.list("smtp_reserve_hosts");
   expressions_.unqualified_sender_hosts = &policy.list("sender_unqualified_hosts");
   expressions_.unqualified_recipient_hosts = &policy.list("recipient_unqualified_hosts");
+  compile_etrn();
   const Result<int64_t> size =
       config::parse_integer(trim(expressions_.message_size_limit->constant()));
   if (size) limits_.message_size_limit = static_cast<uint64_t>(std::max<int64_t>(0, *size));
@@ -99,10 +106,47 @@ Task<void> Inbound::serve(std::unique_ptr<ByteStream> stream, Endpoint peer, End
   origin.peer = peer;
   origin.local = local;
   origin.tls_on_connect = config_->is_tls_port(local.port);
+  origin.trace = services_.debug;
+  std::unique_ptr<acl::TraceRecord> record;
+  if (services_.explain != nullptr && origin.trace == nullptr) {
+    record = services_.explain->begin_connection();
+    origin.trace = record.get();
+    origin.record = record.get();
+  }
   SmtpSession session(*this, *stream, std::move(origin));
   sessions_.insert(&session);
   co_await session.run();
   sessions_.erase(&session);
+}
+
+// The option was checked as a whole when it was loaded; its words are expanded one by one.
+void Inbound::compile_etrn() {
+  config::LocatedText left = options().smtp_etrn_command.text;
+  acl::CompileOptions how;
+  how.lists = config_->policy->lists().get();
+  while (!left.trimmed().view().empty()) {
+    const config::LocatedText word = delivery::next_word(left);
+    const Result<acl::Expansion> compiled = acl::compile_expansion(word.view(), how);
+    if (compiled) etrn_words_.push_back(*compiled);
+  }
+}
+
+bool Inbound::start_etrn(std::vector<std::string> arguments, const std::string& key) {
+  if (stopping_ || (!key.empty() && !etrn_running_.insert(key).second)) return false;
+  scope_.spawn(run_etrn(std::move(arguments), key));
+  return true;
+}
+
+// Nobody waits for how it ends (RFC 1985 5.2).
+Task<void> Inbound::run_etrn(std::vector<std::string> arguments, std::string key) {
+  ProcessOptions process;
+  process.arguments = std::move(arguments);
+  process.timeout = Millis(kEtrnTimeout);
+  process.cancel = &etrn_cancel_;
+  const Result<ProcessOutcome> ended = co_await run_process(services_.loop, std::move(process));
+  if (!ended)
+    services_.log.panic(LogEvent::daemon, "", "ETRN command: " + ended.error().to_string());
+  etrn_running_.erase(key);
 }
 
 void Inbound::on_accept_error(const Error& error) {
@@ -121,6 +165,7 @@ void Inbound::stop() {
 }
 
 void Inbound::abort() {
+  etrn_cancel_.cancel();
   const std::set<SmtpSession*> all = sessions_;
   for (SmtpSession* session : all) {
     if (sessions_.contains(session)) session->abort();

@@ -4,9 +4,12 @@
 #pragma once
 
 #include "acl/expand/services.h"
+#include "core/io/cancel.h"
 #include "core/io/listener.h"
+#include "core/io/machine.h"
 #include "core/io/scope.h"
 #include "daemon/connection_counts.h"
+#include "daemon/pressure.h"
 #include "daemon/server_config.h"
 #include "daemon/tls_rules.h"
 #include "delivery/queue/queue.h"
@@ -19,6 +22,7 @@
 
 namespace godwit::daemon {
 
+class ExplainKeeper;
 class SmtpSession;
 
 struct InboundServices {
@@ -30,6 +34,9 @@ struct InboundServices {
   ConnectionCounts& counts;
   const acl::Services& asks;  // what ACLs and lists may ask
   tls::ContextCache& tls;
+  delivery::HostFinder& hosts;
+  acl::Trace* debug = nullptr;       // -d
+  ExplainKeeper* explain = nullptr;  // null: nothing is sampled
 };
 
 class Inbound final : public ConnectionHandler {
@@ -51,8 +58,12 @@ class Inbound final : public ConnectionHandler {
   const ServerConfig& config() const noexcept { return *config_; }
   const config::MainOptions& options() const noexcept { return config_->options(); }
   const InboundServices& services() const noexcept { return services_; }
-  // True where new mail must wait: a hook for disk space and load.
-  bool has_spool_space() const noexcept { return !services_.store.stats().is_failing; }
+  // False where a message of `bytes` must not be taken now.
+  bool has_spool_space(uint64_t bytes) {
+    const spool::StoreStats spool = services_.store.stats();
+    return !spool.is_failing && pressure_.has_room(bytes, spool.reserved_bytes);
+  }
+  Pressure& pressure() noexcept { return pressure_; }
 
   // Compiled main options that every session needs, looked up once.
   struct Expressions {
@@ -78,6 +89,11 @@ class Inbound final : public ConnectionHandler {
     const acl::ListPattern* unqualified_recipient_hosts;
   };
   const Expressions& expressions() const noexcept { return expressions_; }
+  // Runs a command of ETRN beside everything else; false where one of the same `key` still runs.
+  // An empty key: as many as come.
+  bool start_etrn(std::vector<std::string> arguments, const std::string& key);
+  // The words of smtp_etrn_command.
+  const std::vector<acl::Expansion>& etrn_words() const noexcept { return etrn_words_; }
   const TlsRules& tls_rules() const noexcept { return tls_rules_; }
   // What holds for all clients.
   const smtp::ServerLimits& limits() const noexcept { return limits_; }
@@ -85,10 +101,14 @@ class Inbound final : public ConnectionHandler {
 
  private:
   friend class SmtpSession;
+  void compile_etrn();
+  Task<void> run_etrn(std::vector<std::string> arguments, std::string key);
   Task<void> serve(std::unique_ptr<ByteStream> stream, Endpoint peer, Endpoint local);
 
   std::shared_ptr<const ServerConfig> config_;
   InboundServices services_;
+  SystemMachine machine_;
+  Pressure pressure_;
   Expressions expressions_;
   TlsRules tls_rules_;
   smtp::ServerLimits limits_;
@@ -96,6 +116,9 @@ class Inbound final : public ConnectionHandler {
   Scope scope_;
   std::set<SmtpSession*> sessions_;
   WallTime last_accept_error_;
+  std::vector<acl::Expansion> etrn_words_;
+  std::set<std::string> etrn_running_;  // keys
+  CancelSource etrn_cancel_;
   bool stopping_ = false;
 };
 

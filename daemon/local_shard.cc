@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 
 namespace godwit::daemon {
 namespace {
@@ -27,14 +28,22 @@ Task<bool> join_queue(delivery::Queue& queue) {
   co_return true;
 }
 
+// The short form of a message id has no room for a number that tells generators of one process
+// apart: their start stamps, in hundredths of a second, do.
+WallTime start_of_next_shard(WallTime now) noexcept {
+  static std::atomic<int64_t> opened{0};
+  return now + Millis{10 * opened.fetch_add(1)};
+}
+
 }  // namespace
 
-LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config)
+LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config, delivery::AttemptTraces* traces)
     : config_(std::move(config)),
+      traces_(traces),
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
-      ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber, loop_.clock().wall(),
-           config_->id_form()),
+      ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber,
+           start_of_next_shard(loop_.clock().wall()), config_->id_form()),
       evaluators_(loop_, config_) {}
 
 LocalShard::~LocalShard() {
@@ -60,7 +69,10 @@ Result<void> LocalShard::open(const std::string& name) {
                                             tls_contexts_,
                                             tls_sessions_,
                                             &evaluators_.names().dane(),
-                                            &evaluators_.get()};
+                                            &evaluators_.get(),
+                                            nullptr,
+                                            &machine_,
+                                            traces_};
   queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
   Result<std::unique_ptr<spool::Store>> store =
       wait(spool::Store::open(loop_, files_, dir_, spool::StoreOptions(), *queue_));

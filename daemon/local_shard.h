@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/io/log_writer.h"
+#include "core/io/machine.h"
 #include "daemon/server_config.h"
 #include "daemon/services.h"
 #include "delivery/queue/queue.h"
@@ -17,7 +18,9 @@ namespace godwit::daemon {
 
 class LocalShard {
  public:
-  explicit LocalShard(std::shared_ptr<const ServerConfig> config);
+  // `traces`, where not null, is told of deliveries and outlives the shard.
+  explicit LocalShard(std::shared_ptr<const ServerConfig> config,
+                      delivery::AttemptTraces* traces = nullptr);
   ~LocalShard();
 
   // Opens <spool>/shards/<name>; locked where somebody owns it.
@@ -40,9 +43,11 @@ class LocalShard {
 
  private:
   std::shared_ptr<const ServerConfig> config_;
+  delivery::AttemptTraces* traces_;
   Loop loop_;
   LogWriter log_;
   SystemFiles files_;
+  SystemMachine machine_{loop_.clock()};
   Random random_;
   message::MessageIdGenerator ids_;
   EvaluatorServices evaluators_;

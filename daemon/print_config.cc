@@ -18,6 +18,12 @@ void print_line(const std::string& line) {
   std::printf("%s\n", line.c_str());
 }
 
+bool is_list_of_ids(std::string_view name) noexcept {
+  constexpr std::array<std::string_view, 4> kNames{"admin_groups", "never_users", "trusted_groups",
+                                                   "trusted_users"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 // Options sorted by name, with those that the configuration hides.
 struct PrintedOptions {
   std::vector<std::pair<std::string, std::string>> lines;  // name, line
@@ -32,6 +38,8 @@ struct PrintedOptions {
                                                 });
       std::string line = hidden ? std::string(info.name) + " = " + kHidden
                                 : config::print_option(info, binding.value(i));
+      // Exim prints lists of users and groups so.
+      if (is_list_of_ids(info.name) && line.ends_with("= ")) line.pop_back();
       lines.emplace_back(info.name, std::move(line));
     }
     std::sort(lines.begin(), lines.end());
@@ -93,6 +101,38 @@ const std::array kKinds{
         []() -> std::unique_ptr<config::OptionBinding> { return nullptr; },
         [](std::string_view) -> std::unique_ptr<config::OptionBinding> { return nullptr; }},
 };
+
+// Names that say what another option says; those are printed.
+constexpr std::array<std::string_view, 6> kSynonyms{
+    "fail_verify", "prefix", "prefix_optional", "suffix", "suffix_optional", "verify"};
+
+// What holds where the configuration says nothing and the driver decides. No driver: all of them.
+struct UnsaidRow {
+  std::string_view kind;
+  std::string_view driver;
+  std::string_view name;
+  std::string_view line;
+  bool is_of_mbox = false;       // not with maildir_format or use_bsmtp
+  bool is_of_addresses = false;  // only where the router looks at more than the domain
+};
+// clang-format off
+constexpr std::array kUnsaid{
+    UnsaidRow{"router",    "accept",     "log_as_local",         "log_as_local"},
+    UnsaidRow{"router",    "",           "retry_use_local_part", "retry_use_local_part", false, true},
+    UnsaidRow{"router",    "redirect",   "filter_prepend_home",  "filter_prepend_home"},
+    UnsaidRow{"transport", "",           "message_size_limit",   "message_size_limit = "},
+    UnsaidRow{"transport", "appendfile", "retry_use_local_part", "retry_use_local_part"},
+    UnsaidRow{"transport", "autoreply",  "retry_use_local_part", "retry_use_local_part"},
+    UnsaidRow{"transport", "lmtp",       "retry_use_local_part", "retry_use_local_part"},
+    UnsaidRow{"transport", "pipe",       "retry_use_local_part", "retry_use_local_part"},
+    UnsaidRow{"transport", "appendfile", "directory_file",       "directory_file = q${base62:$tod_epoch}-$inode"},
+    UnsaidRow{"transport", "appendfile", "maildir_quota_directory_regex", "maildir_quota_directory_regex = ^(?:cur|new|\\..*)$"},
+    UnsaidRow{"transport", "appendfile", "check_string",         "check_string = From ", true},
+    UnsaidRow{"transport", "appendfile", "escape_string",        "escape_string = >From ", true},
+    UnsaidRow{"transport", "appendfile", "message_prefix",       "message_prefix = From ${if def:return_path{$return_path}{MAILER-DAEMON}} ${tod_bsdinbox}\\n", true},
+    UnsaidRow{"transport", "appendfile", "message_suffix",       "message_suffix = \\n", true},
+};
+// clang-format on
 
 std::string driver_of(const config::Instance& instance) {
   const config::Setting* setting = instance.find("driver");
@@ -172,7 +212,7 @@ class ConfigPrinter {
       std::string kind(config::list_kind_name(list.kind));
       std::erase(kind, ' ');
       print_line(kind + "list " + name + " = " +
-                 (list.hide && !admin_ ? std::string(kHidden) : list.value.text()));
+                 (list.hide ? std::string(kHidden) : list.value.text()));
     }
     if (!found) {
       std::printf("no address, domain, host, or local part list called \"%s\" exists\n",
@@ -212,7 +252,11 @@ class ConfigPrinter {
   }
 
   static bool print_environment() {
-    for (char** variable = environ; *variable != nullptr; ++variable) print_line(*variable);
+    std::vector<std::string> variables;
+    for (char** variable = environ; *variable != nullptr; ++variable)
+      variables.emplace_back(*variable);
+    std::sort(variables.begin(), variables.end());
+    for (const std::string& variable : variables) print_line(variable);
     return true;
   }
 
@@ -283,8 +327,53 @@ class ConfigPrinter {
     PrintedOptions options(*generic, instance.settings, admin_);
     options.lines.emplace_back("driver", "driver = " + driver);
     std::sort(options.lines.begin(), options.lines.end());
+    spread(options, "no_verify", {"verify_recipient", "verify_sender"}, "no_");
+    spread(options, "fail_verify", {"fail_verify_recipient", "fail_verify_sender"}, "");
+    std::erase_if(options.lines, [](const auto& line) {
+      return std::find(kSynonyms.begin(), kSynonyms.end(), line.first) != kSynonyms.end();
+    });
+    fill_unsaid(kind.word, driver, instance, options);
     options.print_all();
-    if (own != nullptr) PrintedOptions(*own, instance.settings, admin_).print_all();
+    if (own == nullptr) return;
+    PrintedOptions own_options(*own, instance.settings, admin_);
+    fill_unsaid(kind.word, driver, instance, own_options);
+    own_options.print_all();
+  }
+
+  // An option that stands for two others says what they are.
+  static void spread(PrintedOptions& options, std::string_view said,
+                     std::initializer_list<std::string_view> names, std::string_view prefix) {
+    const bool is_said = std::any_of(options.lines.begin(), options.lines.end(),
+                                     [&](const auto& line) { return line.second == said; });
+    if (!is_said) return;
+    for (auto& [name, line] : options.lines) {
+      if (std::find(names.begin(), names.end(), name) != names.end())
+        line = std::string(prefix) + name;
+    }
+  }
+
+  // A router that looks at more than the domain retries each address by itself.
+  static bool looks_at_addresses(const config::Instance& instance) {
+    constexpr std::array<std::string_view, 9> kOptions{
+        "check_local_user",  "condition",     "local_part_prefix",
+        "local_part_suffix", "local_parts",   "prefix",
+        "senders",           "require_files", "suffix"};
+    return std::any_of(kOptions.begin(), kOptions.end(),
+                       [&](std::string_view name) { return instance.find(name) != nullptr; });
+  }
+
+  static void fill_unsaid(std::string_view kind, std::string_view driver,
+                          const config::Instance& instance, PrintedOptions& options) {
+    const bool is_mbox =
+        instance.find("maildir_format") == nullptr && instance.find("use_bsmtp") == nullptr;
+    for (const UnsaidRow& row : kUnsaid) {
+      const bool fits = row.kind == kind && (row.driver.empty() || row.driver == driver) &&
+                        (is_mbox || !row.is_of_mbox) && instance.find(row.name) == nullptr &&
+                        (!row.is_of_addresses || looks_at_addresses(instance));
+      for (auto& [name, line] : options.lines) {
+        if (fits && name == row.name) line = row.line;
+      }
+    }
   }
 
   const ServerConfig& config_;
@@ -296,9 +385,9 @@ class ConfigPrinter {
 int print_config(const ServerConfig& config, const std::vector<std::string>& words, bool admin) {
   ConfigPrinter printer(config, admin);
   if (words.empty()) return printer.print_main() ? 0 : 1;
-  bool all_known = true;
-  for (size_t at = 0; at < words.size();) all_known = printer.print(words, at) && all_known;
-  return all_known ? 0 : 1;
+  bool last_known = true;  // the last word decides, as with Exim
+  for (size_t at = 0; at < words.size();) last_known = printer.print(words, at);
+  return last_known ? 0 : 1;
 }
 
 }  // namespace godwit::daemon

@@ -6,6 +6,7 @@
 #include "daemon/commands.h"
 #include "daemon/control.h"
 #include "daemon/local_shard.h"
+#include "daemon/trace_text.h"
 #include "delivery/queue/entry.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/spool_format/envelope.h"
@@ -59,19 +60,26 @@ struct QueueView {
   std::vector<std::unique_ptr<Shard>> shards;
 
   explicit QueueView(const ServerConfig& config) {
-    for (const std::string& name : shard_names(config)) {
-      Result<spool::ShardReader> reader =
-          spool::ShardReader::open(files, config.spool_directory + "/shards/" + name);
-      if (!reader) continue;
-      auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
-      const Result<void> read = shard->reader.replay(shard->listing);
-      if (read) {
-        shards.push_back(std::move(shard));
-      } else if (read.error().code() != Errc::not_found) {
-        std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(),
-                     read.error().to_string().c_str());
-      }
+    for (const std::string& name : shard_names(config))
+      add(name, config.spool_directory + "/shards/" + name);
+  }
+  // The shard of that folder, and those that it is taking over.
+  void add(const std::string& name, std::string folder) {
+    Result<spool::ShardReader> reader = spool::ShardReader::open(files, std::move(folder));
+    if (!reader) return;
+    auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
+    const Result<void> read = shard->reader.replay(shard->listing);
+    if (!read && read.error().code() != Errc::not_found) {
+      std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(),
+                   read.error().to_string().c_str());
     }
+    if (!read) return;
+    // A message on its way from one shard to the other is shown once.
+    std::erase_if(shard->listing.messages,
+                  [this](const auto& listed) { return find(listed.first).second != nullptr; });
+    const std::vector<std::string> inner = shard->reader.adopted();
+    shards.push_back(std::move(shard));
+    for (const std::string& path : inner) add(name, path);
   }
   std::pair<Shard*, Listed*> find(const message::MessageId& id) {
     for (const std::unique_ptr<Shard>& shard : shards) {
@@ -156,6 +164,8 @@ const char* verb_of(MessageAction action) {
       return "mark_all";
     case MessageAction::mark:
       return "mark";
+    case MessageAction::move:
+      return "move";
     case MessageAction::edit_sender:
       return "set_sender";
     case MessageAction::add_recipient:
@@ -197,6 +207,8 @@ Result<void> act_here(LocalShard& shard, MessageAction action, const message::Me
       return queue.thaw(id);
     case MessageAction::remove:
       return queue.remove(id, argument);
+    case MessageAction::move:
+      return queue.move(id, argument);
     case MessageAction::edit_sender:
       return queue.set_sender(id, argument == "<>" ? "" : argument);
     case MessageAction::add_recipient:
@@ -226,7 +238,8 @@ Result<void> act(const CommandLine& line, const ConfigPointer& config, const mes
   QueueView view(*config);
   const auto [shard, listed] = view.find(id);
   if (shard == nullptr) return Error(Errc::not_found, "no such message");
-  LocalShard local(config);
+  Debugging debugging(line.debug, *config->document.sources);
+  LocalShard local(config, debugging.attempts());
   const Result<void> opened = local.open(shard->name);
   if (!opened) return opened;
   return act_here(local, line.action, id, argument);
@@ -245,6 +258,7 @@ const char* done_text(MessageAction action) {
     case MessageAction::mark:
     case MessageAction::mark_all:
     case MessageAction::edit_sender:
+    case MessageAction::move:
     case MessageAction::add_recipient:
       return "has been modified";
     default:
@@ -260,7 +274,9 @@ int list_queue(const CommandLine& line, const ConfigPointer& config) {
   // Oldest first, whatever shard they are in.
   std::map<message::MessageId, QueueView::Shard*> order;
   for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) {
-    for (const auto& [id, listed] : shard->listing.messages) order.emplace(id, shard.get());
+    for (const auto& [id, listed] : shard->listing.messages) {
+      if (listed.entry.queue_name() == line.queue_name) order.emplace(id, shard.get());
+    }
   }
   for (const auto& [id, shard] : order) {
     const bool asked =
@@ -271,11 +287,13 @@ int list_queue(const CommandLine& line, const ConfigPointer& config) {
   return 0;
 }
 
-int count_queue(const ConfigPointer& config) {
+int count_queue(const CommandLine& line, const ConfigPointer& config) {
   QueueView view(*config);
   size_t count = 0;
-  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards)
-    count += shard->listing.messages.size();
+  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) {
+    for (const auto& [id, listed] : shard->listing.messages)
+      count += listed.entry.queue_name() == line.queue_name ? 1 : 0;
+  }
   std::printf("%zu\n", count);
   return 0;
 }
@@ -285,6 +303,22 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
   if (line.queue_forced) command += " forced";
   if (line.queue_with_frozen) command += " frozen";
   if (line.queue_first_only) command += " first";
+  delivery::QueueRun run{
+      line.queue_forced, line.queue_with_frozen, line.queue_first_only, line.queue_name, {}};
+  if (line.queue_selects) {
+    if (line.arguments.size() != 1) {
+      std::fprintf(stderr, "godwit: -R needs one text\n");
+      return 1;
+    }
+    run.match = line.arguments.front();
+  }
+  if (run.match.find_first_of(" \t\n") != std::string::npos ||
+      run.queue_name.find_first_of("/ \t\n") != std::string::npos) {
+    std::fprintf(stderr, "godwit: no blanks in the text of -R or the name of a queue\n");
+    return 1;
+  }
+  if (!run.queue_name.empty()) command += " queue=" + run.queue_name;
+  if (!run.match.empty()) command += " match=" + run.match;
   SystemFiles files;
   const Result<std::vector<std::string>> names = files.list(config->spool_directory + "/control");
   bool daemon_runs = false;
@@ -295,10 +329,11 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
     (void)ask_control(path, command);
   }
   if (daemon_runs) return 0;  // its workers have all shards, or will
+  Debugging debugging(line.debug, *config->document.sources);
   for (const std::string& name : shard_names(*config)) {
-    LocalShard shard(config);
+    LocalShard shard(config, debugging.attempts());
     if (!shard.open(name)) continue;  // a worker has it, and has been told
-    shard.queue().run_queue({line.queue_forced, line.queue_with_frozen, line.queue_first_only});
+    shard.queue().run_queue(run);
     shard.deliver();
   }
   return 0;
@@ -319,8 +354,10 @@ int act_on_messages(const CommandLine& line, const ConfigPointer& config) {
       work.emplace_back(line.arguments[0], line.arguments[i]);
   } else {
     const char* login = getlogin();
-    const std::string who =
-        line.action == MessageAction::remove ? (login != nullptr ? login : "root") : "";
+    const std::string who = line.action == MessageAction::remove
+                                ? (login != nullptr ? login : "root")
+                            : line.action == MessageAction::move ? line.queue_name
+                                                                 : "";
     for (const std::string& id : line.arguments) work.emplace_back(id, who);
   }
   int status = 0;

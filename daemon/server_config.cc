@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/config/files.h"
 #include "core/config/values.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/features.h"
 #include "daemon/resolver_setup.h"
 #include "delivery/route/host_finder.h"
@@ -195,6 +196,20 @@ void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics)
   }
 }
 
+void set_brakes(ServerConfig& config, config::Diagnostics& diagnostics) {
+  const auto set = [&](std::string_view name, const std::string& text, CommandBrake& brake) {
+    if (text.empty()) return;
+    const Result<CommandBrake> parsed = parse_command_brake(text);
+    if (parsed) {
+      brake = *parsed;
+    } else {
+      diagnostics.error({}, std::string(name) + ": " + parsed.error().detail());
+    }
+  };
+  set("smtp_ratelimit_mail", config.options().smtp_ratelimit_mail, config.mail_brake);
+  set("smtp_ratelimit_rcpt", config.options().smtp_ratelimit_rcpt, config.rcpt_brake);
+}
+
 void set_facts(ServerConfig& config, const LoadOptions& load) {
   const config::MainOptions& options = config.options();
   acl::ServerFacts& facts = config.facts;
@@ -236,6 +251,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
   check_numbers(*config, diagnostics);
+  set_brakes(*config, diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);
   acl::ServerFacts& facts = config->facts;
@@ -258,6 +274,11 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
                               : load.pid_file_override;
   if (config->pid_file_path.empty())
     config->pid_file_path = config->spool_directory + "/exim-daemon.pid";
+  const std::optional<double> share = parse_explain_sample(options.explain_sample);
+  if (!share)
+    diagnostics.error({}, "\"" + options.explain_sample + "\" is no value of explain_sample",
+                      "a share, as in 1% or 1/100");
+  config->explain_share = share.value_or(0);
   set_listen(load, *config, diagnostics);
   check_dns_options(options, diagnostics);
   return config;

@@ -5,6 +5,7 @@
 #include "acl/policy/policy.h"
 #include "core/config/document.h"
 #include "core/io/log_writer.h"
+#include "daemon/command_brake.h"
 #include "delivery/queue/delivery_config.h"
 #include "protocol/message/message_id.h"
 
@@ -27,6 +28,9 @@ struct ServerConfig {
   std::string pid_file_path;
   std::vector<uint16_t> tls_ports;  // tls_on_connect_ports
   std::vector<Endpoint> listen;
+  CommandBrake mail_brake;   // smtp_ratelimit_mail
+  CommandBrake rcpt_brake;   // smtp_ratelimit_rcpt
+  double explain_share = 0;  // explain_sample; 0: nothing is sampled
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
   bool is_tls_port(uint16_t port) const noexcept {

@@ -38,6 +38,7 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
 }
 
 void EvaluatorServices::open_hints(Log& log) {
+  services_.log = &log;
   rates_ = daemon::open_hints(config_->spool_directory, "ratelimit", log);
   seen_ = daemon::open_hints(config_->spool_directory, "seen", log);
   services_.rates = rates_.get();
@@ -54,6 +55,7 @@ Task<void> EvaluatorServices::close() {
 MessageServices::MessageServices(const acl::Services& services)
     : answers_(services.lookups), services_(services) {
   if (services.lookups != nullptr) services_.lookups = &answers_;
+  services_.decisions = &decisions_;
 }
 
 std::unique_ptr<hints::Database> open_hints(const std::string& spool_directory,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "acl/expand/services.h"
+#include "acl/lists/decisions.h"
 #include "acl/lookup/lookup_set.h"
 #include "core/hints/database.h"
 #include "core/io/loop.h"
@@ -53,10 +54,14 @@ class MessageServices {
   MessageServices& operator=(const MessageServices&) = delete;
 
   const acl::Services& get() const noexcept { return services_; }
-  void forget() { answers_.forget(); }
+  void forget() {
+    answers_.forget();
+    decisions_.forget();
+  }
 
  private:
   acl::MessageLookups answers_;
+  acl::ListDecisions decisions_;
   acl::Services services_;
 };
 

@@ -33,10 +33,14 @@ SmtpSession::Admission SmtpSession::admission() {
   connection_.unqualified_sender = matches(expressions.unqualified_sender_hosts);
   connection_.unqualified_recipient = matches(expressions.unqualified_recipient_hosts);
   if (matches(&inbound_.config().policy->list("host_lookup"))) client_.find_name(context());
+  const config::MainOptions& options = inbound_.options();
+  const int64_t load = inbound_.pressure().load_over(options.smtp_load_reserve);
   out.is_reserved =
-      inbound_.options().smtp_accept_reserve > 0 && matches(expressions.reserve_hosts);
+      (options.smtp_accept_reserve > 0 || load >= 0) && matches(expressions.reserve_hosts);
+  if (!out.is_reserved) out.load = load;
   out.host_limit = number_of(expressions.max_per_host);
   out.is_rejected = matches(expressions.reject_hosts);
+  is_braked_ = matches(&inbound_.config().policy->list("smtp_ratelimit_hosts"));
   out.is_logged =
       selects(config::LogSelector::smtp_connection) && !matches(expressions.nolog_hosts);
   return out;
@@ -67,6 +71,11 @@ Task<bool> SmtpSession::admit() {
            ": Too many concurrent SMTP connections from this IP address; please try again later";
     why = "Connection from " + host_text().substr(2) +
           " refused: too many connections from that IP address";
+  }
+  if (text.empty() && client.load >= 0) {
+    text = name + ": Too much load; please try again later";
+    why = "temporarily refused connection from " + host_text().substr(2) +
+          ": not in reserve list and load average = " + Pressure::load_text(client.load);
   }
   if (!text.empty()) {
     const smtp::ReplyView reply{421, {}, text};
@@ -102,6 +111,7 @@ smtp::ServerLimits SmtpSession::limits() {
     out.enforce_sync = false;
   }
   if (origin_.is_test) out.enforce_sync = false;
+  out.asks_for_paths = inbound_.config().delivery->rewrite->has(rewrite::kSmtp);
   if (!matches(expressions.nonmail_hosts)) out.max_nonmail = UINT32_MAX;
   out.accept_junk_helo = matches(expressions.junk_helo_hosts);
   out.require_helo = origin_.peer && matches(expressions.require_helo_hosts);
@@ -163,12 +173,15 @@ smtp::Offer SmtpSession::offer() {
       inbound_.tls_rules().advertises(client_subject(), context()))
     offer.extensions.set(Extension::starttls);
   if (matches(expressions.chunking_hosts)) offer.extensions.set(Extension::chunking);
+  if (inbound_.options().prdr_enable) offer.extensions.set(Extension::prdr);
   if (matches(expressions.dsn_hosts)) offer.extensions.set(Extension::dsn);
   if (matches(expressions.smtputf8_hosts)) offer.extensions.set(Extension::smtputf8);
   if (matches(expressions.enhanced_status_hosts))
     offer.extensions.set(Extension::enhanced_status_codes);
   if (inbound_.config().policy->acl(acl::AclWhere::vrfy).is_set())
     offer.extensions.set(Extension::vrfy);
+  if (inbound_.config().policy->acl(acl::AclWhere::etrn).is_set())
+    offer.extensions.set(Extension::etrn);
   if (inbound_.config().policy->acl(acl::AclWhere::expn).is_set())
     offer.extensions.set(Extension::expn);
   const smtp::ServerLimits& limits = engine_.limits();

@@ -1,7 +1,9 @@
 // SmtpSession: the commands that begin a session and build an envelope.
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "core/io/timers.h"
 #include "daemon/smtp_session.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -81,9 +83,19 @@ bool SmtpSession::allows_literal(const smtp::Path& path) {
   return false;
 }
 
+// What was answered goes out before the client waits for the rest.
+Task<void> SmtpSession::slow_down(const CommandBrake& brake, uint32_t number) {
+  const Millis delay = brake_delay(brake, number);
+  if (!is_braked_ || delay.count <= 0) co_return;
+  const bool sent = co_await flush();
+  (void)sent;  // a client that went away is noticed at the next read
+  co_await Sleep(inbound_.services().loop.timers(), delay);
+}
+
 Task<void> SmtpSession::on_mail() {
-  const smtp::MailCommand& mail = engine_.mail();
   ++mails_seen_;
+  co_await slow_down(inbound_.config().mail_brake, mails_seen_);
+  const smtp::MailCommand& mail = engine_.mail();
   if (!allows_literal(mail.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;
   auto ask_list = [this] { return matches(inbound_.expressions().unqualified_sender_hosts); };
@@ -94,9 +106,8 @@ Task<void> SmtpSession::on_mail() {
     on_error(text);
     co_return;
   }
-  if (!inbound_.has_spool_space()) {
-    log(LogEvent::rejected,
-        host_text() + " temporarily rejected MAIL: the spool cannot be written");
+  if (!inbound_.has_spool_space(mail.has_size ? mail.size : 0)) {
+    log(LogEvent::rejected, host_text() + " temporarily rejected MAIL: no space in the spool");
     engine_.reply(ReplyId::space_shortage);
     co_return;
   }
@@ -105,18 +116,32 @@ Task<void> SmtpSession::on_mail() {
   message_.sender_address = sender_;
   message_.size = mail.has_size ? static_cast<int64_t>(mail.size) : -1;
   message_.smtputf8 = mail.smtputf8;
+  message_.prdr_requested = mail.prdr;
   dsn_ret_ = mail.ret;
   dsn_envid_ = mail.envid;
   auth_sender_ = mail.has_auth && mail.auth != "<>" ? mail.auth : std::string();
   eight_bit_ = mail.body == smtp::BodyKind::eight_bit_mime;
   smtputf8_ = mail.smtputf8;
   connection_.received_protocol = protocol_name();
-  const bool accepted =
-      co_await judge(acl::AclWhere::mail, smtp::named_reply(ReplyId::mail_ok), sender_);
+  const bool accepted = co_await judge(
+      acl::AclWhere::mail, smtp::named_reply(mail.prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok),
+      sender_);
   if (!accepted) forget_transaction();
 }
 
+// The address that an ACL is about.
+void SmtpSession::set_address(std::string_view address) {
+  const size_t at = address.rfind('@');
+  address_ = acl::AddressFacts();
+  address_.original_local_part = address.substr(0, at);
+  address_.original_domain = to_lower(address.substr(at + 1));
+  address_.local_part = to_lower(message::unquote_local_part(address_.original_local_part));
+  address_.domain = address_.original_domain;
+}
+
 Task<void> SmtpSession::on_rcpt() {
+  const auto number = static_cast<uint32_t>(message_.rcpt_count + 1);
+  co_await slow_down(inbound_.config().rcpt_brake, number);
   const smtp::RcptCommand& rcpt = engine_.rcpt();
   if (!allows_literal(rcpt.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;
@@ -133,12 +158,7 @@ Task<void> SmtpSession::on_rcpt() {
   recipient.address = qualified(rcpt.path, facts.qualify_recipient);
   recipient.dsn_flags = rcpt.notify;
   recipient.orcpt = rcpt.orcpt;
-  const size_t at = recipient.address.rfind('@');
-  address_ = acl::AddressFacts();
-  address_.original_local_part = recipient.address.substr(0, at);
-  address_.original_domain = to_lower(std::string_view(recipient.address).substr(at + 1));
-  address_.local_part = to_lower(address_.original_local_part);
-  address_.domain = address_.original_domain;
+  set_address(recipient.address);
   ++message_.rcpt_count;
   const bool discard_before = discard_message_;
   const bool accepted =
@@ -153,6 +173,7 @@ Task<void> SmtpSession::on_rcpt() {
   if (discarded) co_return;
   message_.recipients.push_back(recipient.address);
   recipients_.push_back(std::move(recipient));
+  give_facts();
 }
 
 }  // namespace godwit::daemon

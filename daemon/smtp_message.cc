@@ -2,11 +2,13 @@
 // header section, the commit, the answer.
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
+#include "protocol/message/submission_mode.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -30,6 +32,7 @@ void SmtpSession::forget_transaction() {
   message_ = acl::MessageFacts();
   message_variables_.clear();
   evaluation_.findings.message_rates.clear();
+  evaluation_.findings.queue_name.reset();
   evaluation_.findings.verified_senders.clear();
   sender_failure_told_ = false;
   warnings_.clear();
@@ -100,7 +103,12 @@ Task<void> SmtpSession::on_body_end() {
   message_.longest_line = static_cast<int64_t>(scanner.line_bytes_longest());
   message_.received_at = inbound_.services().loop.clock().wall();
 
+  if (controls_.submission && !incoming_.failure) fix_submission();
   co_await rewrite_addresses();
+  if (!co_await ask_recipients()) {
+    forget_transaction();
+    co_return;
+  }
   smtp::Reply refusal;
   const bool wanted = co_await ask_data_acl(refusal);
   if (!wanted) {
@@ -118,6 +126,43 @@ Task<void> SmtpSession::on_body_end() {
   }
   co_await commit();
   forget_transaction();
+}
+
+// control = submission: the header section is completed, and the sender is who authenticated.
+void SmtpSession::fix_submission() {
+  const config::MainOptions& options = inbound_.options();
+  const acl::ServerFacts& facts = inbound_.config().facts;
+  message::SubmissionMode mode;
+  mode.sender_retain = controls_.submission_sender_retain;
+  mode.checks_from = options.local_from_check;
+  mode.domain = controls_.submission_domain;
+  mode.name = controls_.submission_name;
+  mode.authenticated_id = connection_.authenticated_id;
+  mode.sender = sender_;
+  mode.qualify_domain = facts.qualify_domain;
+  mode.primary_hostname = facts.primary_hostname;
+  mode.id = incoming_.id;
+  mode.now = message_.received_at;
+  mode.utc = inbound_.config().log_style.utc;
+  message::SubmittedHeaders fixed = message::apply_submission_mode(incoming_.head, mode);
+  if (fixed.sender != sender_) {
+    log(LogEvent::note,
+        "\"" + sender_ + "\" from env-from rewritten as \"" + fixed.sender +
+            "\" by submission mode",
+        LogFiles::main);
+    sender_ = std::move(fixed.sender);
+    message_.sender_address = sender_;
+  }
+  incoming_.head = std::move(fixed.section);
+  scan_header_fields();
+}
+
+// Where the fields stand in a header section that we changed.
+void SmtpSession::scan_header_fields() {
+  message::HeaderScanner scanner;
+  scanner.feed(incoming_.head);
+  scanner.finish();
+  incoming_.rewritten_fields = scanner.fields();
 }
 
 // `begin rewrite`: the envelope first, then the header section.
@@ -141,10 +186,7 @@ Task<void> SmtpSession::rewrite_addresses() {
     recipients_[i].address = std::move(done.recipients[i]);
   if (!done.headers_changed) co_return;
   incoming_.head = std::move(done.headers);
-  message::HeaderScanner scanner;
-  scanner.feed(incoming_.head);
-  scanner.finish();
-  incoming_.rewritten_fields = scanner.fields();
+  scan_header_fields();
 }
 
 // The fields of the header section as it is now.
@@ -242,14 +284,16 @@ Envelope SmtpSession::make_envelope() const {
   envelope.has_bare_line_ends = engine_.body().bare_line_ends;
   envelope.is_local = !origin_.peer;
   envelope.frozen_at_start = controls_.freeze;
+  envelope.queue_name = message_.queue_name;
   envelope.queue_only = controls_.queue_only || inbound_.options().queue_only;
   envelope.dsn_ret = dsn_ret_ == smtp::DsnReturn::full      ? DsnRet::full
                      : dsn_ret_ == smtp::DsnReturn::headers ? DsnRet::headers
                                                             : DsnRet::unset;
   envelope.dsn_envid = dsn_envid_;
   for (const auto& [name, value] : connection_variables_)
-    envelope.variables.push_back({name, value});
-  for (const auto& [name, value] : message_variables_) envelope.variables.push_back({name, value});
+    envelope.variables.push_back({name, value.text, value.tainted});
+  for (const auto& [name, value] : message_variables_)
+    envelope.variables.push_back({name, value.text, value.tainted});
   return envelope;
 }
 
@@ -282,9 +326,11 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   }
   line += " P=" + envelope.protocol;
   line += tls_text();
+  if (!incoming_.prdr_result.empty()) line += " PRDR";
   if (engine_.body().chunked) line += " K";
   line += " S=" + std::to_string(envelope.message_bytes);
   if (selects(LogSelector::bit_8bitmime)) line += eight_bit_ ? " M8S=8" : " M8S=0";
+  if (!envelope.queue_name.empty()) line += " Q=" + envelope.queue_name;
   if (selects(LogSelector::receive_time)) {
     line += " RT=" + delivery::format_duration(message_.received_at - connected_,
                                                selects(LogSelector::millisec));
@@ -302,6 +348,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
 }
 
 Task<void> SmtpSession::commit() {
+  give_facts();
   InboundServices services = inbound_.services();
   const std::string id = incoming_.id.to_string();
   if (discard_message_ || recipients_.empty()) {
@@ -336,7 +383,9 @@ Task<void> SmtpSession::commit() {
                      {"protocol", envelope.protocol},
                      {"bytes", std::to_string(envelope.message_bytes)}});
   ++messages_accepted_;
-  const std::string text = "OK id=" + id;
+  std::string text = "OK id=" + id;
+  if (!incoming_.prdr_result.empty())
+    text = "id=" + id + " message " + std::string(incoming_.prdr_result);
   if (controls_.fakereject) {
     engine_.reply(
         {550, "5.7.0",
@@ -356,11 +405,21 @@ Task<void> SmtpSession::commit() {
   } else {
     engine_.reply({250, "2.0.0", text});
   }
-  const int64_t queue_after = inbound_.options().smtp_accept_queue_per_connection;
-  const bool hold = queue_after > 0 && messages_accepted_ > static_cast<uint64_t>(queue_after);
+  if (why_queued_.empty()) {
+    why_queued_ =
+        inbound_.pressure().why_queued(connection_.connections_at_start, messages_accepted_ - 1);
+  }
+  const bool hold = !why_queued_.empty();
+  if (hold && selects(config::LogSelector::delay_delivery))
+    services.log.main(LogEvent::note, id, why_queued_);
+  if (!inbound_.options().queue_only_load_latch) why_queued_.clear();
   if (origin_.is_test) {
     std::fputs("\n**** SMTP testing: that is not a real message id!\n\n", stderr);
     co_return;
+  }
+  if (origin_.record != nullptr) {
+    recorded_id_ = incoming_.id.to_string();
+    services.explain->follow(recorded_id_);
   }
   services.queue.accepted(std::move(*stored), std::move(envelope), hold);
 }

@@ -47,18 +47,6 @@ std::string rejected_what(AclWhere where, std::string_view subject) {
   }
 }
 
-// Bits of acl::LogTarget as files.
-LogFiles files_of(uint8_t targets) noexcept {
-  const auto has = [targets](acl::LogTarget target) {
-    return (targets & static_cast<uint8_t>(target)) != 0;
-  };
-  unsigned files = 0;
-  if (has(acl::LogTarget::main)) files |= static_cast<unsigned>(LogFiles::main);
-  if (has(acl::LogTarget::reject)) files |= static_cast<unsigned>(LogFiles::reject);
-  if (has(acl::LogTarget::panic)) files |= static_cast<unsigned>(LogFiles::panic);
-  return static_cast<LogFiles>(files);
-}
-
 }  // namespace
 
 bool SmtpSession::selects(config::LogSelector selector) const noexcept {
@@ -104,6 +92,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
       const smtp::ReplyView refusal = smtp::named_reply(ReplyId::administrative_prohibition);
       judgement.reply = {refusal.code, std::string(refusal.enhanced), std::string(refusal.text)};
       if (where == AclWhere::vrfy) judgement.reply = {252, "2.5.2", std::string(refusal.text)};
+      if (where == AclWhere::etrn) judgement.reply = {458, "4.7.1", std::string(refusal.text)};
     }
     co_return judgement;
   }
@@ -113,6 +102,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   acl::AclOutcome outcome = co_await on_fiber(evaluate);
   judgement.verdict = outcome.verdict;
   judgement.message = outcome.user_message;
+  judgement.log_message = outcome.log_message;
   log_client_name();
   const Millis delay = outcome.effects.delay;
   write_notes(outcome.effects.log_writes);
@@ -121,7 +111,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
   if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
     const std::string sender_failure = tell_sender_failure(outcome);
-    log_rejection(where, outcome, subject);
+    if (where != AclWhere::prdr) log_rejection(where, outcome, subject);
     judgement.drop = outcome.verdict == AclVerdict::drop;
     const bool defers = outcome.verdict == AclVerdict::defer;
     const smtp::ReplyView usual =
@@ -130,6 +120,7 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
         outcome.reply_code != 0 ? static_cast<uint16_t>(outcome.reply_code) : usual.code;
     // RFC 5321 3.5.3: a server may decline to verify.
     if (where == AclWhere::vrfy && outcome.reply_code == 0 && !defers) judgement.reply.code = 252;
+    if (where == AclWhere::etrn && outcome.reply_code == 0 && !defers) judgement.reply.code = 458;
     judgement.reply.enhanced =
         outcome.enhanced_status.empty() ? std::string(usual.enhanced) : outcome.enhanced_status;
     judgement.reply.text = sender_failure + (outcome.user_message.empty() ? std::string(usual.text)
@@ -225,17 +216,24 @@ void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
     // What a `warn` says is logged once a message.
     const bool is_warning = write.with_host && write.text.starts_with("Warning: ");
     if (is_warning && !warnings_.insert(text).second) continue;
-    log(LogEvent::note, text, files_of(write.targets));
+    log(LogEvent::note, text, acl::log_files_of(write.targets));
   }
 }
 
 void SmtpSession::apply(acl::AclEffects&& effects) {
+  if (effects.queue_name) message_.queue_name = std::move(*effects.queue_name);
   header_edits_.take(effects);
   acl::AclControls& asked = effects.controls;
   controls_.queue_only |= asked.queue_only;
   controls_.freeze |= asked.freeze;
   controls_.freeze_no_tell |= asked.freeze_no_tell;
-  controls_.submission |= asked.submission;
+  if (asked.submission) {
+    controls_.submission = true;
+    controls_.submission_sender_retain |= asked.submission_sender_retain;
+    if (asked.submission_domain) controls_.submission_domain = std::move(asked.submission_domain);
+    if (!asked.submission_name.empty())
+      controls_.submission_name = std::move(asked.submission_name);
+  }
   controls_.suppress_local_fixups |= asked.suppress_local_fixups;
   controls_.no_pipelining |= asked.no_pipelining;
   controls_.no_multiline_responses |= asked.no_multiline_responses;
@@ -260,14 +258,14 @@ void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
   std::string text;
   if (!incoming_.id.empty()) text += incoming_.id.to_string() + " ";
   text += host_text() + tls_text();
-  const bool has_sender = where == AclWhere::rcpt || where == AclWhere::data ||
-                          where == AclWhere::mime || where == AclWhere::prdr;
+  const bool has_sender =
+      where == AclWhere::rcpt || where == AclWhere::data || where == AclWhere::mime;
   if (has_sender) text += " F=<" + sender_ + ">";
   text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
   text += rejected_what(where, subject);
   if (!outcome.log_message.empty()) text += ": " + outcome.log_message;
   if (outcome.log_reject_targets != 0)
-    log(LogEvent::rejected, text, files_of(outcome.log_reject_targets));
+    log(LogEvent::rejected, text, acl::log_files_of(outcome.log_reject_targets));
 }
 
 }  // namespace godwit::daemon

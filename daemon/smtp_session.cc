@@ -2,8 +2,10 @@
 // commands in smtp_commands.cc, messages in smtp_message.cc, ACLs and words in smtp_policy.cc.
 #include "daemon/smtp_session.h"
 
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "daemon/explain_keeper.h"
 
 #include <algorithm>
 #include <utility>
@@ -112,31 +114,45 @@ Task<bool> SmtpSession::fill() {
 }
 
 Task<void> SmtpSession::run() {
+  tell(evaluation_.trace, {acl::TraceKind::command_begin, {}, {}, {}, {}});
   const bool admitted = co_await admit();
+  if (!admitted) tell(evaluation_.trace, {acl::TraceKind::command_end, {}, {}, "refused", {}});
   if (admitted) {
     const bool is_ready = !origin_.tls_on_connect || co_await begin_tls_on_connect();
     const bool greeted = is_ready && co_await greet();
+    tell(evaluation_.trace,
+         {acl::TraceKind::command_end, {}, {}, greeted ? "greeted" : "refused", {}});
     if (greeted) co_await converse();
     if (selects(config::LogSelector::smtp_no_mail) && mails_seen_ == 0) {
       log(LogEvent::connection,
           "no MAIL in SMTP connection from " + host_text() + tls_text() + " C=" + commands_);
     }
   }
+  if (!failure_.name.empty()) co_await raise_failure();
   if (counted_) inbound_.services().counts.closed(origin_.peer->address);
   stream().close();
 }
 
 Task<void> SmtpSession::converse() {
   for (;;) {
+    const size_t output_before = engine_.output().size();
     const smtp::Event event = engine_.next();
     if (event.kind == EventKind::need_input) {
       const bool sent = co_await flush();
+      if (!recorded_id_.empty()) keep_record();
       if (!sent) break;
       const bool filled = co_await fill();
       if (!filled) break;
       continue;
     }
-    const bool goes_on = co_await handle(event);
+    const bool is_traced = evaluation_.trace != nullptr && event.kind != EventKind::body_chunk &&
+                           event.kind != EventKind::close && event.kind != EventKind::path;
+    bool goes_on = true;
+    if (is_traced) {
+      goes_on = co_await handle_traced(event, output_before);
+    } else {
+      goes_on = co_await handle(event);
+    }
     if (!goes_on) break;
   }
   if (incoming_.writer) forget_transaction();
@@ -150,6 +166,45 @@ Task<void> SmtpSession::ask_notquit() {
     connection_.smtp_notquit_reason = stop_requested_ ? "signal-exit" : "connection-lost";
   const Judgement judgement = co_await ask(acl::AclWhere::notquit, {});
   (void)judgement;
+}
+
+// One command for a trace: what was said, what was done, what was answered.
+Task<bool> SmtpSession::handle_traced(const smtp::Event& event, size_t output_before) {
+  if (origin_.record != nullptr) {
+    // Each message begins behind what is of its connection.
+    if (event.kind == EventKind::mail) origin_.record->truncate(record_start_);
+  }
+  const bool is_body_end =
+      event.kind == EventKind::body_end || event.kind == EventKind::body_refused;
+  const std::string command = is_body_end ? "." : std::string(engine_.command_line());
+  tell(evaluation_.trace, {acl::TraceKind::command_begin, {}, command, {}, {}});
+  const bool only_first_line = event.kind == EventKind::greeted;
+  const bool goes_on = co_await handle(event);
+  std::string_view output = engine_.output();
+  // A delay may have sent what was there.
+  if (output.size() >= output_before) output.remove_prefix(output_before);
+  std::string reply;
+  for (size_t at = 0; at < output.size();) {
+    const size_t end = std::min(output.find("\r\n", at), output.size());
+    reply += (reply.empty() ? "" : "; ") + std::string(output.substr(at, end - at));
+    at = only_first_line ? output.size() : end + 2;
+  }
+  tell(evaluation_.trace, {acl::TraceKind::command_end, {}, {}, reply, {}});
+  const bool is_of_connection =
+      event.kind == EventKind::greeted || event.kind == EventKind::starttls;
+  if (is_of_connection && origin_.record != nullptr) record_start_ = origin_.record->nodes().size();
+  co_return goes_on;
+}
+
+// After the reply, so that nobody waits for it.
+void SmtpSession::keep_record() {
+  inbound_.services().explain->keep(recorded_id_, *origin_.record);
+  recorded_id_.clear();
+}
+
+void SmtpSession::give_facts() {
+  if (origin_.facts == nullptr) return;
+  *origin_.facts = {connection_, message_, connection_variables_, message_variables_};
 }
 
 // False where the session is over.
@@ -181,15 +236,22 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
     case EventKind::reset:
       forget_transaction();
       break;
+    case EventKind::path:
+      co_await on_path(event.text);
+      break;
     case EventKind::verify: {
       const std::string argument(event.text);
-      co_await judge(acl::AclWhere::vrfy,
-                     {252, "2.5.2", "Cannot VRFY user, but will accept message"}, argument);
+      co_await on_vrfy(argument);
       break;
     }
     case EventKind::expand: {
       const std::string argument(event.text);
-      co_await judge(acl::AclWhere::expn, {252, "2.5.2", "Cannot EXPN list"}, argument);
+      co_await on_expn(argument);
+      break;
+    }
+    case EventKind::etrn: {
+      const std::string argument(event.text);
+      co_await on_etrn(argument);
       break;
     }
     case EventKind::auth:
@@ -221,6 +283,8 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
     case EventKind::need_input:
       break;
   }
+  if (!failure_.name.empty()) co_await raise_failure();
+  if (event.kind == EventKind::path) co_return true;
   if (selects(config::LogSelector::smtp_no_mail) && commands_.size() < 200 && mails_seen_ == 0) {
     if (!commands_.empty()) commands_ += ',';
     commands_ += smtp::verb_row(engine_.verb()).name;
@@ -249,9 +313,25 @@ Task<void> SmtpSession::on_close(std::string_view why) {
   }
 }
 
+// The main option event_action.
+Task<void> SmtpSession::raise_event(std::string name, std::string data) {
+  const acl::EventActions& actions = inbound_.config().policy->events();
+  if (actions.empty()) co_return;
+  acl::EventFacts event{std::move(name), std::move(data), 0};
+  co_await actions.raise(std::move(event), context(), inbound_.services().log);
+}
+
+Task<void> SmtpSession::raise_failure() {
+  const acl::EventFacts failure = std::exchange(failure_, {});
+  co_await raise_event(failure.name, failure.data);
+}
+
 void SmtpSession::on_error(std::string_view text) {
   had_errors_ = true;
   const smtp::Fault fault = engine_.fault();
+  const bool is_syntax = fault == smtp::Fault::syntax;
+  if (is_syntax || fault == smtp::Fault::protocol)
+    failure_ = {is_syntax ? "smtp:fail:syntax" : "smtp:fail:protocol", std::string(text), 0};
   const std::string command = escape_control(engine_.command_line().substr(0, 200));
   if (fault == smtp::Fault::syntax && selects(config::LogSelector::smtp_syntax_error)) {
     log(LogEvent::protocol_error,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "acl/expand/client.h"
+#include "acl/expand/trace_record.h"
 #include "acl/policy/acl.h"
 #include "daemon/header_edits.h"
 #include "daemon/inbound.h"
@@ -21,6 +22,14 @@
 namespace godwit::daemon {
 
 // Who is at the other end. No peer: -bs, mail from a local process.
+// What a session has gathered for the message under way.
+struct SessionFacts {
+  acl::ConnectionFacts connection;
+  acl::MessageFacts message;
+  acl::AclVariables connection_variables;
+  acl::AclVariables message_variables;
+};
+
 struct SessionOrigin {
   std::optional<Endpoint> peer;
   std::optional<Endpoint> local;
@@ -31,6 +40,8 @@ struct SessionOrigin {
   bool tls_on_connect = false;
   bool is_test = false;  // -bh: nothing is kept
   acl::Trace* trace = nullptr;
+  acl::TraceRecord* record = nullptr;  // the trace, where it is kept for --explain
+  SessionFacts* facts = nullptr;       // kept up to date with each recipient, and at the end
 };
 
 class SmtpSession {
@@ -58,6 +69,7 @@ class SmtpSession {
     bool head_done = false;
     std::optional<Error> failure;                       // the spool refused a part
     std::vector<message::FieldPlace> rewritten_fields;  // where rewriting changed `head`
+    std::string_view prdr_result;  // how the last reply ends where PRDR was used
   };
 
   // --- Bytes
@@ -86,6 +98,7 @@ class SmtpSession {
   struct Admission {
     bool is_reserved = false;
     bool is_rejected = false;
+    int64_t load = -1;  // over smtp_load_reserve, and the host has no reservation
     bool is_logged = false;
     uint64_t host_limit = 0;
   };
@@ -93,12 +106,16 @@ class SmtpSession {
   smtp::ServerLimits limits();
   smtp::Offer offer();
   bool matches(const acl::ListPattern* list);
+  Task<void> slow_down(const CommandBrake& brake, uint32_t number);
   uint64_t number_of(const acl::Expansion* expression);
   Task<bool> admit();
   Task<void> refuse_connection(smtp::ReplyView reply, std::string_view why);
   Task<bool> greet();
   Task<void> converse();
   Task<bool> handle(const smtp::Event& event);
+  Task<bool> handle_traced(const smtp::Event& event, size_t output_before);
+  void give_facts();
+  void keep_record();
   Task<void> ask_notquit();
 
   // --- Commands
@@ -109,14 +126,26 @@ class SmtpSession {
   Task<void> on_body_start();
   Task<void> on_body_chunk(std::string_view bytes);
   Task<void> on_body_end();
-  void on_verify(acl::AclWhere where, std::string_view argument);
+  void set_address(std::string_view address);
+  Task<void> on_path(std::string_view path);
+  Task<void> on_vrfy(const std::string& argument);
+  Task<void> on_expn(const std::string& argument);
+  std::string expanded(std::string address, uint16_t& code);
+  Task<void> on_etrn(const std::string& argument);
+  Result<std::vector<std::string>> etrn_command(const std::string& argument);
   void on_error(std::string_view text);
+  Task<void> raise_event(std::string name, std::string data);
+  Task<void> raise_failure();
   Task<void> on_close(std::string_view why);
 
   // --- Messages
+  void fix_submission();
+  void scan_header_fields();
   Task<void> rewrite_addresses();
   const std::vector<message::FieldPlace>& header_fields() const noexcept;
   Task<bool> ask_data_acl(smtp::Reply& refusal);
+  Task<bool> ask_recipients();
+  Task<acl::AclVerdict> ask_recipient(const std::string& address);
   Task<void> commit();
   Envelope make_envelope() const;
   std::string worded_received_line();
@@ -130,6 +159,7 @@ class SmtpSession {
     acl::AclVerdict verdict = acl::AclVerdict::accept;
     smtp::Reply reply;  // for what is not accepted
     std::string message;
+    std::string log_message;
     bool drop = false;
   };
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
@@ -174,7 +204,9 @@ class SmtpSession {
   Seconds receive_timeout_{300};
   uint32_t messages_accepted_ = 0;
   uint32_t mails_seen_ = 0;
-  std::string commands_;  // for smtp_no_mail: "EHLO,QUIT"
+  bool is_braked_ = false;  // smtp_ratelimit_hosts
+  std::string why_queued_;  // once a message waits for a queue run, so do the session's next ones
+  std::string commands_;    // for smtp_no_mail: "EHLO,QUIT"
   smtp::DsnReturn dsn_ret_ = smtp::DsnReturn::unspecified;
   std::string dsn_envid_;
   std::string auth_sender_;
@@ -189,7 +221,10 @@ class SmtpSession {
   std::set<std::string> warnings_;  // of `warn`, for this message
   bool sender_failure_told_ = false;
   bool client_name_logged_ = false;
+  acl::EventFacts failure_;  // of the command under way, for event_action; no name: none
   bool tls_on_connect_ = false;
+  std::string recorded_id_;  // a message whose record is to be kept
+  size_t record_start_ = 0;  // what is of the connection, not of one message
 };
 
 }  // namespace godwit::daemon

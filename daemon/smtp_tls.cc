@@ -20,6 +20,7 @@ constexpr Seconds kHandshakeTimeout{120};
 
 void SmtpSession::log_tls_error(std::string_view what, std::string_view why) {
   had_errors_ = true;
+  failure_ = {"tls:fail:connect", std::string(why), 0};
   log(LogEvent::protocol_error, "TLS error on connection from " + host_text().substr(2) + " (" +
                                     std::string(what) + "): " + std::string(why));
 }

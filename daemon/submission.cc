@@ -11,6 +11,7 @@
 #include "daemon/local_shard.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
+#include "daemon/trace_text.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
@@ -45,7 +46,8 @@ Submitter who_runs_this() {
 }
 
 // After the message is on disk: a daemon takes it over, or this process goes on and delivers it.
-int hand_over(const ConfigPointer& config, const std::string& shard, DeliveryMode mode) {
+int hand_over(const CommandLine& line, const ConfigPointer& config, const std::string& shard,
+              DeliveryMode mode) {
   if (mode == DeliveryMode::queue_only) {
     tell_daemon_to_adopt(*config);  // which keeps it until a queue run
     return 0;
@@ -56,7 +58,8 @@ int hand_over(const ConfigPointer& config, const std::string& shard, DeliveryMod
     if (child != 0) return child > 0 ? 0 : 1;
     setsid();
   }
-  LocalShard local(config);
+  Debugging debugging(line.debug, *config->document.sources);
+  LocalShard local(config, debugging.attempts());
   if (!local.open(shard)) return 0;  // a daemon was quicker
   local.deliver();
   local.close();
@@ -100,11 +103,12 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
                                    shard.ids(),
                                    *counts,
                                    shard.evaluators().get(),
-                                   shard.tls_contexts()};
+                                   shard.tls_contexts(),
+                                   shard.evaluators().names().hosts()};
     Inbound inbound(config, services);
     accepted = shard.wait(converse(inbound, stream, std::move(origin), clean));
   }
-  if (accepted) hand_over(config, shard_name, line.delivery);
+  if (accepted) hand_over(line, config, shard_name, line.delivery);
   return clean || line.mode == Mode::smtp ? 0 : 1;
 }
 
@@ -313,8 +317,9 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
     return false;
   }
   for (const auto& [name, value] : connection_variables)
-    envelope.variables.push_back({name, value});
-  for (const auto& [name, value] : message_variables) envelope.variables.push_back({name, value});
+    envelope.variables.push_back({name, value.text, value.tainted});
+  for (const auto& [name, value] : message_variables)
+    envelope.variables.push_back({name, value.text, value.tainted});
   return true;
 }
 
@@ -360,7 +365,7 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     }
   }
   const bool holds = line.delivery == DeliveryMode::queue_only || config->options().queue_only;
-  return hand_over(config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);
+  return hand_over(line, config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);
 }
 
 }  // namespace godwit::daemon

@@ -4,39 +4,17 @@
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
 #include "daemon/local_shard.h"
+#include "daemon/scratch_directory.h"
 #include "daemon/smtp_session.h"
 #include "daemon/trace_text.h"
 
-#include <unistd.h>
-
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <optional>
 
 namespace godwit::daemon {
 namespace {
 
 constexpr uint16_t kClientPort = 12345;  // where -bh names none
-
-// A directory that goes away with the object.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "godwit-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) != nullptr) path_ = std::move(name);
-  }
-  ~ScratchDirectory() {
-    std::error_code ignored;  // what cannot be removed is in the temporary directory
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  const std::string& path() const noexcept { return path_; }
-
- private:
-  std::string path_;
-};
 
 // "192.0.2.1", "192.0.2.1.25", "[192.0.2.1]:25".
 std::optional<Endpoint> parse_host(std::string_view text) {
@@ -88,7 +66,7 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
                "**** but without any ident (RFC 1413) callback.\n"
                "**** This is not for real!\n\n",
                peer->address.to_string().c_str());
-  TextTrace trace(*test_config->document.sources);
+  TextTrace trace(*test_config->document.sources, line.debug);
   TestLog log;
   const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
   const InboundServices services{shard.loop(),
@@ -98,7 +76,8 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
                                  shard.ids(),
                                  *counts,
                                  shard.evaluators().get(),
-                                 shard.tls_contexts()};
+                                 shard.tls_contexts(),
+                                 shard.evaluators().names().hosts()};
   if (!line.test_callouts) shard.evaluators().callouts().omit();
   Inbound inbound(test_config, services);
   SessionOrigin origin;

@@ -1,18 +1,60 @@
 #include "daemon/trace_text.h"
 
+#include "core/base/ascii.h"
+#include "core/io/clock.h"
+
+#include <unistd.h>
+
 #include <cstdio>
+#include <ctime>
 
 namespace godwit::daemon {
 
 using acl::TraceEvent;
 using acl::TraceKind;
 
+namespace {
+
+std::string quoted(std::string_view text) {
+  return "\"" + escape_control(text) + "\"";
+}
+
+}  // namespace
+
+TextTrace::TextTrace(const config::Sources& sources, const std::optional<DebugSelectors>& more)
+    : sources_(sources),
+      selectors_(more.value_or(*parse_debug_selectors("-all+acl+lists+route"))),
+      prefix_(">>> ") {}
+
+TextTrace::TextTrace(const config::Sources& sources, DebugSelectors selectors)
+    : sources_(sources), selectors_(selectors) {}
+
 void TextTrace::line(const std::string& text) const {
-  const std::string indent(acls_.empty() ? 0 : acls_.size() - 1, ' ');
-  std::fprintf(stderr, ">>> %s%s\n", indent.c_str(), text.c_str());
+  std::string out;
+  if (selectors_.has(DebugSelector::timestamp)) {
+    const std::time_t now = SystemClock().wall().seconds();
+    std::tm parts{};
+    char time[16];
+    if (localtime_r(&now, &parts) != nullptr && std::strftime(time, sizeof time, "%T ", &parts) > 0)
+      out += time;
+  }
+  if (selectors_.has(DebugSelector::pid)) out += std::to_string(::getpid()) + " ";
+  out += prefix_;
+  out.append(acls_.empty() ? 0 : acls_.size() - 1, ' ');
+  std::fprintf(stderr, "%s%s\n", out.c_str(), text.c_str());
 }
 
 void TextTrace::event(const TraceEvent& event) {
+  const bool is_delivery = event.kind <= TraceKind::command_end && !event.name.empty();
+  if (!selectors_.has(is_delivery ? DebugSelector::deliver : selector_of(event.kind))) return;
+  if (event.kind <= TraceKind::message) {
+    acl_event(event);
+  } else {
+    other_event(event);
+  }
+}
+
+void TextTrace::acl_event(const TraceEvent& event) {
   const std::string name(event.name);
   const std::string text(event.text);
   const std::string result(event.result);
@@ -45,17 +87,69 @@ void TextTrace::event(const TraceEvent& event) {
     case TraceKind::message:
       line((name == "message" ? "  message: " : "l_message: ") + text);
       break;
+    case TraceKind::command_begin:
+      if (!name.empty()) return line(text);
+      line(text.empty() ? "connection" : "SMTP<< " + escape_control(text));
+      break;
+    case TraceKind::command_end:
+      if (!name.empty()) return line(text + ": " + result);
+      if (!result.empty()) line("SMTP>> " + escape_control(result));
+      break;
+    default:
+      break;
+  }
+}
+
+void TextTrace::other_event(const TraceEvent& event) const {
+  const std::string name(event.name);
+  const std::string text(event.text);
+  const std::string result(event.result);
+  switch (event.kind) {
     case TraceKind::list:
       line(name + " in " + text + "? " + result);
       break;
     case TraceKind::lookup:
-      line("lookup " + name + " \"" + text + "\": " + result);
+      line("lookup " + name + " " + quoted(event.text) +
+           (event.file.empty() ? "" : " in " + std::string(event.file)) + ": " + result +
+           (event.cached ? " (from the cache)" : ""));
+      break;
+    case TraceKind::expansion_begin:
+      line("expanding: " + text);
+      break;
+    case TraceKind::expansion:
+      line("   " + (name.empty() ? "result: " : name + ": ") + result);
+      break;
+    case TraceKind::address_begin:
+      line("routing " + text);
+      break;
+    case TraceKind::address_end:
+      line(text + ": " + result);
       break;
     case TraceKind::router:
       line("router " + name + " " + text + ": " + result);
       break;
+    case TraceKind::variable:
+      line("set " + name + " = " + quoted(event.result));
+      break;
+    case TraceKind::dns:
+      line("DNS lookup of " + text + ": " + result);
+      break;
+    case TraceKind::rewrite:
+      line("address " + text + " rewritten as " + result + " (" + name + ")");
+      break;
+    case TraceKind::retry:
+      line("retry data for " + text + ": " + result);
+      break;
+    case TraceKind::host:
+      line("host " + text + ": " + result);
+      break;
+    case TraceKind::transport:
+      line("transport " + name + " " + text + ": " + result);
+      break;
     case TraceKind::note:
       line(text);
+      break;
+    default:
       break;
   }
 }

@@ -16,6 +16,7 @@ namespace godwit::daemon {
 namespace {
 
 // Sessions that are in the middle of a message, and deliveries, may go on that long after SIGTERM.
+constexpr Millis kExchangeStopPoll{20};
 constexpr Seconds kGrace{10};
 // How many names a worker tries for its shard while workers of an older configuration still end.
 constexpr int kShardNamesMax = 100;
@@ -73,11 +74,20 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       evaluators_(loop_, config_),
       tickets_(read_ticket_secret(setup_.tickets_descriptor, loop_.clock().wall())),
       tls_contexts_(loop_, log_, &tickets_),
+      debugging_(setup_.debug, *config_->document.sources),
       queue_run_timer_(
           [](void* self) noexcept {
             auto* worker = static_cast<Worker*>(self);
-            worker->queue_->run_queue({});
+            delivery::QueueRun run;
+            run.queue_name = worker->setup_.queue_name;
+            worker->queue_->run_queue(run);
             worker->arm_queue_run();
+          },
+          this),
+      exchange_timer_(
+          [](void* self) noexcept {
+            auto* worker = static_cast<Worker*>(self);
+            worker->scope_.spawn(worker->take_in_exchange());
           },
           this),
       grace_timer_(
@@ -123,6 +133,10 @@ Task<void> Worker::live() {
     if (::write(setup_.ready_descriptor, &ready, 1) != 1) exit_status_ = 1;
     ::close(setup_.ready_descriptor);
   }
+  if (setup_.index == 0) {
+    exchange_ = std::make_unique<Exchange>(loop_, *config_, *store_, *queue_, log_);
+    co_await exchange_->settle();
+  }
   queue_->start();
   begin_commands();
   arm_queue_run();
@@ -131,7 +145,18 @@ Task<void> Worker::live() {
   co_await shut_down();
 }
 
+// Who follows deliveries: -d, else explain_sample, else nobody.
+delivery::AttemptTraces* Worker::traces() noexcept {
+  if (debugging_.attempts() != nullptr) return debugging_.attempts();
+  return explain_.get();
+}
+
 Task<bool> Worker::open_store() {
+  if (config_->explain_share > 0) {
+    explain_ = std::make_unique<ExplainKeeper>(loop_, *config_->document.sources,
+                                               config_->spool_directory, config_->explain_share);
+    co_await explain_->open();
+  }
   evaluators_.open_hints(log_);
   hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
@@ -148,7 +173,10 @@ Task<bool> Worker::open_store() {
                                               tls_contexts_,
                                               tls_sessions_,
                                               &evaluators_.names().dane(),
-                                              &evaluators_.get()};
+                                              &evaluators_.get(),
+                                              nullptr,
+                                              &machine_,
+                                              traces()};
     queue_ = std::make_unique<delivery::Queue>(config_->delivery, services);
     Result<std::unique_ptr<spool::Store>> store =
         co_await spool::Store::open(loop_, files_, dir, spool::StoreOptions(), *queue_);
@@ -183,8 +211,17 @@ bool Worker::open_listeners() {
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();
-  const InboundServices services{loop_, *store_,  *queue_,           log_,
-                                 ids_,  *counts_, evaluators_.get(), tls_contexts_};
+  const InboundServices services{loop_,
+                                 *store_,
+                                 *queue_,
+                                 log_,
+                                 ids_,
+                                 *counts_,
+                                 evaluators_.get(),
+                                 tls_contexts_,
+                                 evaluators_.names().hosts(),
+                                 debugging_.trace(),
+                                 explain_.get()};
   inbound_ = std::make_unique<Inbound>(config_, services);
   const int backlog =
       static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
@@ -205,14 +242,19 @@ bool Worker::open_listeners() {
 Task<void> Worker::shut_down() {
   listeners_.clear();
   queue_run_timer_.disarm();
+  exchange_timer_.disarm();
   if (control_ != nullptr) control_->stop();
+  if (exchange_ != nullptr) exchange_->stop();
   queue_->stop();
   if (inbound_ != nullptr) inbound_->stop();
   loop_.timers().set(grace_timer_, loop_.clock().now() + kGrace);
   if (inbound_ != nullptr) co_await inbound_->join();
   co_await queue_->join();
   if (control_ != nullptr) co_await control_->join();
+  if (explain_ != nullptr) co_await explain_->join();
   grace_timer_.disarm();
+  while (exchange_ != nullptr && exchange_->is_busy())
+    co_await Sleep(loop_.timers(), kExchangeStopPoll);
   co_await evaluators_.close();
   co_await store_->close();
 }
@@ -253,9 +295,20 @@ Task<void> Worker::adopt_orphans() {
       log_.panic(LogEvent::spool, "",
                  "cannot take over shard " + name + ": " + adopted.error().to_string());
     }
+    if (exchange_ != nullptr) co_await exchange_->take_in();
     queue_->start();
   } while (adopt_again_ && !terminate_.is_set());
   adopting_ = false;
+  if (!terminate_.is_set() && exchange_ != nullptr)
+    loop_.timers().set(exchange_timer_, loop_.clock().now() + kExchangeInterval);
+}
+
+// Between adoptions: only input/ is looked at.
+Task<void> Worker::take_in_exchange() {
+  if (adopting_) co_return;  // which does it
+  co_await exchange_->take_in();
+  if (!terminate_.is_set())
+    loop_.timers().set(exchange_timer_, loop_.clock().now() + kExchangeInterval);
 }
 
 void Worker::begin_commands() {
@@ -282,11 +335,20 @@ Task<std::string> Worker::handle(ControlCommand command) {
     co_return "ok";
   }
   if (command.verb == ControlVerb::run) {
-    queue_->run_queue({has("forced"), has("frozen"), has("first")});
+    if (exchange_ != nullptr) co_await adopt_orphans();
+    const auto value_of = [&](std::string_view key) {
+      for (const std::string& word : command.arguments) {
+        if (word.starts_with(key)) return word.substr(key.size());
+      }
+      return std::string();
+    };
+    queue_->run_queue(
+        {has("forced"), has("frozen"), has("first"), value_of("queue="), value_of("match=")});
     co_return "ok";
   }
   if (command.verb == ControlVerb::stats) {
     const delivery::QueueStats stats = queue_->stats();
+    const TurnStats turns = loop_.take_turn_stats();
     co_return "ok messages=" + std::to_string(stats.messages) +
         " active=" + std::to_string(stats.active) + " frozen=" + std::to_string(stats.frozen) +
         " connections=" + std::to_string(stats.connections) +
@@ -296,7 +358,9 @@ Task<std::string> Worker::handle(ControlCommand command) {
         " in_doubt=" + std::to_string(stats.in_doubt) +
         " sessions=" + std::to_string(inbound_->sessions()) +
         " queue_bytes=" + std::to_string(queue_->memory_bytes()) +
-        " store_bytes=" + std::to_string(store_->stats().memory_bytes);
+        " store_bytes=" + std::to_string(store_->stats().memory_bytes) +
+        " longest_turn_us=" + std::to_string(turns.longest_micros) +
+        " slow_turns=" + std::to_string(turns.slow);
   }
   const Result<message::MessageId> id = message::MessageId::parse(argument);
   if (!id) co_return control_answer(Error(Errc::invalid_argument, "no message id: " + argument));
@@ -311,6 +375,8 @@ Task<std::string> Worker::handle(ControlCommand command) {
       co_return control_answer(queue_->remove(*id, second.empty() ? "root" : second));
     case ControlVerb::add_recipient:
       co_return control_answer(queue_->add_recipient(*id, second));
+    case ControlVerb::move:
+      co_return control_answer(queue_->move(*id, second));
     case ControlVerb::set_sender:
       co_return control_answer(queue_->set_sender(*id, second == "<>" ? "" : second));
     case ControlVerb::mark:

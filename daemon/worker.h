@@ -6,10 +6,14 @@
 
 #include "core/io/event.h"
 #include "core/io/listener.h"
+#include "core/io/machine.h"
 #include "core/io/signals.h"
 #include "daemon/control.h"
+#include "daemon/exchange.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/inbound.h"
 #include "daemon/services.h"
+#include "daemon/trace_text.h"
 #include "delivery/retry/hints.h"
 #include "tls/context_cache.h"
 #include "tls/session_cache.h"
@@ -30,7 +34,9 @@ struct WorkerSetup {
   int tickets_descriptor = -1;  // the secret of session tickets; -1: one of its own
   int ready_descriptor = -1;    // gets a byte when the worker accepts mail
   std::optional<Seconds> queue_interval;
-  std::string announcement;  // line of worker 0 in the main log
+  std::string queue_name;               // of the queue that is run
+  std::optional<DebugSelectors> debug;  // -d
+  std::string announcement;             // line of worker 0 in the main log
 };
 
 class Worker final : ControlHandler {
@@ -43,6 +49,7 @@ class Worker final : ControlHandler {
 
  private:
   Task<void> live();
+  delivery::AttemptTraces* traces() noexcept;
   Task<bool> open_store();
   void open_control();
   bool open_listeners();
@@ -50,6 +57,7 @@ class Worker final : ControlHandler {
   void begin_commands();
   Task<void> shut_down();
   Task<void> adopt_orphans();
+  Task<void> take_in_exchange();
   void on_terminate();
   void on_reopen();
   void arm_queue_run();
@@ -60,20 +68,25 @@ class Worker final : ControlHandler {
   Loop loop_;
   LogWriter log_;
   SystemFiles files_;
+  SystemMachine machine_{loop_.clock()};
   Random random_;
   message::MessageIdGenerator ids_;
   EvaluatorServices evaluators_;
   tls::TicketKeys tickets_;
   tls::ContextCache tls_contexts_;
   tls::SessionCache tls_sessions_;
+  Debugging debugging_;
+  std::unique_ptr<ExplainKeeper> explain_;  // explain_sample
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<ConnectionCounts> counts_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;
+  std::unique_ptr<Exchange> exchange_;  // of worker 0
   std::unique_ptr<Inbound> inbound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ControlServer> control_;
   TimerNode queue_run_timer_;
+  TimerNode exchange_timer_;
   TimerNode grace_timer_;
   Event terminate_;
   Scope scope_;

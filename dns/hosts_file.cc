@@ -6,6 +6,15 @@
 #include <algorithm>
 
 namespace godwit::dns {
+namespace {
+
+// How a name is known: in lower case, without the dots of the root.
+std::string key_of(std::string_view name) {
+  while (name.size() > 1 && name.ends_with('.')) name.remove_suffix(1);
+  return to_lower(name);
+}
+
+}  // namespace
 
 HostsFile HostsFile::parse(std::string_view text) {
   HostsFile out;
@@ -14,7 +23,7 @@ HostsFile HostsFile::parse(std::string_view text) {
     if (!address || words.size() < 2) return;
     std::vector<std::string> names;
     for (size_t i = 1; i < words.size(); ++i) {
-      names.push_back(to_lower(words[i]));
+      names.push_back(key_of(words[i]));
       std::vector<IpAddress>& known = out.addresses_[names.back()];
       if (std::find(known.begin(), known.end(), *address) == known.end()) known.push_back(*address);
     }
@@ -28,8 +37,7 @@ HostsFile HostsFile::load(const std::string& path) {
 }
 
 const std::vector<IpAddress>* HostsFile::addresses(std::string_view name) const {
-  if (name.ends_with('.')) name.remove_suffix(1);
-  const auto found = addresses_.find(to_lower(name));
+  const auto found = addresses_.find(key_of(name));
   return found == addresses_.end() ? nullptr : &found->second;
 }
 

@@ -6,6 +6,22 @@
 
 namespace godwit::acl {
 
+EvalStatus Argument::read(const Sequence& sequence, EvalContext& context) {
+  if (sequence.size() == 1 && sequence.front().run == run_literal) {
+    text_ = sequence.front().text;
+    return EvalStatus::ok;
+  }
+  const EvalStatus status = read_value(sequence, context, made_);
+  text_ = made_.text;
+  return status;
+}
+
+EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& context,
+                     std::array<Argument, 2>& pair) {
+  const EvalStatus status = pair[0].read(sequences[0], context);
+  return status == EvalStatus::ok ? pair[1].read(sequences[1], context) : status;
+}
+
 EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value) {
   const bool before = std::exchange(context.tainted, false);
   const EvalStatus status = run_sequence(sequence, context, value.text);

@@ -5,6 +5,7 @@
 #include "acl/expand/node.h"
 #include "acl/expand/regex.h"
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,23 @@ struct Value {
   std::string text;
   bool tainted = false;
 };
+
+// One argument, evaluated where it is read. A constant is shown where it stands, not copied: the
+// node must outlive this.
+class Argument {
+ public:
+  EvalStatus read(const Sequence& sequence, EvalContext& context);
+  std::string_view text() const noexcept { return text_; }
+  bool tainted() const noexcept { return made_.tainted; }
+
+ private:
+  Value made_;
+  std::string_view text_;
+};
+
+// Both arguments of a comparison.
+EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& context,
+                     std::array<Argument, 2>& pair);
 
 // Evaluates one argument. The taint goes to the value only.
 EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value);

@@ -7,6 +7,7 @@
 #include "core/base/ip_address.h"
 
 #include <array>
+#include <utility>
 
 namespace godwit::acl {
 namespace {
@@ -30,24 +31,28 @@ bool compare(uint8_t form, const T& a, const T& b) {
 }  // namespace
 
 EvalStatus run_compare_text(const ConditionNode& node, EvalContext& context, bool& answer) {
-  std::vector<Value> args;
-  const EvalStatus status = read_values(node.args, context, args);
+  std::array<Argument, 2> args;
+  const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
-  if ((node.form & kIgnoreCase) != 0) {
-    for (Value& value : args) value.text = to_lower(value.text);
+  const uint8_t form = node.form & 0x0f;
+  if ((node.form & kIgnoreCase) == 0) {
+    answer = compare(form, args[0].text(), args[1].text());
+  } else if (form == kEq) {
+    answer = equals_ignore_case(args[0].text(), args[1].text());
+  } else {
+    answer = compare(form, to_lower(args[0].text()), to_lower(args[1].text()));
   }
-  answer = compare(node.form & 0x0f, args[0].text, args[1].text);
   return EvalStatus::ok;
 }
 
 EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, bool& answer) {
-  std::vector<Value> args;
-  const EvalStatus status = read_values(node.args, context, args);
+  std::array<Argument, 2> args;
+  const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
   std::array<int64_t, 2> numbers{};
   for (size_t i = 0; i < 2; ++i) {
-    const NumberText number = read_number_text(args[i].text);
-    if (!number.error.empty()) return fail(context, number.error);
+    NumberText number = read_number_text(args[i].text());
+    if (!number.error.empty()) return fail(context, std::move(number.error));
     numbers[i] = number.value;
   }
   answer = compare(node.form, numbers[0], numbers[1]);
@@ -55,10 +60,10 @@ EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, b
 }
 
 EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answer) {
-  Value value;
-  const EvalStatus status = read_value(node.args[0], context, value);
+  Argument value;
+  const EvalStatus status = value.read(node.args[0], context);
   if (status != EvalStatus::ok) return status;
-  const std::string_view text = trim(value.text);
+  const std::string_view text = trim(value.text());
   const auto truth = truth_of(text);
   const bool lax = node.form != 0;
   if (!truth && !lax) {
@@ -70,10 +75,10 @@ EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answe
 
 // form: 0 any, 4 or 6. An IPv6 address may have a zone.
 EvalStatus run_isip(const ConditionNode& node, EvalContext& context, bool& answer) {
-  Value value;
-  const EvalStatus status = read_value(node.args[0], context, value);
+  Argument value;
+  const EvalStatus status = value.read(node.args[0], context);
   if (status != EvalStatus::ok) return status;
-  std::string_view text = value.text;
+  std::string_view text = value.text();
   const size_t zone = text.find('%');
   const bool has_zone = zone != std::string_view::npos && text.find(':') < zone;
   if (has_zone) text = text.substr(0, zone);
@@ -84,18 +89,18 @@ EvalStatus run_isip(const ConditionNode& node, EvalContext& context, bool& answe
 
 // match{subject}{regex}: sets $0 $1 ...
 EvalStatus run_match(const ConditionNode& node, EvalContext& context, bool& answer) {
-  std::vector<Value> args;
-  const EvalStatus status = read_values(node.args, context, args);
+  std::array<Argument, 2> args;
+  const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
-  const Result<Regex> regex = regex_for(node.data.get(), args[1].text);
+  const Result<Regex> regex = regex_for(node.data.get(), args[1].text());
   if (!regex) return fail(context, regex.error().detail());
   std::vector<std::string> captures;
-  const Result<bool> found = regex->search(args[0].text, &captures);
+  const Result<bool> found = regex->search(args[0].text(), &captures);
   if (!found) return fail(context, found.error().to_string());
   answer = *found;
   if (!answer) return EvalStatus::ok;
   context.captures = std::move(captures);
-  context.captures_tainted = args[0].tainted;
+  context.captures_tainted = args[0].tainted();
   return EvalStatus::ok;
 }
 

@@ -5,6 +5,7 @@
 #include "acl/expand/list_text.h"
 #include "core/base/ascii.h"
 #include "core/base/ip_address.h"
+#include "core/base/quoted.h"
 
 namespace godwit::acl {
 namespace {
@@ -49,16 +50,18 @@ class ItemReader {
 }  // namespace
 
 EvalStatus run_match_list(const ConditionNode& node, EvalContext& context, bool& answer) {
-  Value value;
-  const EvalStatus status = read_value(node.args[0], context, value);
+  Argument value;
+  const EvalStatus status = value.read(node.args[0], context);
   if (status != EvalStatus::ok) return status;
   if (node.list == nullptr) return fail(context, "the list is not available");
-  const std::string& text = value.text;
+  const std::string_view text = value.text();
   ListSubject subject;
   subject.text = text;
   if (static_cast<ListKind>(node.form) == ListKind::host) {
     const Result<IpAddress> address = IpAddress::parse(text);
-    if (!text.empty() && !address) return fail(context, "\"" + text + "\" is not an IP address");
+    if (!text.empty() && !address) {
+      return fail(context, quoted(text) + " is not an IP address");
+    }
     if (address) subject.address = *address;
   }
   const ListMatch match = node.list->match(subject, context);
@@ -71,30 +74,30 @@ EvalStatus run_match_list(const ConditionNode& node, EvalContext& context, bool&
 
 // inlist{text}{list}: $value is the item.
 EvalStatus run_inlist(const ConditionNode& node, EvalContext& context, bool& answer) {
-  std::vector<Value> args;
-  const EvalStatus status = read_values(node.args, context, args);
+  std::array<Argument, 2> args;
+  const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
-  ListReader reader(args[1].text);
+  ListReader reader(args[1].text());
   std::string item;
   answer = false;
   while (!answer && reader.next(item)) {
-    answer = (node.form & kIgnoreCase) != 0 ? equals_ignore_case(item, args[0].text)
-                                            : item == args[0].text;
+    answer = (node.form & kIgnoreCase) != 0 ? equals_ignore_case(item, args[0].text())
+                                            : item == args[0].text();
   }
-  if (answer) set_value(context, std::move(item), args[1].tainted);
+  if (answer) set_value(context, std::move(item), args[1].tainted());
   return EvalStatus::ok;
 }
 
 // A list without items gives false, for forall too.
 EvalStatus run_each(const ConditionNode& node, EvalContext& context, bool& answer) {
-  Value list;
-  EvalStatus status = read_value(node.args[0], context, list);
+  Argument list;
+  EvalStatus status = list.read(node.args[0], context);
   if (status != EvalStatus::ok) return status;
   const bool all = (node.form & kAll) != 0;
   std::string item_before = context.item;
   const bool taint_before = context.item_tainted;
-  context.item_tainted = list.tainted;
-  ItemReader reader(list.text, node.form & 0x0f);
+  context.item_tainted = list.tainted();
+  ItemReader reader(list.text(), node.form & 0x0f);
   answer = false;
   while (status == EvalStatus::ok && reader.next(context.item)) {
     status = run_condition(node.children[0], context, answer);

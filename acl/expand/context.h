@@ -113,6 +113,7 @@ struct MessageFacts {
   WallTime received_at;
   bool smtputf8 = false;
   bool prdr_requested = false;
+  std::string queue_name;  // of a named queue; empty: the default one
 };
 
 // The value of a variable that an ACL set, and whether it came from outside (see EvalContext).
@@ -130,9 +131,9 @@ struct AclValue {
 
 // The address that is verified, routed or delivered, or the recipient of RCPT.
 struct AddressFacts {
-  std::string local_part;  // as it came; lower case where lists want it
-  std::string domain;      // lower case
-  std::string original_local_part;
+  std::string local_part;           // without quotes; lower case where lists want it
+  std::string domain;               // lower case
+  std::string original_local_part;  // as it came, with its quotes
   std::string original_domain;
   std::string address_data;
   std::string home;
@@ -155,6 +156,13 @@ struct AddressFacts {
   std::map<std::string, AclValue, std::less<>> variables;  // $r_...
 };
 
+// What an event action is evaluated for.
+struct EventFacts {
+  std::string name;  // "msg:delivery"; empty: none
+  std::string data;
+  int64_t defer_errno = 0;
+};
+
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
 using AclVariables = std::map<std::string, AclValue, std::less<>>;
 
@@ -173,6 +181,7 @@ struct EvalContext {
   const MessageFacts* message = nullptr;
   const AddressFacts* address = nullptr;
   const TlsFacts* tls_out = nullptr;  // of the connection that a delivery uses
+  const EventFacts* event = nullptr;  // while an event action runs
   AclVariables* connection_variables = nullptr;
   AclVariables* message_variables = nullptr;
   WallTime now;

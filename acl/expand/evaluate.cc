@@ -1,6 +1,7 @@
 // Evaluation of compiled trees.
 #include "acl/expand/arguments.h"
 #include "acl/expand/node.h"
+#include "acl/expand/trace.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
 
@@ -56,6 +57,14 @@ bool is_tainted(Taint taint, const EvalContext& context) {
       return context.acl_args_tainted;
   }
   return true;
+}
+
+void show_result(Trace& trace, std::string_view source, const EvalResult& result) {
+  TraceEvent event{TraceKind::expansion, {}, source, result.text, {}};
+  if (result.status == EvalStatus::forced_fail) event.name = "forced failure";
+  if (result.status == EvalStatus::failed) event.name = "failed";
+  if (result.status == EvalStatus::deferred) event.name = "deferred";
+  trace.event(event);
 }
 
 }  // namespace
@@ -123,10 +132,12 @@ EvalResult Expansion::evaluate(EvalContext& context) const {
   const StateGuard guard(context);
   const bool before = std::exchange(context.tainted, false);
   context.error.clear();
+  tell(context.trace, {TraceKind::expansion_begin, {}, program_->source, {}, {}});
   EvalResult result;
   result.status = run_sequence(program_->nodes, context, result.text);
   result.tainted = std::exchange(context.tainted, before);
   if (!result.ok()) result.text = std::exchange(context.error, {});
+  if (context.trace != nullptr) show_result(*context.trace, program_->source, result);
   return result;
 }
 

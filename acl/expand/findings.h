@@ -3,13 +3,15 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace godwit::acl {
 
 struct Findings {
-  std::string sender_rate;  // "12.5"
+  std::optional<std::string> queue_name;  // of `queue =`, before the session knows of it
+  std::string sender_rate;                // "12.5"
   std::string sender_rate_limit;
   std::string sender_rate_period;
 

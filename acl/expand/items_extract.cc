@@ -4,6 +4,7 @@
 #include "acl/expand/json.h"
 #include "acl/expand/parser.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 #include <charconv>
 

@@ -3,8 +3,10 @@
 #include "acl/expand/items.h"
 #include "acl/expand/parser.h"
 #include "acl/expand/services.h"
+#include "acl/expand/traced_lookup.h"
 #include "acl/lookup/lookup.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 namespace godwit::acl {
 namespace {
@@ -69,10 +71,8 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
     return fail(context, "Tainted filename for search: '" + args[1].text + "'");
   }
   const std::string_view file = has_file ? std::string_view(args[1].text) : std::string_view();
-  LookupQuestion question{
-      spec, file, args[0].text,
-      spec.fallback == LookupFallback::star_at && args[0].text.find('@') != std::string::npos};
-  const Result<std::optional<LookupAnswer>> answer = lookups->find(question);
+  const LookupQuestion question{spec, file, args[0].text};
+  const Result<std::optional<LookupAnswer>> answer = find_traced(question, context);
   if (!answer) {
     const std::string why = answer.error().detail();
     if (!answer.error().is_temporary()) return fail(context, why);

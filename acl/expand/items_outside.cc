@@ -1,10 +1,12 @@
 // Items that ask somebody: ACLs, the environment, files, sockets.
 #include "acl/expand/arguments.h"
 #include "acl/expand/call_acl.h"
+#include "acl/expand/host_addresses.h"
 #include "acl/expand/items.h"
 #include "acl/expand/outside.h"
 #include "acl/expand/parser.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
 #include "core/io/uv_stream.h"
 
@@ -64,8 +66,9 @@ void append_lines(std::string_view text, const std::vector<Value>& args, size_t 
 
 struct SocketPlace {
   std::string path;  // of a unix socket
-  std::optional<Endpoint> endpoint;
   std::string host;
+  uint16_t port = 0;
+  std::vector<IpAddress> addresses;  // of `host`, tried in turn
   std::string problem;
 };
 
@@ -86,16 +89,26 @@ SocketPlace read_place(std::string_view text) {
   std::string host = place.host;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (host == "localhost") host = "127.0.0.1";
-  const Result<IpAddress> address = IpAddress::parse(host);
+  if (const Result<IpAddress> address = IpAddress::parse(host)) place.addresses = {*address};
   const std::optional<uint64_t> port = parse_decimal(text.substr(colon + 1));
-  if (!address) {
-    place.problem = "host names are not looked up for readsocket: " + place.host;
-  } else if (!port || *port == 0 || *port > 65535) {
+  if (!port || *port == 0 || *port > 65535) {
     place.problem = "unknown port \"" + std::string(text.substr(colon + 1)) + "\"";
   } else {
-    place.endpoint = Endpoint{*address, static_cast<uint16_t>(*port)};
+    place.port = static_cast<uint16_t>(*port);
   }
   return place;
+}
+
+// Asks for the addresses of a place that has a name.
+void find_addresses(SocketPlace& place, const EvalContext& context) {
+  if (place.host.empty() || !place.addresses.empty() || !place.problem.empty()) return;
+  NamedAddresses named = addresses_of(place.host, context);
+  place.addresses = std::move(named.found);
+  if (!named.problem.empty()) {
+    place.problem = std::move(named.problem);
+  } else if (place.addresses.empty()) {
+    place.problem = "no IP address found for host " + place.host;
+  }
 }
 
 struct SocketOptions {
@@ -133,11 +146,14 @@ struct Exchange {
 
 Task<Result<std::unique_ptr<UvStream>>> connect_place(Loop& loop, const SocketPlace& place,
                                                       Millis timeout) {
-  if (!place.endpoint) co_return co_await connect_unix(loop, place.path);
-  ConnectOptions options;
-  options.to = *place.endpoint;
-  options.timeout = timeout;
-  co_return co_await connect(loop, std::move(options));
+  if (place.addresses.empty()) co_return co_await connect_unix(loop, place.path);
+  for (size_t i = 0;; ++i) {
+    ConnectOptions options;
+    options.to = Endpoint{place.addresses[i], place.port};
+    options.timeout = timeout;
+    Result<std::unique_ptr<UvStream>> connected = co_await connect(loop, std::move(options));
+    if (connected || i + 1 == place.addresses.size()) co_return connected;
+  }
 }
 
 Task<Exchange> exchange(Loop& loop, const SocketPlace& place, const std::string& request,
@@ -258,18 +274,20 @@ EvalStatus run_readsocket(const Node& node, EvalContext& context, std::string& o
   if (status != EvalStatus::ok) return status;
   const std::string& name = args[0].text;
   if (args[0].tainted) return fail(context, "Tainted socket name '" + name + "'");
-  const SocketPlace place = read_place(name);
+  SocketPlace place = read_place(name);
   const SocketOptions options =
       read_socket_options(args.size() > 2 ? std::string_view(args[2].text) : std::string_view());
   if (options.tls) return fail(context, "TLS is not available for readsocket");
   if (!options.problem.empty()) return fail(context, options.problem);
   Loop* loop = loop_for_waiting(context, "a socket");
   if (loop == nullptr) return EvalStatus::deferred;
+  find_addresses(place, context);
   Exchange done;
   if (place.problem.empty()) done = wait_for(exchange(*loop, place, args[1].text, options));
   std::string problem = place.problem.empty() ? done.problem : place.problem;
   if (!done.connect_problem.empty()) {
-    const std::string target = place.endpoint ? "any address for " + place.host : "socket " + name;
+    const std::string target =
+        !place.host.empty() ? "any address for " + place.host : "socket " + name;
     problem = "failed to connect to " + target + ": " + done.connect_problem;
   }
   if (problem.empty()) {

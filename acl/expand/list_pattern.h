@@ -38,6 +38,12 @@ class ListPattern {
  public:
   virtual ~ListPattern() = default;
   virtual ListMatch match(const ListSubject& subject, EvalContext& context) const = 0;
+  // True where a match may have to wait for an answer from outside.
+  virtual bool can_suspend() const noexcept { return true; }
+  // True where the same subject gets the same answer for as long as a message lasts.
+  virtual bool is_stable() const noexcept { return false; }
+  // True where a stable answer costs more than a look at one that was kept (ListDecisions).
+  virtual bool is_worth_keeping() const noexcept { return false; }
 };
 
 struct ListOptions {

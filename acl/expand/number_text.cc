@@ -1,19 +1,19 @@
 #include "acl/expand/number_text.h"
 
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 #include <limits>
 
 namespace godwit::acl {
 
 NumberText read_number_text(std::string_view text) {
-  const std::string shown = "\"" + std::string(text) + "\"";
   std::string_view rest = trim(text);
   if (rest.empty()) return {};
   const bool negative = rest.front() == '-';
   if (negative || rest.front() == '+') rest.remove_prefix(1);
   if (rest.empty() || !is_digit(rest.front())) {
-    return {0, "integer expected but " + shown + " found"};
+    return {0, "integer expected but " + quoted(text) + " found"};
   }
   int64_t value = 0;
   bool overflows = false;
@@ -26,9 +26,9 @@ NumberText read_number_text(std::string_view text) {
   if (factor != 1) rest.remove_prefix(1);
   overflows |= __builtin_mul_overflow(value, factor, &value);
   if (overflows) {
-    return {0, "absolute value of integer " + shown + " is too large (overflow)"};
+    return {0, "absolute value of integer " + quoted(text) + " is too large (overflow)"};
   }
-  if (!rest.empty()) return {0, "invalid integer " + shown};
+  if (!rest.empty()) return {0, "invalid integer " + quoted(text)};
   return {negative ? -value : value, {}};
 }
 

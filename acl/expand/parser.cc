@@ -6,15 +6,12 @@
 #include "acl/expand/regex.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace godwit::acl {
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 bool is_header_name(std::string_view name) noexcept {
   return header_variable(name).has_value();

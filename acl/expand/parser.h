@@ -108,8 +108,6 @@ class Parser {
   size_t depth_ = 0;
 };
 
-std::string quoted(std::string_view text);
-
 // "h_", "rheader_" and the like with a name after it.
 bool is_header_name(std::string_view name) noexcept;
 

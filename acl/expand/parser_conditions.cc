@@ -2,6 +2,7 @@
 #include "acl/expand/parser.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/rows.h"
 
 namespace godwit::acl {
@@ -131,6 +132,7 @@ bool Parser::condition_list(ConditionNode& node, const ConditionRow& row) {
   const size_t errors = diagnostics_.error_count();
   node.list = options_.lists->compile(static_cast<ListKind>(row.form), list,
                                       {false, options_.tolerate_unavailable}, diagnostics_);
+  node.suspends = node.list != nullptr && node.list->can_suspend();
   return diagnostics_.error_count() == errors;
 }
 

@@ -1,6 +1,7 @@
 // Operators, items, their arguments and tails.
 #include "acl/expand/parser.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/rows.h"
 
 #include <algorithm>

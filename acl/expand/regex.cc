@@ -30,6 +30,13 @@ std::string message_of(int code) {
   return reinterpret_cast<const char*>(text);
 }
 
+// One for each thread: nothing runs between a match and the reading of what it found.
+pcre2_match_data* match_data() {
+  thread_local const std::unique_ptr<pcre2_match_data, FreeMatchData> data(
+      pcre2_match_data_create(kRegexCapturesMax, nullptr));
+  return data.get();
+}
+
 }  // namespace
 
 struct RegexCode {
@@ -62,24 +69,27 @@ Result<Regex> Regex::compile(std::string_view pattern, bool ignore_case) {
 }
 
 Result<bool> Regex::search(std::string_view subject, std::vector<std::string>* captures) const {
+  if (captures == nullptr) {
+    const Result<int> count = run(subject, 0, 0);
+    if (!count) return count.error();
+    return *count > 0;
+  }
   RegexMatch match;
   const Result<bool> found = search_from(subject, 0, false, match);
-  if (captures != nullptr && found && *found) *captures = std::move(match.captures);
+  if (found && *found) *captures = std::move(match.captures);
   return found;
 }
 
 Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anchored_not_empty,
                                 RegexMatch& match) const {
-  const std::unique_ptr<pcre2_match_data, FreeMatchData> data(
-      pcre2_match_data_create_from_pattern(code_->code, nullptr));
   const uint32_t flags = anchored_not_empty ? PCRE2_NOTEMPTY | PCRE2_ANCHORED : 0;
-  const int count = pcre2_match(code_->code, bytes_of(subject), subject.size(), start, flags,
-                                data.get(), code_->context.get());
-  if (count == PCRE2_ERROR_NOMATCH) return false;
-  if (count < 0) return Error(Errc::invalid_argument, message_of(count));
-  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data.get());
+  const Result<int> count = run(subject, start, flags);
+  if (!count) return count.error();
+  if (*count == 0) return false;
+  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(match_data());
   match.captures.clear();
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+  match.captures.reserve(static_cast<size_t>(*count));
+  for (size_t i = 0; i < static_cast<size_t>(*count); ++i) {
     const size_t begin = offsets[2 * i];
     const size_t end = offsets[2 * i + 1];
     match.captures.emplace_back(begin == PCRE2_UNSET || end < begin
@@ -89,6 +99,16 @@ Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anc
   match.begin = std::min(offsets[0], offsets[1]);
   match.end = std::max(offsets[0], offsets[1]);
   return true;
+}
+
+// How many captures a match has, $0 among them; 0: no match. They stand in match_data().
+Result<int> Regex::run(std::string_view subject, size_t start, uint32_t flags) const {
+  const int count = pcre2_match(code_->code, bytes_of(subject), subject.size(), start, flags,
+                                match_data(), code_->context.get());
+  if (count == PCRE2_ERROR_NOMATCH) return 0;
+  if (count < 0) return Error(Errc::invalid_argument, message_of(count));
+  // More groups than there is room for: those that fit.
+  return count == 0 ? static_cast<int>(kRegexCapturesMax) : count;
 }
 
 }  // namespace godwit::acl

@@ -14,6 +14,7 @@ namespace godwit::acl {
 
 inline constexpr uint32_t kRegexMatchLimit = 100'000;
 inline constexpr uint32_t kRegexDepthLimit = 10'000;
+inline constexpr uint32_t kRegexCapturesMax = 256;  // $0 $1 ... that a match keeps
 
 struct RegexCode;  // hides pcre2.h
 
@@ -37,6 +38,8 @@ class Regex {
                            RegexMatch& match) const;
 
  private:
+  Result<int> run(std::string_view subject, size_t start, uint32_t flags) const;
+
   std::shared_ptr<const RegexCode> code_;
 };
 

@@ -12,8 +12,9 @@
 #include <vector>
 
 namespace godwit {
+class Log;
 class Loop;
-}
+}  // namespace godwit
 namespace godwit::hints {
 class Database;
 }
@@ -25,6 +26,7 @@ class Resolver;
 namespace godwit::acl {
 
 class ListCompiler;
+class ListDecisions;
 class Lookups;
 struct EvalContext;
 
@@ -85,9 +87,11 @@ struct Services {
   dns::Resolver* resolver = nullptr;
   const dns::HostsFile* hosts_file = nullptr;
   const AclCaller* acls = nullptr;
-  hints::Database* rates = nullptr;     // of ratelimit
-  hints::Database* seen = nullptr;      // of seen
+  Log* log = nullptr;                // of `logwrite` in an ACL that a string calls outside any ACL
+  hints::Database* rates = nullptr;  // of ratelimit
+  hints::Database* seen = nullptr;   // of seen
   const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
+  ListDecisions* decisions = nullptr;   // what named lists said about this message
   AddressVerifier* verifier = nullptr;  // of `verify = sender` and `verify = recipient`
 };
 

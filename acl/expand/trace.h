@@ -11,16 +11,32 @@
 namespace godwit::acl {
 
 enum class TraceKind : uint8_t {
-  acl_begin,      // name: of the ACL, empty for an inline one
-  acl_end,        // result: "ACCEPT"
-  statement,      // name: the verb
-  statement_end,  // name: the verb; result: "succeeded", "failed", "deferred"
-  condition,      // name: of a condition or modifier; text: as written
-  value,          // result: what the text of the condition expanded to
-  message,        // name: "message", "log_message"; text: as written
-  list,           // name: the subject; text: the list; result: "yes (matched "x")"
-  lookup,         // name: the type; text: key or query; result: the answer or what happened
-  router,         // name: the router; text: what it was asked; result: what came of it
+  command_begin,    // text: what the client said, none for the connection; name: "delivery" for one
+  command_end,      // result: the reply
+  acl_begin,        // name: of the ACL, empty for an inline one
+  acl_end,          // result: "ACCEPT"
+  statement,        // name: the verb
+  statement_end,    // name: the verb; result: "succeeded", "failed", "deferred"
+  condition,        // name: of a condition or modifier; text: as written
+  value,            // result: what the text of the condition expanded to
+  condition_end,    // result: "yes", "no", ...
+  message,          // name: "message", "log_message"; text: as written
+  list_begin,       // name: the subject; text: the list
+  list,             // the end of it; result: "yes (matched "x")"
+  lookup_begin,     // name: the type; text: key or query
+  lookup,           // the end of it; result: the answer or what happened
+  expansion_begin,  // text: as written
+  expansion,  // the end of it; name: "" or "failed" ...; result: the value, or why there is none
+  address_begin,  // text: an address on its way through routers
+  address_end,    // result: its transport and hosts, or why it has none
+  router_begin,   // name: the router; text: what it was asked
+  router,         // the end of it; result: what came of it and why
+  variable,       // name: of a variable that a router sets; result: its value
+  dns,            // text: the question; result: the answer
+  rewrite,        // name: the replacement; text: the address; result: what it became
+  retry,          // text: the key; result: what the hints say
+  host,           // text: a name; result: its addresses
+  transport,      // name: the transport; text: the recipient; result: what came of it
   note,           // text: anything else
 };
 
@@ -29,7 +45,9 @@ struct TraceEvent {
   std::string_view name;
   std::string_view text;
   std::string_view result;
-  config::Place place;  // of statements; line 0: none
+  config::Place place;         // of statements; line 0: none
+  std::string_view file = {};  // of lookups: where they look
+  bool cached = false;         // of lookups: it was answered before
 };
 
 class Trace {
@@ -37,5 +55,10 @@ class Trace {
   virtual ~Trace() = default;
   virtual void event(const TraceEvent& event) = 0;
 };
+
+// Nothing where nobody looks.
+inline void tell(Trace* trace, const TraceEvent& event) {
+  if (trace != nullptr) trace->event(event);
+}
 
 }  // namespace godwit::acl

@@ -1,8 +1,9 @@
-// Variables of the address that is verified, routed or delivered.
+// Variables of the address that is verified, routed or delivered, and of what happens to it.
 #include "acl/expand/variable_functions.h"
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
 #include "core/base/time.h"
+#include "protocol/message/address_syntax.h"
 
 #include <array>
 #include <iterator>
@@ -31,8 +32,26 @@ void address_data(const EvalContext& context, std::string& out) {
 // control = caseful_local_part shows it as it came.
 void local_part(const EvalContext& context, std::string& out) {
   if (context.address == nullptr) return;
-  out += context.is_local_part_caseful ? context.address->original_local_part
-                                       : context.address->local_part;
+  if (context.is_local_part_caseful) {
+    out += message::unquote_local_part(context.address->original_local_part);
+  } else {
+    out += context.address->local_part;
+  }
+}
+
+template <auto Field>
+void unquoted(const EvalContext& context, std::string& out) {
+  if (context.address != nullptr) out += message::unquote_local_part(context.address->*Field);
+}
+
+void event_name(const EvalContext& context, std::string& out) {
+  if (context.event != nullptr) out += context.event->name;
+}
+void event_data(const EvalContext& context, std::string& out) {
+  if (context.event != nullptr) out += context.event->data;
+}
+void event_defer_errno(const EvalContext& context, std::string& out) {
+  append_value(context.event != nullptr ? context.event->defer_errno : 0, out);
 }
 
 // name, function, documentation
@@ -41,6 +60,9 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"address_file", field<&AddressFacts::file>, "file of a redirection"},
     {"address_pipe", field<&AddressFacts::pipe>, "command of a redirection"},
     {"domain", field<&AddressFacts::domain>, "domain of the address", Taint::outside},
+    {"event_data", event_data, "what is known of the event", Taint::outside},
+    {"event_defer_errno", event_defer_errno, "number of the error that defers"},
+    {"event_name", event_name, "what happened"},
     {"home", field<&AddressFacts::home>, "home directory"},
     {"host", field<&AddressFacts::host>, "host of the delivery"},
     {"host_address", field<&AddressFacts::host_address>, "its address"},
@@ -58,11 +80,11 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"local_user_uid", made<&local_user_uid>, "uid of the login that check_local_user found"},
     {"original_domain", field<&AddressFacts::original_domain>, "domain before redirection",
      Taint::outside},
-    {"original_local_part", field<&AddressFacts::original_local_part>,
+    {"original_local_part", unquoted<&AddressFacts::original_local_part>,
      "local part before redirection", Taint::outside},
     {"parent_domain", field<&AddressFacts::parent_domain>, "domain of the address before this one",
      Taint::outside},
-    {"parent_local_part", field<&AddressFacts::parent_local_part>,
+    {"parent_local_part", unquoted<&AddressFacts::parent_local_part>,
      "local part of the address before this one", Taint::outside},
     {"router_name", field<&AddressFacts::router_name>,
      "router that runs, or that chose the transport"},

@@ -32,6 +32,13 @@ std::string_view local_part_of(std::string_view address) {
 void message_size(const MessageFacts& facts, std::string& out) {
   append_value(facts.size < 0 ? 0 : facts.size, out);
 }
+void queue_name(const EvalContext& context, std::string& out) {
+  if (context.findings.queue_name) {
+    out += *context.findings.queue_name;
+  } else if (context.message != nullptr) {
+    out += context.message->queue_name;
+  }
+}
 void message_body_end(const MessageFacts& facts, std::string& out) {
   out += facts.body_end.empty() ? facts.body_start : facts.body_end;
 }
@@ -86,6 +93,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"message_size", made<&message_size>, "size in bytes; before arrival what MAIL said"},
     {"message_smtputf8", made<&message_smtputf8>, "set where MAIL had SMTPUTF8"},
     {"prdr_requested", made<&prdr_requested>, "yes where MAIL had PRDR"},
+    {"queue_name", made<&queue_name>, "the named queue; empty for the default one"},
     {"rcpt_count", field<&MessageFacts::rcpt_count>, "RCPT commands so far"},
     {"rcpt_defer_count", field<&MessageFacts::rcpt_defer_count>, "of them deferred"},
     {"rcpt_fail_count", field<&MessageFacts::rcpt_fail_count>, "of them refused"},

@@ -1,6 +1,10 @@
 #include "acl/lists/item.h"
 
+#include "acl/expand/services.h"
+#include "acl/expand/trace.h"
+#include "acl/lists/decisions.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/diagnostics.h"
 
 #include <algorithm>
@@ -18,36 +22,65 @@ ListMatch answer(bool matched, const ListItem& item) {
   return matched ? yes(item.text) : ListMatch{};
 }
 
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
-
 // --- Tests ---------------------------------------------------------------------------------------
 
-ItemAnswer test_anything(const ListItem& item, const ItemSubject&, EvalContext&) {
+// $0 is what matched; $1 what stands for the asterisk.
+void capture(EvalContext& context, std::string_view whole) {
+  context.captures.assign(1, std::string(whole));
+  context.captures_tainted = true;
+}
+void capture(EvalContext& context, std::string_view whole, size_t wild_length) {
+  capture(context, whole);
+  context.captures.emplace_back(whole.substr(0, wild_length));
+}
+
+ItemAnswer test_anything(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
+  capture(context, subject.text, subject.text.size());
   return yes(item.text);
 }
 
-ItemAnswer test_exact(const ListItem& item, const ItemSubject& subject, EvalContext&) {
-  return answer(item.pattern == (item.caseful ? subject.text : subject.lower), item);
+ItemAnswer test_exact(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
+  if (item.pattern != (item.caseful ? subject.text : subject.lower)) return {};
+  capture(context, subject.text);
+  return yes(item.text);
 }
 
-ItemAnswer test_suffix(const ListItem& item, const ItemSubject& subject, EvalContext&) {
-  return answer((item.caseful ? subject.text : subject.lower).ends_with(item.pattern), item);
+ItemAnswer test_suffix(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
+  const std::string_view text = item.caseful ? subject.text : subject.lower;
+  if (!text.ends_with(item.pattern)) return {};
+  capture(context, subject.text, text.size() - item.pattern.size());
+  return yes(item.text);
 }
 
-ItemAnswer test_regex(const ListItem& item, const ItemSubject& subject, EvalContext&) {
-  const Result<bool> found = item.regex.search(subject.text);
+ItemAnswer test_regex(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
+  const Result<bool> found = item.regex.search(subject.text, &context.captures);
+  context.captures_tainted = true;
   if (!found)
     return ListMatch{
         Match::defer, {}, "regular expression " + item.text + ": " + found.error().detail()};
-  return answer(*found, item);
+  if (!*found) return {};
+  context.captures.front() = subject.text;
+  return yes(item.text);
 }
 
 ItemAnswer test_list(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
   const DepthGuard guard(context);
   if (guard.too_deep()) return ListMatch{Match::defer, {}, "lists are nested too deeply"};
-  return item.list->match(subject.subject, context);
+  ListDecisions* decisions = context.services == nullptr ? nullptr : context.services->decisions;
+  if (decisions == nullptr || !item.list->is_worth_keeping()) {
+    return item.list->match(subject.subject, context);
+  }
+  if (const ListDecisions::Decision* known = decisions->find(*item.list, subject.subject)) {
+    if (context.trace != nullptr) {
+      const std::string result = known->match.match == Match::yes ? "yes (cached)" : "no (cached)";
+      context.trace->event({TraceKind::list, subject.text, item.text, result, {}});
+    }
+    if (item.kind != ListKind::host) context.captures = known->captures;
+    return known->match;
+  }
+  ListMatch match = item.list->match(subject.subject, context);
+  decisions->keep(*item.list, subject.subject, {match, context.captures});
+  return match;
 }
 
 ItemAnswer test_primary_hostname(const ListItem&, const ItemSubject& subject,
@@ -296,6 +329,22 @@ bool compile_item(ListKind kind, std::string_view text, const ItemOptions& optio
   if (ItemCompiler(kind, options, names, item, problem).run(text)) return true;
   if (problem.unavailable) item.test = test_unavailable;
   return false;
+}
+
+bool item_can_suspend(const ListItem& item) noexcept {
+  if (item.lookup || item.file || item.test == test_host_address || item.test == test_host_suffix ||
+      item.test == test_host_regex || item.test == test_mail_exchanger) {
+    return true;
+  }
+  if (item.list && item.list->can_suspend()) return true;
+  if (item.local_part && item_can_suspend(*item.local_part)) return true;
+  return item.domain && item_can_suspend(*item.domain);
+}
+
+bool item_is_stable(const ListItem& item) noexcept {
+  if (item.list && !item.list->is_stable()) return false;
+  if (item.local_part && !item_is_stable(*item.local_part)) return false;
+  return !item.domain || item_is_stable(*item.domain);
 }
 
 }  // namespace godwit::acl

@@ -117,6 +117,11 @@ struct ItemOptions {
 bool compile_item(ListKind kind, std::string_view text, const ItemOptions& options,
                   ListNames& names, ListItem& item, ItemProblem& problem);
 
+// Whether the test of `item` may have to wait for an answer from outside.
+bool item_can_suspend(const ListItem& item) noexcept;
+// Whether it says the same of the same subject for as long as a message lasts.
+bool item_is_stable(const ListItem& item) noexcept;
+
 // Whether an item is a lookup: it begins with a type and a semicolon.
 bool looks_like_lookup(std::string_view text) noexcept;
 // "net24-", and the rest of a lookup item.

@@ -1,9 +1,9 @@
 // Items that ask the DNS about hosts: names in host lists, @mx_... in domain lists.
 #include "acl/expand/client.h"
+#include "acl/expand/host_addresses.h"
 #include "acl/expand/services.h"
 #include "acl/lists/item.h"
 #include "core/base/ascii.h"
-#include "dns/hosts_file.h"
 #include "dns/questions.h"
 
 #include <algorithm>
@@ -19,23 +19,6 @@ ItemAnswer unknown() {
   ItemAnswer answer;
   answer.unknown = true;
   return answer;
-}
-
-struct Addresses {
-  std::vector<IpAddress> found;
-  std::string problem;  // not empty: could not be asked
-};
-
-Addresses addresses_of(const std::string& name, EvalContext& context) {
-  const Services* services = context.services;
-  if (services != nullptr && services->hosts_file != nullptr) {
-    if (const auto* known = services->hosts_file->addresses(name)) return {*known, {}};
-  }
-  if (services == nullptr || services->resolver == nullptr)
-    return {{}, "the DNS cannot be asked here"};
-  const auto answer = dns::wait_here(dns::host_addresses(*services->resolver, name));
-  if (!answer) return {{}, "DNS lookup of \"" + name + "\" deferred"};
-  return {answer->addresses, {}};
 }
 
 }  // namespace
@@ -79,7 +62,7 @@ ItemAnswer test_host_address(const ListItem& item, const ItemSubject& subject,
                              EvalContext& context) {
   const auto& address = subject.subject.address;
   if (!address) return {};
-  const Addresses known = addresses_of(item.pattern, context);
+  const NamedAddresses known = addresses_of(item.pattern, context);
   if (!known.problem.empty()) return deferred(known.problem);
   if (known.found.empty()) return unknown();
   const bool same =
@@ -123,7 +106,7 @@ ItemAnswer test_mail_exchanger(const ListItem& item, const ItemSubject& subject,
   if (!exchangers) return deferred("DNS lookup of \"" + domain + "\" deferred");
   std::optional<uint16_t> best;
   for (const dns::Mx& host : exchangers->hosts) {
-    Addresses known = addresses_of(host.exchange, context);
+    NamedAddresses known = addresses_of(host.exchange, context);
     if (!known.problem.empty()) return deferred(std::move(known.problem));
     bool is_local = false;
     bool counts = false;

@@ -2,8 +2,10 @@
 #include "acl/expand/arguments.h"
 #include "acl/expand/expansion.h"
 #include "acl/expand/services.h"
+#include "acl/expand/traced_lookup.h"
 #include "acl/lists/item.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
 
 #include <algorithm>
@@ -11,10 +13,6 @@
 
 namespace godwit::acl {
 namespace {
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 ListMatch deferred(std::string why) {
   return {Match::defer, {}, std::move(why)};
@@ -41,17 +39,15 @@ struct Found {
   std::string problem;  // not empty: could not be asked
 };
 
-Found ask(const ItemLookup& lookup, std::string_view key, bool key_is_address,
-          EvalContext& context) {
+Found ask(const ItemLookup& lookup, std::string_view key, EvalContext& context) {
   Lookups* lookups = context.services == nullptr ? nullptr : context.services->lookups;
   if (lookups == nullptr) return {{}, "lookups cannot be asked here"};
   const bool has_file = !lookup.spec.query_style;
   if (has_file && lookup.tainted) return {{}, "Tainted filename for search: '" + lookup.data + "'"};
   const ContextExpander expander(context);
   const LookupQuestion question{lookup.spec, has_file ? std::string_view(lookup.data) : "",
-                                has_file ? key : std::string_view(lookup.data), key_is_address,
-                                &expander};
-  Result<std::optional<LookupAnswer>> answer = lookups->find(question);
+                                has_file ? key : std::string_view(lookup.data), &expander};
+  Result<std::optional<LookupAnswer>> answer = find_traced(question, context);
   if (!answer) return {{}, answer.error().detail()};
   return {std::move(*answer), {}};
 }
@@ -92,19 +88,19 @@ std::string address_key(const IpAddress& address, const ItemLookup& lookup) {
 
 ItemAnswer look_host_up(const ItemLookup& lookup, const ItemSubject& subject,
                         EvalContext& context) {
-  if (lookup.spec.query_style) return answer_of(ask(lookup, {}, false, context));
+  if (lookup.spec.query_style) return answer_of(ask(lookup, {}, context));
   // match_ip has nothing but an address.
   const auto& address = subject.subject.address;
   const bool has_name = subject.subject.is_client || !subject.subject.host_name.empty();
   if (lookup.by_address || !has_name) {
     if (!address) return {};
-    return answer_of(ask(lookup, address_key(*address, lookup), false, context));
+    return answer_of(ask(lookup, address_key(*address, lookup), context));
   }
   ItemAnswer answer;
   const auto names = host_names(subject, context, answer);
   if (!names) return answer;
   for (const std::string& name : *names) {
-    answer = answer_of(ask(lookup, to_lower(name), false, context));
+    answer = answer_of(ask(lookup, to_lower(name), context));
     if (answer.match.match != Match::no) return answer;
   }
   return answer;
@@ -208,8 +204,12 @@ ItemAnswer test_lookup(const ListItem& item, const ItemSubject& subject, EvalCon
   if (item.kind == ListKind::host) return look_host_up(lookup, subject, context);
   const bool has_key = !lookup.spec.query_style;
   if (has_key && subject.text.empty()) return {};
-  const bool is_address = item.kind == ListKind::address;
-  return answer_of(ask(lookup, item.caseful ? subject.text : subject.lower, is_address, context));
+  ItemAnswer answer = answer_of(ask(lookup, item.caseful ? subject.text : subject.lower, context));
+  if (answer.match.match == Match::yes) {
+    context.captures.assign(1, std::string(subject.text));
+    context.captures_tainted = true;
+  }
+  return answer;
 }
 
 ItemAnswer test_local_part_lookup(const ListItem& item, const ItemSubject& subject,
@@ -219,7 +219,7 @@ ItemAnswer test_local_part_lookup(const ListItem& item, const ItemSubject& subje
   const ItemSubject local{subject.subject, subject.text.substr(0, at), subject.lower.substr(0, at)};
   std::string key(subject.lower.substr(at + 1));
   for (int i = 0; i < kLocalPartChainMax; ++i) {
-    Found found = ask(*item.lookup, key, false, context);
+    Found found = ask(*item.lookup, key, context);
     if (!found.problem.empty()) return deferred(std::move(found.problem));
     if (!found.answer) return {};
     std::string next;

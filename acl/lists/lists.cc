@@ -3,6 +3,7 @@
 #include "acl/expand/trace.h"
 #include "acl/lists/item.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
 
 #include <algorithm>
@@ -17,10 +18,6 @@ namespace {
 
 using config::Diagnostics;
 using config::LocatedText;
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 // An IPv4 client of an IPv6 socket counts as what it is (RFC 4291 2.5.5.2).
 IpAddress without_mapping(const IpAddress& address) {
@@ -38,14 +35,32 @@ class StaticList final : public ListPattern {
   StaticList(ListKind kind, std::string shown, std::vector<ListItem> items)
       : kind_(kind), shown_(std::move(shown)), items_(std::move(items)) {
     index_runs();
+    size_t indexed = 0;
+    for (const auto& [begin, run] : runs_) indexed += run.end - begin;
+    is_worth_keeping_ = StaticList::is_stable() &&
+                        (items_.size() - indexed >= kKeptItemsMin || StaticList::can_suspend());
   }
 
   ListMatch match(const ListSubject& subject, EvalContext& context) const override {
     const ListItem* decided_by = nullptr;
+    if (context.trace != nullptr)
+      context.trace->event({TraceKind::list_begin, shown_subject(subject), shown_, {}, {}});
+    // Lists of texts set $0 $1 ... as `match` does; address lists leave none, host lists what was.
+    if (kind_ != ListKind::host) context.captures.clear();
     ListMatch match = test_items(subject, context, decided_by);
-    if (context.trace != nullptr) tell(*context.trace, subject, match, decided_by);
+    if (kind_ == ListKind::address) context.captures.clear();
+    if (context.trace != nullptr) show_end(*context.trace, subject, match, decided_by);
     return match;
   }
+
+  bool can_suspend() const noexcept override {
+    return std::any_of(items_.begin(), items_.end(), item_can_suspend);
+  }
+
+  bool is_stable() const noexcept override {
+    return std::all_of(items_.begin(), items_.end(), item_is_stable);
+  }
+  bool is_worth_keeping() const noexcept override { return is_worth_keeping_; }
 
  private:
   ListMatch test_items(const ListSubject& subject, EvalContext& context,
@@ -109,8 +124,12 @@ class StaticList final : public ListPattern {
     return found == run->second.items.end();
   }
 
-  void tell(Trace& trace, const ListSubject& subject, const ListMatch& match,
-            const ListItem* decided_by) const {
+  std::string_view shown_subject(const ListSubject& subject) const noexcept {
+    return kind_ == ListKind::host ? std::string_view("host") : subject.text;
+  }
+
+  void show_end(Trace& trace, const ListSubject& subject, const ListMatch& match,
+                const ListItem* decided_by) const {
     std::string result = match.match == Match::yes  ? "yes"
                          : match.match == Match::no ? "no"
                                                     : "deferred: " + match.message;
@@ -121,14 +140,14 @@ class StaticList final : public ListPattern {
                     : " (matched \"" + std::string(decided_by->negated ? "!" : "") +
                           decided_by->text + "\")";
     }
-    const std::string_view name = kind_ == ListKind::host ? std::string_view("host") : subject.text;
-    trace.event({TraceKind::list, name, shown_, result, {}});
+    trace.event({TraceKind::list, shown_subject(subject), shown_, result, {}});
   }
 
   ListKind kind_;
   std::string shown_;
   std::vector<ListItem> items_;
   std::map<size_t, Run> runs_;  // by their first item
+  bool is_worth_keeping_ = false;
 };
 
 // Splits and compiles the text of a list that needs no (more) expansion.

@@ -19,6 +19,7 @@
 namespace godwit::acl {
 
 inline constexpr size_t kListItemsMax = 1'000'000;      // items of one list
+inline constexpr size_t kKeptItemsMin = 16;             // items whose answer is worth keeping
 inline constexpr size_t kIndexedItemsMin = 32;          // plain domains in a row that are hashed
 inline constexpr size_t kListCacheEntriesMax = 64;      // compiled texts kept of one expanded list
 inline constexpr size_t kListCacheTextBytesMax = 4096;  // longer texts are compiled each time

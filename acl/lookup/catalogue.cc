@@ -4,6 +4,7 @@
 #include "acl/lookup/limits.h"
 #include "acl/lookup/quote.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 #include <algorithm>
 #include <array>
@@ -55,10 +56,6 @@ constexpr std::array kTypes{
 };
 // clang-format on
 static_assert(std::ranges::is_sorted(kTypes, {}, &LookupType::name));
-
-std::string quoted(std::string_view text) {
-  return '"' + std::string(text) + '"';
-}
 
 std::optional<LookupSpec> refuse(LookupProblem& problem, std::string message,
                                  std::string hint = {}) {

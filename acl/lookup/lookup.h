@@ -66,8 +66,8 @@ struct LookupQuestion {
   const LookupSpec& spec;
   std::string_view file;                  // of a single-key type: a file, directory or empty
   std::string_view key;                   // or the query
-  bool key_is_address = false;            // local part and domain are known apart: *@ applies
   const KeyExpander* expander = nullptr;  // null: wildlsearch cannot be asked
+  bool* was_cached = nullptr;             // set where the answer was known; null: nobody asks
 };
 
 class Lookups {

@@ -168,7 +168,10 @@ Result<std::optional<LookupAnswer>> MessageLookups::find(const LookupQuestion& q
   std::string key = question_key(*spec.type, form, question.file, question.key);
   if (!options.is("cache", "no_rd")) {
     const auto place = answers_.find(key);
-    if (place != answers_.end()) return place->second;
+    if (place != answers_.end()) {
+      if (question.was_cached != nullptr) *question.was_cached = true;
+      return place->second;
+    }
   }
   Result<LookupFound> result = lookups_->find(question);
   const bool keeps = result && !options.is("cache", "no_wr") &&

@@ -10,6 +10,7 @@
 #include "core/config/diagnostics.h"
 #include "core/config/document.h"
 #include "core/config/log_selector.h"
+#include "core/log/log.h"
 
 #include <cstdint>
 #include <map>
@@ -63,6 +64,8 @@ struct HeaderAddition {
 
 // Bits of a log target: `logwrite`, `log_reject_target`.
 enum class LogTarget : uint8_t { main = 1, reject = 2, panic = 4 };
+// Bits of LogTarget as files.
+LogFiles log_files_of(uint8_t targets) noexcept;
 struct LogWrite {
   uint8_t targets = static_cast<uint8_t>(LogTarget::main);
   bool with_host = false;  // the line begins with H=... as rejections do
@@ -79,7 +82,7 @@ struct AclControls {
   bool freeze_no_tell = false;
   bool submission = false;
   bool submission_sender_retain = false;
-  std::string submission_domain;
+  std::optional<std::string> submission_domain;  // empty: $authenticated_id is a whole address
   std::string submission_name;
   bool suppress_local_fixups = false;
   bool allow_auth_unadvertised = false;
@@ -101,7 +104,8 @@ struct AclEffects {
   std::vector<HeaderAddition> headers_added;
   std::vector<std::string> headers_removed;  // names, or regular expressions that begin with ^
   std::vector<LogWrite> log_writes;
-  Millis delay;  // all `delay`s together
+  Millis delay;                           // all `delay`s together
+  std::optional<std::string> queue_name;  // queue = NAME; empty: the default queue
 };
 
 // A sender whose verification failed or was deferred: logged, and told before the reply proper, the

@@ -3,6 +3,7 @@
 #include "acl/policy/run.h"
 #include "acl/policy/statement.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/rows.h"
 #include "core/config/values.h"
 
@@ -21,10 +22,6 @@ using config::did_you_mean;
 using config::find_row;
 using config::hint_from;
 using config::LocatedText;
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 size_t word_length(std::string_view text) {
   size_t length = 0;
@@ -185,7 +182,7 @@ class AclCompiler {
   }
 
   // Values that never change can be checked now.
-  void check_constant(const LocatedText& value, const AclCondition& condition) {
+  void check_constant(const LocatedText& value, AclCondition& condition) {
     if (!condition.text.is_constant()) return;
     const std::string_view text = trim(condition.text.constant());
     const std::string_view name = condition.row->name;
@@ -200,6 +197,21 @@ class AclCompiler {
       check_control(value, text);
     } else {
       check_by_rows(value, name, text);
+      prepare_by_rows(value, text, condition);
+    }
+  }
+
+  void prepare_by_rows(const LocatedText& value, std::string_view text, AclCondition& condition) {
+    struct Preparation {
+      std::string_view name;
+      std::optional<std::string> (*run)(std::string_view value, PreparedData& data);
+    };
+    static constexpr std::array<Preparation, 2> kPreparations{
+        {{"ratelimit", prepare_ratelimit}, {"seen", prepare_seen}}};
+    for (const Preparation& row : kPreparations) {
+      if (row.name != condition.row->name) continue;
+      if (std::optional<std::string> wrong = row.run(text, condition.data))
+        problem(value, 0, std::move(*wrong));
     }
   }
 

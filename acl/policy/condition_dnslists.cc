@@ -163,6 +163,7 @@ class ListCheck {
              bool with_values) {
     const Result<dns::ListEntry> entry = dns::wait_here(dns::list_entry(resolver_, labels, domain));
     Findings& findings = run_.context().findings;
+    if (run_.context().trace != nullptr) show(labels + "." + domain, entry);
     if (!entry) {
       note("dns list lookup defer (probably timeout) for " + labels + "." + domain + ": " +
                std::string(unknown_->said),
@@ -188,6 +189,18 @@ class ListCheck {
     const Result<std::string> reason = dns::wait_here(dns::list_reason(resolver_, labels, domain));
     findings.dnslist_text = reason ? *reason : std::string();
     return Answer::yes;
+  }
+
+  void show(const std::string& name, const Result<dns::ListEntry>& entry) {
+    std::string text;
+    if (!entry) {
+      text = "deferred: " + entry.error().detail();
+    } else {
+      for (const IpAddress& value : entry->addresses)
+        text += (text.empty() ? "" : ", ") + value.to_string();
+      if (!entry->listed) text = "not listed";
+    }
+    run_.context().trace->event({TraceKind::dns, {}, name, text, {}});
   }
 
   // What is outside of 127/8 is the answer of somebody who took the domain over.

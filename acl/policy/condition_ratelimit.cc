@@ -50,6 +50,12 @@ struct RateQuestion {
   std::string key;
 };
 
+// A question without a variable in it.
+struct PreparedRate final : ConditionData {
+  explicit PreparedRate(RateQuestion asked) : question(std::move(asked)) {}
+  RateQuestion question;
+};
+
 // A number that may have a fraction and K, M or G.
 std::optional<double> parse_amount(std::string_view text) {
   const std::string copy(trim(text));
@@ -69,24 +75,19 @@ class RateParser {
   std::string problem;
 
   bool run(std::string_view text) {
-    const auto next = [&text] {
-      const size_t slash = std::min(text.find('/'), text.size());
-      const std::string_view part = trim(text.substr(0, slash));
-      text.remove_prefix(std::min(slash + 1, text.size()));
-      return part;
-    };
-    question.limit_text = next();
+    SlashReader parts(text);
+    question.limit_text = parts.next();
     const std::optional<double> limit = parse_amount(question.limit_text);
     if (!limit || *limit < 0) return wrong("\"" + question.limit_text + "\" is no limit");
     question.limit = *limit;
-    question.period_text = next();
+    question.period_text = parts.next();
     const Result<Seconds> period = config::parse_time(question.period_text);
     if (!period || period->count <= 0)
       return wrong("\"" + question.period_text + "\" is no period of time");
     question.period = *period;
-    while (!text.empty()) {
-      const std::string_view rest = text;
-      if (take_option(next())) {
+    while (!parts.at_end()) {
+      const std::string_view rest = parts.rest();
+      if (take_option(parts.next())) {
         if (problem.empty()) continue;
         return false;
       }
@@ -218,10 +219,22 @@ bool complete(RateQuestion& question, AclRun& run, std::string& problem) {
 
 }  // namespace
 
-Answer run_ratelimit(AclRun& run, const AclCondition&, const std::string& value) {
+std::optional<std::string> prepare_ratelimit(std::string_view value, PreparedData& data) {
+  RateParser parser;
+  if (!parser.run(value)) return parser.problem;
+  data = std::make_shared<const PreparedRate>(std::move(parser.question));
+  return std::nullopt;
+}
+
+Answer run_ratelimit(AclRun& run, const AclCondition& condition, const std::string& value) {
   RateParser parser;
   RateQuestion& question = parser.question;
-  if (!parser.run(value) || !complete(question, run, parser.problem))
+  if (condition.data != nullptr) {
+    question = static_cast<const PreparedRate&>(*condition.data).question;
+  } else if (!parser.run(value)) {
+    return run.error("\"ratelimit = " + value + "\": " + parser.problem);
+  }
+  if (!complete(question, run, parser.problem))
     return run.error("\"ratelimit = " + value + "\": " + parser.problem);
   const Services* services = run.context().services;
   if (services == nullptr || services->rates == nullptr)

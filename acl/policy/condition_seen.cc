@@ -22,21 +22,22 @@ struct SeenQuestion {
   Seconds refresh = kRefreshAfter;
 };
 
+// A question without a variable in it.
+struct PreparedSeen final : ConditionData {
+  explicit PreparedSeen(SeenQuestion asked) : question(std::move(asked)) {}
+  SeenQuestion question;
+};
+
 std::optional<std::string> parse_seen(std::string_view text, SeenQuestion& question) {
-  const auto next = [&text] {
-    const size_t slash = std::min(text.find('/'), text.size());
-    const std::string_view part = trim(text.substr(0, slash));
-    text.remove_prefix(std::min(slash + 1, text.size()));
-    return part;
-  };
-  std::string_view interval = next();
+  SlashReader parts(text);
+  std::string_view interval = parts.next();
   question.before = interval.starts_with('-');
   if (question.before) interval.remove_prefix(1);
   const Result<Seconds> time = config::parse_time(trim(interval));
   if (!time) return "\"" + std::string(interval) + "\" is no interval of time";
   question.interval = *time;
-  while (!text.empty()) {
-    const std::string_view option = next();
+  while (!parts.at_end()) {
+    const std::string_view option = parts.next();
     if (option == "readonly") {
       question.readonly = true;
     } else if (option == "write") {
@@ -87,10 +88,27 @@ class Meet final : public hints::Database::Change {
 
 }  // namespace
 
-Answer run_seen(AclRun& run, const AclCondition&, const std::string& value) {
+std::string_view SlashReader::next() noexcept {
+  const size_t slash = std::min(rest_.find('/'), rest_.size());
+  const std::string_view part = trim(rest_.substr(0, slash));
+  rest_.remove_prefix(std::min(slash + 1, rest_.size()));
+  return part;
+}
+
+std::optional<std::string> prepare_seen(std::string_view value, PreparedData& data) {
   SeenQuestion question;
-  if (const std::optional<std::string> problem = parse_seen(value, question))
+  std::optional<std::string> problem = parse_seen(value, question);
+  if (!problem) data = std::make_shared<const PreparedSeen>(std::move(question));
+  return problem;
+}
+
+Answer run_seen(AclRun& run, const AclCondition& condition, const std::string& value) {
+  SeenQuestion question;
+  if (condition.data != nullptr) {
+    question = static_cast<const PreparedSeen&>(*condition.data).question;
+  } else if (const std::optional<std::string> problem = parse_seen(value, question)) {
     return run.error("\"seen = " + value + "\": " + *problem);
+  }
   const Services* services = run.context().services;
   if (services == nullptr || services->seen == nullptr)
     return run.defer("seen: there is no store for it here");

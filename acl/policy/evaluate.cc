@@ -1,6 +1,7 @@
 // Evaluation of compiled ACLs: EXIM.md 2.4. Facts in, verdict and effects out.
 #include "acl/policy/run.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 
 #include <algorithm>
 #include <iterator>
@@ -8,10 +9,6 @@
 
 namespace godwit::acl {
 namespace {
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 // Words between white space; "..." keeps it inside one.
 std::vector<std::string> split_words(std::string_view text) {
@@ -74,6 +71,25 @@ std::string_view outcome_name(Answer answer) noexcept {
   return "error";
 }
 
+// How a trace names what a condition says.
+std::string_view answer_word(Answer answer) noexcept {
+  switch (answer) {
+    case Answer::yes:
+      return "yes";
+    case Answer::no:
+      return "no";
+    case Answer::drop:
+      return "drop";
+    case Answer::discard:
+      return "discard";
+    case Answer::defer:
+      return "deferred";
+    case Answer::error:
+      break;
+  }
+  return "error";
+}
+
 // "ACCEPT": how a trace names what an ACL says.
 std::string_view answer_name(Answer answer) noexcept {
   switch (answer) {
@@ -96,6 +112,8 @@ std::string_view answer_name(Answer answer) noexcept {
 }  // namespace
 
 AclOutcome Acls::evaluate(const AclCall& call, AclWhere where, EvalContext& context) const {
+  // Lists leave $1 ... to the statements that follow, not to the next ACL.
+  context.captures.clear();
   return AclRun(*this, where, context).run(call);
 }
 
@@ -136,7 +154,10 @@ Answer AclRun::run_named(std::string_view name, std::vector<std::string> args,
   const Answer answer = run_traced(*found->second);
   std::swap(context_.acl_args, args);
   message = answer == Answer::error || answer == Answer::defer ? log_message_ : user_message_;
-  if (outer_ == nullptr) return answer;
+  if (outer_ == nullptr) {
+    write_lines();
+    return answer;
+  }
   AclEffects& around = outer_->outcome_.effects;
   AclEffects& mine = outcome_.effects;
   std::move(mine.headers_added.begin(), mine.headers_added.end(),
@@ -146,6 +167,17 @@ Answer AclRun::run_named(std::string_view name, std::vector<std::string> args,
   std::move(mine.log_writes.begin(), mine.log_writes.end(), std::back_inserter(around.log_writes));
   around.delay.count += mine.delay.count;
   return answer;
+}
+
+// No ACL around this one takes the lines with its effects.
+void AclRun::write_lines() {
+  if (context_.services == nullptr || context_.services->log == nullptr) return;
+  const std::string_view id =
+      context_.message == nullptr ? std::string_view() : context_.message->id;
+  for (const LogWrite& line : outcome_.effects.log_writes) {
+    if (line.selector) continue;
+    context_.services->log->write({LogEvent::note, log_files_of(line.targets), id, line.text, {}});
+  }
 }
 
 AclOutcome AclRun::run(const AclCall& acl_call) {
@@ -314,16 +346,22 @@ Answer AclRun::run_statement(const AclStatement& statement, bool& endpass) {
 }
 
 Answer AclRun::run_condition(const AclStatement& statement, const AclCondition& condition) {
+  const Answer answer = test_condition(statement, condition);
+  tell({TraceKind::condition_end, {}, {}, answer_word(answer), {}});
+  return answer;
+}
+
+Answer AclRun::test_condition(const AclStatement& statement, const AclCondition& condition) {
   const AclRow& row = *condition.row;
-  if ((row.legal & where_bit(where_)) == 0) {
-    return error("cannot " + std::string(row.modifier ? "use " : "test ") + std::string(row.name) +
-                 (row.modifier ? " modifier in " : " condition in ") +
-                 std::string(acl_where_name(where_)) + " ACL");
-  }
   if (context_.trace != nullptr) {
     const std::string name = (condition.negated ? "!" : "") + std::string(row.name) +
                              (condition.variable.empty() ? "" : " " + condition.variable);
     tell({TraceKind::condition, name, condition.shown, {}, {}});
+  }
+  if ((row.legal & where_bit(where_)) == 0) {
+    return error("cannot " + std::string(row.modifier ? "use " : "test ") + std::string(row.name) +
+                 (row.modifier ? " modifier in " : " condition in ") +
+                 std::string(acl_where_name(where_)) + " ACL");
   }
   EvalResult value;
   if (row.shape == ValueShape::expanded || row.shape == ValueShape::set) {

@@ -128,6 +128,7 @@ std::shared_ptr<const CompiledPolicy> compile_policy(const config::ConfigDocumen
   policy->lists_ = NamedLists::compile_all(document, diagnostics);
   policy->acls_ = Acls::compile(document, policy->lists_, diagnostics);
   OptionCompiler(*policy, diagnostics).run();
+  policy->events_.add("event_action", {}, policy->expansion("event_action"));
   for (const AclOption& row : kAclOptions) {
     const ExpandText& text = policy->options_.*row.option;
     AclCall& call = policy->calls_[static_cast<size_t>(row.where)];

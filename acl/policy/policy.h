@@ -5,6 +5,7 @@
 #include "acl/expand/expansion.h"
 #include "acl/lists/lists.h"
 #include "acl/policy/acl.h"
+#include "acl/policy/events.h"
 #include "core/config/diagnostics.h"
 #include "core/config/document.h"
 #include "core/config/main_options.h"
@@ -28,6 +29,8 @@ class CompiledPolicy {
   // Compiled main options by name. The name must be an option of that type (an assertion).
   const Expansion& expansion(std::string_view option) const;
   const ListPattern& list(std::string_view option) const;
+  // The main option event_action.
+  const EventActions& events() const noexcept { return events_; }
 
  private:
   friend class OptionCompiler;
@@ -37,6 +40,7 @@ class CompiledPolicy {
   std::shared_ptr<const NamedLists> lists_;
   std::shared_ptr<const Acls> acls_;
   std::array<AclCall, kAclWhereCount> calls_;
+  EventActions events_{"main"};
   std::map<std::string, Expansion, std::less<>> expansions_;
   std::map<std::string, std::shared_ptr<const ListPattern>, std::less<>> option_lists_;
 };

@@ -5,7 +5,9 @@
 #include "acl/policy/run.h"
 #include "acl/policy/statement.h"
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
+#include "protocol/message/address_syntax.h"
 
 #include <algorithm>
 #include <array>
@@ -14,10 +16,6 @@ namespace godwit::acl {
 namespace {
 
 using enum AclWhere;
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 // --- Conditions ----------------------------------------------------------------------------------
 
@@ -41,8 +39,9 @@ Answer run_local_parts(AclRun& run, const AclCondition& condition, const std::st
   const AddressFacts* address = run.context().address;
   if (address == nullptr) return run.error("there is no recipient for \"local_parts\"");
   // As it came: lists ignore the case until +caseful.
-  const std::string& text =
-      address->original_local_part.empty() ? address->local_part : address->original_local_part;
+  const std::string text = address->original_local_part.empty()
+                               ? address->local_part
+                               : message::unquote_local_part(address->original_local_part);
   return run.match(condition, {text, std::nullopt, {}}, &run.context().local_part_data);
 }
 
@@ -152,6 +151,17 @@ Answer run_log_reject_target(AclRun& run, const AclCondition&, const std::string
   return Answer::yes;
 }
 
+// queue = name
+Answer run_queue(AclRun& run, const AclCondition&, const std::string& value) {
+  if (value.find('/') != std::string::npos)
+    return run.error("Directory separator not permitted in queue name: '" + value + "'");
+  if (value.find_first_of(" \t\n") != std::string::npos)
+    return run.error("a queue name has no blank in it: '" + value + "'");
+  run.outcome().effects.queue_name = value;
+  run.context().findings.queue_name = value;
+  return Answer::yes;
+}
+
 // logwrite = :main,reject: text
 Answer run_logwrite(AclRun& run, const AclCondition&, const std::string& value) {
   std::string_view text = value;
@@ -229,7 +239,7 @@ constexpr auto kRows = std::to_array<AclRow>({
     {"malware", false, expanded, kNoList, kWithBody, nullptr, "virus scanning"},
     {"message", true, text, kNoList, kAnywhere, run_message, "text for the client"},
     {"mime_regex", false, expanded, kNoList, only({mime}), nullptr, "regular expressions over a MIME part"},
-    {"queue", true, expanded, kNoList, all_but({not_smtp, prdr, data}), nullptr, "named queue"},
+    {"queue", true, expanded, kNoList, all_but({not_smtp, prdr, data}), run_queue, "named queue"},
     {"ratelimit", false, expanded, kNoList, kAnywhere, run_ratelimit, "rate limits"},
     {"recipients", false, list, ListKind::address, only({rcpt}), run_recipients, "the recipient"},
     {"regex", false, expanded, kNoList, kWithBody | only({mime}), nullptr, "regular expressions over the message"},

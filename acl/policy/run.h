@@ -57,6 +57,7 @@ class AclRun {
   Answer run_acl(const CompiledAcl& acl);
   Answer run_statement(const AclStatement& statement, bool& endpass);
   Answer run_condition(const AclStatement& statement, const AclCondition& condition);
+  Answer test_condition(const AclStatement& statement, const AclCondition& condition);
   void take_messages(const VerbRow& verb, Answer answer, bool endpass, const AclCondition* message,
                      const AclCondition* log_message);
   bool expand_message(const AclCondition& condition, std::string& out);
@@ -64,6 +65,7 @@ class AclRun {
   const CompiledAcl* resolve(const AclCall& call, std::vector<std::string>& args,
                              std::string& problem);
   void finish(Answer answer);
+  void write_lines();
   void tell(const TraceEvent& event) {
     if (context_.trace != nullptr) context_.trace->event(event);
   }

@@ -14,6 +14,11 @@
 
 namespace godwit::acl {
 
+// What a condition keeps of a value that never changes: ratelimit's and seen's question.
+struct ConditionData {
+  virtual ~ConditionData() = default;
+};
+
 struct AclCondition {
   const AclRow* row = nullptr;
   bool negated = false;
@@ -21,8 +26,9 @@ struct AclCondition {
   std::string shown;                        // the value as written, for traces
   Expansion text;                           // the value, where it is expanded
   std::shared_ptr<const ListPattern> list;  // the value, where it is a list
-  std::string variable;                     // of `set`
-  AclCall call;                             // of `acl`
+  std::shared_ptr<const ConditionData> data;
+  std::string variable;  // of `set`
+  AclCall call;          // of `acl`
 };
 
 struct AclStatement {

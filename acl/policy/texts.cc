@@ -174,6 +174,17 @@ void add_headers(AclRun& run, std::string_view value) {
   }
 }
 
+LogFiles log_files_of(uint8_t targets) noexcept {
+  const auto has = [targets](LogTarget target) {
+    return (targets & static_cast<uint8_t>(target)) != 0;
+  };
+  unsigned files = 0;
+  if (has(LogTarget::main)) files |= static_cast<unsigned>(LogFiles::main);
+  if (has(LogTarget::reject)) files |= static_cast<unsigned>(LogFiles::reject);
+  if (has(LogTarget::panic)) files |= static_cast<unsigned>(LogFiles::panic);
+  return static_cast<LogFiles>(files);
+}
+
 std::optional<uint8_t> parse_log_targets(std::string_view text, char separator) noexcept {
   uint8_t targets = 0;
   while (!text.empty()) {

@@ -1,6 +1,7 @@
 #include "core/config/document.h"
 
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/limits.h"
 #include "core/config/line_reader.h"
 #include "core/config/values.h"
@@ -53,10 +54,6 @@ size_t name_length(std::string_view text) {
   size_t length = 1;
   while (length < text.size() && (is_alnum(text[length]) || text[length] == '_')) ++length;
   return length;
-}
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
 }
 
 // One run over the logical lines of a configuration.

@@ -1,16 +1,13 @@
 #include "core/config/macros.h"
 
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/limits.h"
 
 #include <algorithm>
 
 namespace godwit::config {
 namespace {
-
-std::string quoted(std::string_view name) {
-  return "\"" + std::string(name) + "\"";
-}
 
 // Macro names begin with an upper-case letter, built-in ones with an underscore and one.
 bool may_hold_macros(std::string_view text) {

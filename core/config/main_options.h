@@ -271,6 +271,7 @@ struct ProcessOptions {
   std::string exim_path;
   std::string exim_user;
   std::string exim_version;
+  std::string explain_sample;
   int64_t finduser_retries = 0;
   ExpandText gecos_name;
   std::string gecos_pattern;

@@ -20,12 +20,12 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"ldap_require_cert", &M::ldap_require_cert, "", later, "what an LDAP certificate must be"},
     {"ldap_start_tls", &M::ldap_start_tls, "false", later, "use STARTTLS with LDAP"},
     {"ldap_version", &M::ldap_version, "-1", later, "version of LDAP; -1: the library's"},
-    {"mysql_servers", &M::mysql_servers, "", later, "MySQL servers"},
+    {"mysql_servers", &M::mysql_servers, "", now, "MySQL servers"},
     {"oracle_servers", &M::oracle_servers, "", never, "Oracle servers"},
-    {"pgsql_servers", &M::pgsql_servers, "", later, "PostgreSQL servers"},
-    {"redis_servers", &M::redis_servers, "", later, "Redis servers"},
-    {"sqlite_dbfile", &M::sqlite_dbfile, "", later, "SQLite database"},
-    {"sqlite_lock_timeout", &M::sqlite_lock_timeout, "5s", later,
+    {"pgsql_servers", &M::pgsql_servers, "", now, "PostgreSQL servers"},
+    {"redis_servers", &M::redis_servers, "", now, "Redis servers"},
+    {"sqlite_dbfile", &M::sqlite_dbfile, "", now, "SQLite database"},
+    {"sqlite_lock_timeout", &M::sqlite_lock_timeout, "5s", now,
      "time to wait for a locked SQLite database"},
 });
 

@@ -11,19 +11,19 @@ using M = MainOptions;
 
 // name, field, default, effect, documentation, choices
 constexpr auto kRows = std::to_array<OptionRow<M>>({
-    {"check_rfc2047_length", &M::check_rfc2047_length, "true", later,
+    {"check_rfc2047_length", &M::check_rfc2047_length, "true", now,
      "enforce the length limit of encoded words"},
     {"delivery_date_remove", &M::delivery_date_remove, "true", later,
      "take Delivery-Date: off incoming messages"},
     {"drop_cr", &M::drop_cr, "false", never, "carriage returns in local messages"},
     {"envelope_to_remove", &M::envelope_to_remove, "true", later,
      "take Envelope-To: off incoming messages"},
-    {"extract_addresses_remove_arguments", &M::extract_addresses_remove_arguments, "true", later,
+    {"extract_addresses_remove_arguments", &M::extract_addresses_remove_arguments, "true", now,
      "-t removes addresses given as arguments"},
     {"header_line_maxsize", &M::header_line_maxsize, "0", now,
      "longest header line; 0: no limit of its own"},
     {"header_maxsize", &M::header_maxsize, "1M", now, "longest header section"},
-    {"headers_charset", &M::headers_charset, "UTF-8", later, "character set of decoded headers"},
+    {"headers_charset", &M::headers_charset, "UTF-8", now, "character set of decoded headers"},
     {"ignore_fromline_hosts", &M::ignore_fromline_hosts, "", later,
      "hosts whose messages may begin with a From line"},
     {"ignore_fromline_local", &M::ignore_fromline_local, "false", later,

@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/assert.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
 
 #include <algorithm>
@@ -17,10 +18,6 @@ struct Problem {
   std::string hint;
 };
 using Outcome = std::optional<Problem>;
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 // Writes one value, as the text after the equals sign, into a field.
 class Assign {

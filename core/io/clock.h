@@ -28,6 +28,10 @@ class ManualClock final : public Clock {
     now_ = now_ + by;
     wall_ = wall_ + by;
   }
+  void advance_to(Instant moment) {
+    wall_.micros += moment.micros - now_.micros;
+    now_ = moment;
+  }
   void set_wall(WallTime wall) { wall_ = wall; }
 
  private:

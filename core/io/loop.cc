@@ -21,7 +21,9 @@ struct LoopCallbacks {
     loop->arm_timer();
   }
   static void on_prepare(uv_prepare_t* handle) noexcept {
-    static_cast<Loop*>(handle->data)->run_turn_end();
+    auto* loop = static_cast<Loop*>(handle->data);
+    loop->run_turn_end();
+    loop->measure_turn();
   }
   static void on_earlier(void* self) noexcept { static_cast<Loop*>(self)->arm_timer(); }
 
@@ -41,17 +43,36 @@ struct LoopCallbacks {
 };
 
 Loop::Loop()
-    : timers_(clock_),
+    : clock_(system_clock_),
+      timers_(clock_),
       handles_(std::make_unique<Handles>()),
-      read_buffer_(new char[kReadBufferBytes]) {
+      read_buffer_(new char[kReadBufferBytes]),
+      virtual_job_timer_([](void*) noexcept {}, nullptr) {
+  init_handles();
+  timers_.on_earlier(&LoopCallbacks::on_earlier, this);
+}
+
+Loop::Loop(VirtualTime time)
+    : manual_clock_(&time.clock),
+      clock_(time.clock),
+      timers_(clock_),
+      handles_(std::make_unique<Handles>()),
+      read_buffer_(new char[kReadBufferBytes]),
+      virtual_job_time_(time.job_time),
+      virtual_job_timer_([](void* self) noexcept { static_cast<Loop*>(self)->run_virtual_jobs(); },
+                         this) {
+  init_handles();
+}
+
+void Loop::init_handles() noexcept {
   GODWIT_ASSERT(uv_loop_init(&handles_->loop) == 0);
+  GODWIT_ASSERT(uv_loop_configure(&handles_->loop, UV_METRICS_IDLE_TIME) == 0);
   uv_timer_init(&handles_->loop, &handles_->timer);
   handles_->timer.data = this;
   uv_prepare_init(&handles_->loop, &handles_->prepare);
   handles_->prepare.data = this;
   uv_prepare_start(&handles_->prepare, &LoopCallbacks::on_prepare);
   uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
-  timers_.on_earlier(&LoopCallbacks::on_earlier, this);
 }
 
 Loop::~Loop() {
@@ -66,9 +87,14 @@ uv_loop_s* Loop::uv() noexcept {
 }
 
 void Loop::run() {
+  GODWIT_ASSERT(manual_clock_ == nullptr);  // a simulation knows itself when it is over
   uv_run(&handles_->loop, UV_RUN_DEFAULT);
 }
 void Loop::run_once() {
+  if (manual_clock_ != nullptr) {
+    turn_in_virtual_time();
+    return;
+  }
   uv_run(&handles_->loop, UV_RUN_ONCE);
 }
 void Loop::poll() {
@@ -119,7 +145,49 @@ void Loop::run_turn_end() noexcept {
   uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
 }
 
+void Loop::measure_turn() noexcept {
+  const uint64_t busy_clock = uv_hrtime() - uv_metrics_idle_time(&handles_->loop);
+  if (turn_began_ != 0) {
+    const auto micros = static_cast<int64_t>((busy_clock - turn_began_) / 1000);
+    turn_stats_.longest_micros = std::max(turn_stats_.longest_micros, micros);
+    if (micros > TurnStats::kSlowMicros) ++turn_stats_.slow;
+  }
+  turn_began_ = busy_clock;
+}
+
+// --- Virtual time --------------------------------------------------------------------------------
+
+void Loop::turn_in_virtual_time() {
+  if (turn_end_first_ != nullptr) {
+    run_turn_end();
+    return;
+  }
+  const Instant next = timers_.earliest();
+  if (next == Instant::never()) return;
+  if (next > clock_.now()) manual_clock_->advance_to(next);
+  timers_.run_due();
+}
+
+void Loop::run_virtual_jobs() noexcept {
+  while (!virtual_jobs_.empty() && virtual_jobs_.front().due <= clock_.now()) {
+    Job* job = virtual_jobs_.front().job;
+    virtual_jobs_.pop_front();
+    job->run();
+    --jobs_in_flight_;
+    job->finished();
+  }
+  if (!virtual_jobs_.empty()) timers_.set(virtual_job_timer_, virtual_jobs_.front().due);
+}
+
+// --- The thread pool -----------------------------------------------------------------------------
+
 void Loop::submit(Job& job) {
+  if (manual_clock_ != nullptr) {
+    ++jobs_in_flight_;
+    virtual_jobs_.push_back({clock_.now() + virtual_job_time_, &job});
+    if (!virtual_job_timer_.is_armed()) timers_.set(virtual_job_timer_, virtual_jobs_.front().due);
+    return;
+  }
   auto work = std::make_unique<LoopCallbacks::Work>();
   work->loop = this;
   work->job = &job;

@@ -1,5 +1,6 @@
 // Loop: one libuv event loop with its clock, its timers and its thread pool. One a process.
 // Everything here belongs to the loop's thread, except the body of a job.
+// A loop in virtual time is for simulations: it never waits for the machine.
 #pragma once
 
 #include "core/io/clock.h"
@@ -7,6 +8,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -44,9 +46,26 @@ class Job {
   virtual void finished() noexcept = 0;
 };
 
+// How long the loop was busy at a stretch, between two waits for events: no event was taken up
+// later than that.
+struct TurnStats {
+  static constexpr int64_t kSlowMicros = 10'000;
+  int64_t longest_micros = 0;
+  uint64_t slow = 0;  // turns over kSlowMicros
+};
+
+// Time that a simulation moves. Jobs run on the loop's own thread, in the order of their
+// submission, and take `job_time` each. Sockets and child processes have no place there.
+struct VirtualTime {
+  ManualClock& clock;  // outlives the loop
+  Millis job_time{0};
+};
+
 class Loop {
  public:
   Loop();
+  // Where nothing is left to do at a moment, the clock jumps to the next timer.
+  explicit Loop(VirtualTime time);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
   // Every handle must be closed or closing; asserts that libuv finds nothing alive.
@@ -57,7 +76,8 @@ class Loop {
 
   // Runs until stop() or until nothing is left to wait for.
   void run();
-  // One turn that waits for events; for tests and for draining.
+  // One turn that waits for events; for tests and for draining. In virtual time: the work of the
+  // end of a turn, or what the next timer brings.
   void run_once();
   // One turn that does not wait.
   void poll();
@@ -68,6 +88,8 @@ class Loop {
   // Hands `job` to the thread pool. The job must live until finished() was called.
   void submit(Job& job);
   size_t jobs_in_flight() const noexcept { return jobs_in_flight_; }
+  // Of the turns since the last call.
+  TurnStats take_turn_stats() noexcept { return std::exchange(turn_stats_, TurnStats{}); }
 
   uv_loop_s* uv() noexcept;
   // Where every stream of the loop reads into; its content is valid until the next read anywhere.
@@ -78,16 +100,32 @@ class Loop {
   friend struct LoopCallbacks;
   struct Handles;
 
+  struct VirtualJob {
+    Instant due;
+    Job* job;
+  };
+
+  void init_handles() noexcept;
   void arm_timer() noexcept;
   void run_turn_end() noexcept;
+  void measure_turn() noexcept;
+  void turn_in_virtual_time();
+  void run_virtual_jobs() noexcept;
 
-  SystemClock clock_;
+  SystemClock system_clock_;
+  ManualClock* manual_clock_ = nullptr;  // in virtual time only
+  const Clock& clock_;
   Timers timers_;
   std::unique_ptr<Handles> handles_;
   std::unique_ptr<char[]> read_buffer_;
   TurnEnd* turn_end_first_ = nullptr;
   TurnEnd* turn_end_last_ = nullptr;
   size_t jobs_in_flight_ = 0;
+  TurnStats turn_stats_;
+  uint64_t turn_began_ = 0;  // nanoseconds, with the time spent waiting taken off
+  std::deque<VirtualJob> virtual_jobs_;
+  Millis virtual_job_time_{0};
+  TimerNode virtual_job_timer_;
 };
 
 // co_await blocking(loop, callable): runs `callable` on a pool thread and gives what it returned.

@@ -78,6 +78,14 @@ bool Child::set_streams(std::array<uv_stdio_container_t, kPipes>& streams) {
     streams[i].flags = static_cast<uv_stdio_flags>(flags);
     streams[i].data.stream = pipe_stream(i);
   }
+  if (options_.socket >= 0) {
+    for (size_t i = 0; i < 2; ++i) {
+      streams[i].flags = UV_INHERIT_FD;
+      streams[i].data.fd = options_.socket;
+      close_handle(pipe_handle(i));
+    }
+    return true;
+  }
   if (!options_.merge_error) return true;
   // One pipe for both, so that their order stays.
   std::array<uv_file, 2> ends{};
@@ -148,7 +156,7 @@ bool Child::start() {
     return true;
   }
   running_ = true;
-  uv_read_start(pipe_stream(1), &Child::on_buffer, &Child::on_read);
+  if (options_.socket < 0) uv_read_start(pipe_stream(1), &Child::on_buffer, &Child::on_read);
   if (!options_.merge_error) uv_read_start(pipe_stream(2), &Child::on_buffer, &Child::on_read);
   feed_input();
   loop_.timers().set(deadline_, loop_.clock().now() + options_.timeout);

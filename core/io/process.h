@@ -33,6 +33,8 @@ struct ProcessOptions {
   CancelSource* cancel = nullptr;
   std::optional<uint32_t> user;  // to run as; needs root
   std::optional<uint32_t> group;
+  // Standard input and output of the child, in place of `input` and output; the caller's to close.
+  int socket = -1;
 };
 
 struct ProcessOutcome {

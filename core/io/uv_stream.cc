@@ -380,6 +380,16 @@ Task<Result<std::unique_ptr<UvStream>>> connect(Loop& loop, ConnectOptions optio
   co_return std::move(stream);
 }
 
+Result<std::unique_ptr<UvStream>> UvStream::from_descriptor(Loop& loop, int descriptor) {
+  auto stream = std::make_unique<UvStream>(loop, Kind::unix_socket);
+  const int opened = uv_pipe_open(&stream->handle_->pipe, descriptor);
+  if (opened != 0) {
+    ::close(descriptor);
+    return error_from_errno(-opened, "socket");
+  }
+  return stream;
+}
+
 Task<Result<std::unique_ptr<UvStream>>> connect_unix(Loop& loop, std::string path) {
   auto stream = std::make_unique<UvStream>(loop, UvStream::Kind::unix_socket);
   const ConnectOptions options;

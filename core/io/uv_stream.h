@@ -22,6 +22,8 @@ class UvStream final : public ByteStream {
   // An unconnected stream; connect() and Listener make connected ones.
   UvStream(Loop& loop, Kind kind);
   ~UvStream() override;
+  // Takes over a connected unix-domain socket.
+  static Result<std::unique_ptr<UvStream>> from_descriptor(Loop& loop, int descriptor);
 
   void set_deadline(Instant deadline) override;
   void close() noexcept override;

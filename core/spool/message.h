@@ -103,8 +103,9 @@ struct StoreOptions {
 
 struct StoreStats {
   uint64_t live_messages = 0;
-  uint64_t live_bytes = 0;    // of their records; large bodies not counted
-  uint64_t memory_bytes = 0;  // what the store keeps for the live messages
+  uint64_t live_bytes = 0;      // of their records; large bodies not counted
+  uint64_t memory_bytes = 0;    // what the store keeps for the live messages
+  uint64_t reserved_bytes = 0;  // of the disk, ready for records to come
   uint64_t segments = 0;
   uint64_t spare_segments = 0;
   uint64_t queued_records = 0;    // not written yet

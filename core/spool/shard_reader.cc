@@ -61,6 +61,13 @@ Result<void> ShardReader::replay(RecoverySink& sink) {
   return Error(Errc::locked, dir_ + " changes too fast");
 }
 
+std::vector<std::string> ShardReader::adopted() const {
+  std::vector<std::string> out;
+  if (image_ == nullptr) return out;
+  for (const std::string& name : image_->adopted()) out.push_back(dir_ + "/" + name);
+  return out;
+}
+
 Result<std::string> ShardReader::read_envelope(MessageRef ref) {
   Result<LoadedMessage> message = find(ref);
   if (!message) return message.error();

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace godwit::spool {
 
@@ -26,6 +27,9 @@ class ShardReader {
   // Tells every message that lives. Errc::locked where the shard changed faster than it could be
   // read; try again.
   Result<void> replay(RecoverySink& sink);
+  // Folders of shards that it was taking over, below its own: they have messages too, some of them
+  // in the shard already.
+  std::vector<std::string> adopted() const;
   // For refs of the last replay. Errc::not_found where the message has gone since.
   Result<std::string> read_envelope(MessageRef ref);
   Result<std::string> read_headers(MessageRef ref);

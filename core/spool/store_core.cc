@@ -331,6 +331,9 @@ StoreStats StoreCore::stats() const {
   stats.live_messages = live_.size();
   stats.memory_bytes = live_.memory_bytes();
   for (const auto& [number, segment] : segments_) stats.live_bytes += segment.live_bytes;
+  stats.reserved_bytes = spares_.size() * options_.segment_bytes;
+  if (tail_ != nullptr) stats.reserved_bytes += tail_->bytes - tail_->end;
+  if (prepared_) stats.reserved_bytes += prepared_->bytes;
   stats.segments = segments_.size();
   stats.spare_segments = spares_.size();
   stats.queued_records = queue_.size() + (batch_in_flight_ ? batch_.records().size() : 0);

@@ -1,5 +1,6 @@
 #include "delivery/queue/attempt.h"
 
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
@@ -49,6 +50,7 @@ void DeliveryAttempt::gather() {
     recipient.key = recipient.local_part + "@" + recipient.domain;
   }
   facts_.id = envelope.message_id;
+  facts_.queue_name = message_.entry.queue_name();
   facts_.sender_address = message_.sender();
   facts_.size = static_cast<int64_t>(envelope.message_bytes);
   facts_.body_lines = static_cast<int64_t>(envelope.body_lines);
@@ -66,11 +68,25 @@ void DeliveryAttempt::gather() {
   for (const EnvelopeVariable& variable : envelope.variables) {
     acl::AclVariables& table =
         variable.name.starts_with("acl_c") ? connection_variables_ : message_variables_;
-    table.emplace(variable.name, variable.value);
+    table.emplace(variable.name, acl::AclValue(variable.value, variable.tainted));
   }
 }
 
 Task<AttemptVerdict> DeliveryAttempt::run() {
+  AttemptTraces* traces = queue_.services_.traces;
+  if (traces != nullptr) trace_ = traces->begin(message_.envelope.message_id);
+  if (trace_ == nullptr) co_return co_await pass();
+  const std::string id = message_.envelope.message_id;
+  const std::string what = "delivery of " + id;
+  trace_->event({acl::TraceKind::command_begin, "delivery", what, {}, {}});
+  const Verdict verdict = co_await pass();
+  const char* outcome = verdict.complete ? "completed" : verdict.freeze ? "frozen" : "waits";
+  trace_->event({acl::TraceKind::command_end, "delivery", what, outcome, {}});
+  traces->end(id);
+  co_return verdict;
+}
+
+Task<AttemptVerdict> DeliveryAttempt::pass() {
   gather();
   const Result<void> loaded = co_await message_.content.load_headers();
   if (!loaded) {
@@ -85,6 +101,7 @@ Task<AttemptVerdict> DeliveryAttempt::run() {
   facts_.headers = message_.content.header_section();
   std::erase(facts_.headers, '\r');
   co_await route_all();
+  co_await tell_unrouted();
   std::vector<Batch> work = batches();
   unfinished_batches_ = work.size();
   if (!work.empty()) co_await deliver_all(std::move(work));
@@ -100,6 +117,7 @@ Task<AttemptVerdict> DeliveryAttempt::fail_all(std::string why) {
     recipient.outcome.text = why;
     log_failed(recipient);
   }
+  co_await tell_unrouted();
   const Result<void> loaded = co_await message_.content.load_headers();
   if (!loaded) queue_.services_.log.panic(LogEvent::spool, facts_.id, loaded.error().to_string());
   co_return co_await finish();
@@ -118,6 +136,9 @@ Task<AttemptVerdict> DeliveryAttempt::finish() {
     if (recipient.state != State::deferred) continue;
     any_deferred = true;
     verdict.next_attempt = std::min(verdict.next_attempt, recipient.outcome.next_try);
+    // Too old a message is tried once more, whatever the retry times of hosts and addresses.
+    const WallTime expires = recipient.outcome.expires;
+    if (expires > started_) verdict.next_attempt = std::min(verdict.next_attempt, expires);
   }
   co_await report_success();
   if (any_failed) {

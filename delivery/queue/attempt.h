@@ -24,10 +24,13 @@ class DeliveryAttempt {
 
   using Verdict = AttemptVerdict;
   Task<Verdict> run();
+  // event_action after the log says that the message is done; the message may be gone by then.
+  Task<void> tell_completed();
   // Gives up: every recipient that is left fails with `why` (-Mg, timeout_frozen_after).
   Task<Verdict> fail_all(std::string why);
 
  private:
+  friend class BatchEvents;
   static constexpr size_t kNone = SIZE_MAX;
 
   enum class State : uint8_t {
@@ -69,6 +72,7 @@ class DeliveryAttempt {
   };
 
   void gather();
+  Task<Verdict> pass();
   Task<void> route_all();
   Task<void> route(size_t at);
   Task<RouteResult> ask_routers(size_t at);
@@ -115,6 +119,20 @@ class DeliveryAttempt {
   Task<void> deliver_local(const Batch& batch, const MessageContent& content,
                            const acl::AddressFacts& address);
 
+  // attempt_events.cc
+  Task<std::string> raise(const acl::EventActions& actions, acl::EventFacts event,
+                          const Recipient* recipient, const RemoteInfo* remote);
+  const acl::EventActions& main_events() const noexcept;
+  bool has_events(const Batch& batch) const noexcept;
+  Task<void> tell(const Recipient& recipient);
+  Task<void> tell_deferred(const Batch& batch);
+  Task<void> tell_unrouted();
+
+  Task<void> deliver_local_batch(const Batch& batch, const LocalDelivery& delivery);
+  std::string rewritten_section(const rewrite::RewriteRules& rules, std::string section,
+                                acl::EvalContext& evaluation) const;
+  Task<void> settle_all(const Batch& batch, DeliveryOutcome outcome);
+  void show_outcome(const Recipient& recipient) const;
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);
   void record_done(const Batch& batch);
@@ -125,7 +143,12 @@ class DeliveryAttempt {
                                           const DeliveryOutcome& outcome,
                                           const config::LogSelectors& selectors);
   void log_undelivered(const Recipient& recipient, LogEvent event, UndeliveredLine make_line);
+  // Keys of hints: of routing an address, and of delivering it.
+  static std::string routing_key(const Recipient& recipient);
+  std::string delivery_key(const Recipient& recipient) const;
   std::string retry_key(const Recipient& recipient) const;
+  bool looks_at_hints() const noexcept;
+  bool waits_for(Recipient& recipient, const std::string& key);
   // How log lines name it: with the recipient that it was generated from.
   std::string log_address(const Recipient& recipient, bool delivered) const;
   std::string_view return_path_of(const Recipient& recipient) const noexcept;
@@ -137,6 +160,7 @@ class DeliveryAttempt {
   Task<Verdict> finish();
   Task<bool> report_failures();
   Task<void> report_delay();
+  bool wants_warning();
   Task<void> report_success();
   Task<bool> send_report(struct ReportPlan plan);
   Task<std::string> body_to_return(bool& cut);
@@ -156,6 +180,7 @@ class DeliveryAttempt {
   size_t unfinished_batches_ = 0;
   bool freeze_ = false;
   bool tells_json_ = false;
+  acl::Trace* trace_ = nullptr;  // who follows this message; null: nobody
 };
 
 }  // namespace godwit::delivery

@@ -2,7 +2,9 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
+#include "delivery/queue/attempt_events.h"
 #include "delivery/transport/header_changes.h"
+#include "protocol/message/address_syntax.h"
 
 #include <algorithm>
 #include <utility>
@@ -12,17 +14,21 @@ namespace godwit::delivery {
 
 bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const {
   const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
-  if (batch.transport != transport || !transport->is_remote()) return false;
-  const auto* smtp = static_cast<const SmtpTransport*>(transport);
-  const int64_t max = smtp->smtp().max_rcpt;
-  if (max > 0 && batch.members.size() >= static_cast<size_t>(max)) return false;
-  if (batch.hosts->key != recipient.route.hosts->key) return false;
+  if (batch.transport != transport) return false;
+  if (transport->is_remote()) {
+    const int64_t max = static_cast<const SmtpTransport*>(transport)->smtp().max_rcpt;
+    if (max > 0 && batch.members.size() >= static_cast<size_t>(max)) return false;
+    if (batch.hosts->key != recipient.route.hosts->key) return false;
+  } else if (batch.members.size() >= transport->batch_max()) {
+    return false;
+  }
   if (batch.return_path != return_path_of(recipient)) return false;
   const AddressProperties& first = recipients_[batch.members.front()].route.properties;
   const AddressProperties& own = recipient.route.properties;
   if (first.headers_add != own.headers_add || first.headers_remove != own.headers_remove)
     return false;
-  return smtp->mixes_domains() || recipients_[batch.members.front()].domain == recipient.domain;
+  return transport->mixes_domains() ||
+         recipients_[batch.members.front()].domain == recipient.domain;
 }
 
 std::vector<DeliveryAttempt::Batch> DeliveryAttempt::batches() const {
@@ -87,7 +93,7 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
   const bool is_plain = smtp != nullptr && properties.headers_add.empty() &&
                         properties.headers_remove.empty() && options.headers_add.empty() &&
                         options.headers_remove.empty() && !options.return_path.is_set &&
-                        smtp->expanded_port() == nullptr;
+                        !options.headers_rewrite.is_set && smtp->expanded_port() == nullptr;
   if (is_plain) {
     co_await deliver_remote(batch, *smtp, message_.content);
     co_return;
@@ -103,8 +109,7 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
     DeliveryOutcome outcome;
     outcome.scope = FailureScope::recipient;
     outcome.text = content.error().detail();
-    bool is_first = true;
-    for (size_t member : batch.members) settle(recipients_[member], outcome, is_first);
+    co_await settle_all(batch, std::move(outcome));
     co_return;
   }
   if (smtp != nullptr) {
@@ -197,8 +202,33 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
                                               " transport: \"" + text.text + "\"");
     batch.port = *number;
   }
-  if (changes.empty()) return message_.content;
-  return message_.content.with_headers(change_headers(message_.content.header_section(), changes));
+  const rewrite::RewriteRules* rules = batch.transport->headers_rewrite();
+  if (changes.empty() && rules == nullptr) return message_.content;
+  // Lines that are added are not rewritten; those that go need not be.
+  HeaderChanges removal;
+  std::swap(removal.remove, changes.remove);
+  std::string section = change_headers(message_.content.header_section(), removal);
+  if (rules != nullptr) section = rewritten_section(*rules, std::move(section), evaluation);
+  return message_.content.with_headers(change_headers(section, changes));
+}
+
+std::string DeliveryAttempt::rewritten_section(const rewrite::RewriteRules& rules,
+                                               std::string section,
+                                               acl::EvalContext& evaluation) const {
+  std::vector<std::string> problems;
+  std::optional<std::string> rewritten = rules.rewrite_headers(section, evaluation, problems);
+  for (const std::string& problem : problems)
+    queue_.services_.log.panic(LogEvent::configuration, facts_.id, problem);
+  return rewritten ? std::move(*rewritten) : std::move(section);
+}
+
+// All recipients of the batch have the same outcome.
+Task<void> DeliveryAttempt::settle_all(const Batch& batch, DeliveryOutcome outcome) {
+  bool is_first = true;
+  for (size_t member : batch.members) {
+    settle(recipients_[member], outcome, is_first);
+    if (has_events(batch)) co_await tell(recipients_[member]);
+  }
 }
 
 Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageContent& content,
@@ -218,9 +248,28 @@ Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageConte
                          &queue_,
                          recipient.route.user,
                          recipient.route.group};
+  if (batch.members.size() > 1) {
+    co_await deliver_local_batch(batch, delivery);
+    co_return;
+  }
   DeliveryOutcome outcome = co_await batch.transport->deliver(queue_.services_.loop, delivery);
   bool is_first = true;
   settle(recipient, std::move(outcome), is_first);
+  if (has_events(batch)) co_await tell(recipient);
+}
+
+Task<void> DeliveryAttempt::deliver_local_batch(const Batch& batch, const LocalDelivery& delivery) {
+  std::vector<smtp::ClientRecipient> recipients;
+  for (size_t member : batch.members)
+    recipients.emplace_back().address = recipients_[member].address;
+  std::vector<DeliveryOutcome> outcomes = co_await batch.transport->deliver_batch(
+      queue_.services_.loop, delivery, std::move(recipients));
+  bool is_first = true;
+  for (size_t i = 0; i < batch.members.size(); ++i) {
+    Recipient& recipient = recipients_[batch.members[i]];
+    settle(recipient, std::move(outcomes[i]), is_first);
+    if (has_events(batch)) co_await tell(recipient);
+  }
 }
 
 }  // namespace godwit::delivery

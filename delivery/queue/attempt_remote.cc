@@ -3,6 +3,8 @@
 #include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
+#include "delivery/queue/attempt_events.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -15,35 +17,44 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
     DeliveryOutcome too_long;
     too_long.kind = OutcomeKind::failed;
     too_long.text = "message has lines too long for transport";
-    bool is_first = true;
-    for (size_t member : batch.members) settle(recipients_[member], too_long, is_first);
+    co_await settle_all(batch, std::move(too_long));
     co_return;
   }
   const Progress* progress = message_.entry.progress.get();
   RemoteDelivery delivery(message_.envelope, content, batch.return_path, facts_.id);
   delivery.received = message_.envelope.received;
   delivery.forced = message_.entry.forced;
+  delivery.is_retry = message_.entry.tried;
   delivery.port = batch.port;
   if (progress != nullptr) delivery.in_doubt_host = progress->in_doubt_host;
   delivery.recipients.reserve(batch.members.size());
   for (size_t member : batch.members)
     delivery.recipients.push_back(recipient_to_send(recipients_[member], transport));
+  BatchEvents events(*this, batch);
+  const bool tells = has_events(batch);
+  if (tells || !main_events().empty()) delivery.events = &events;
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
   co_await deliver_to_fallback(delivery, batch, transport);
   bool is_first = true;
   for (size_t i = 0; i < batch.members.size(); ++i) {
-    settle(recipients_[batch.members[i]], std::move(delivery.outcomes[i]), is_first);
+    Recipient& recipient = recipients_[batch.members[i]];
+    settle(recipient, std::move(delivery.outcomes[i]), is_first);
+    if (tells) co_await tell(recipient);
   }
+  if (tells) co_await tell_deferred(batch);
 }
 
 smtp::ClientRecipient DeliveryAttempt::recipient_to_send(const Recipient& recipient,
                                                          const SmtpTransport& transport) const {
   const RouteResult& route = recipient.route;
-  const bool unchanged = transport.options().rcpt_include_affixes ||
-                         (route.domain == recipient.domain &&
-                          equals_ignore_case(route.local_part, recipient.local_part));
+  const bool unchanged =
+      transport.options().rcpt_include_affixes ||
+      (route.domain == recipient.domain &&
+       equals_ignore_case(route.local_part, message::unquote_local_part(recipient.local_part)));
   smtp::ClientRecipient to;
-  to.address = unchanged ? recipient.address : route.local_part + "@" + route.domain;
+  to.address = unchanged ? recipient.address
+                         : message::quote_local_part(route.local_part) + "@" + route.domain;
+  to.ignore_quota = transport.smtp().lmtp_ignore_quota;
   if (route.router->options().dsn_lasthop) return to;  // reports end here
   to.orcpt = recipient.orcpt;
   to.notify = recipient.dsn_flags;
@@ -61,6 +72,8 @@ Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const 
   RemoteDelivery again(delivery.envelope, delivery.content, delivery.sender, delivery.message_id);
   again.received = delivery.received;
   again.forced = delivery.forced;
+  again.is_retry = delivery.is_retry;
+  again.events = delivery.events;
   again.port = delivery.port;
   std::vector<size_t> left;
   for (size_t i = 0; i < delivery.outcomes.size(); ++i) {

@@ -2,6 +2,7 @@
 // the recipients that it is about count as done. RFC 3461 5, 6; EXIM.md 1.12.
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
 #include "protocol/report/report.h"
@@ -29,6 +30,7 @@ report::ReportedRecipient reported(const std::string& address, const std::string
   out.text = outcome.text;
   out.reply = outcome.reply;
   out.status = outcome.status;
+  if (action == report::Action::delayed) out.retry_until = outcome.retry_until;
   if (outcome.remote == nullptr) return out;
   out.remote_name = outcome.remote->host_name;
   const Endpoint& at = outcome.remote->endpoint;
@@ -91,6 +93,18 @@ Task<bool> DeliveryAttempt::report_failures() {
   co_return true;
 }
 
+// delay_warning_condition. What cannot be asked does not keep the warning back.
+bool DeliveryAttempt::wants_warning() {
+  const acl::AddressFacts nobody;
+  acl::EvalContext evaluation = evaluation_of(nobody);
+  const acl::EvalResult answer =
+      queue_.config_->policy->expansion("delay_warning_condition").evaluate(evaluation);
+  if (!answer.ok()) return true;
+  const std::string_view text = trim(answer.text);
+  return !text.empty() && text != "0" && !equals_ignore_case(text, "no") &&
+         !equals_ignore_case(text, "false");
+}
+
 // delay_warning lists the ages at which the sender is told that a message still waits; the last
 // interval goes on for ever.
 Task<void> DeliveryAttempt::report_delay() {
@@ -117,6 +131,9 @@ Task<void> DeliveryAttempt::report_delay() {
         reported(recipient.address, recipient.orcpt, report::Action::delayed, recipient.outcome));
   }
   if (plan.recipients.empty()) co_return;
+  auto asking = [this] { return wants_warning(); };
+  const bool wanted = co_await on_fiber(asking);
+  if (!wanted) co_return;
   const bool told = co_await send_report(std::move(plan));
   if (!told) co_return;
   message_.entry.need_progress().warnings_sent = static_cast<uint8_t>(std::min(sent + 1, 255U));
@@ -209,7 +226,10 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   const bool wants_body = message_.envelope.dsn_ret == DsnRet::unset
                               ? options.bounce_return_body
                               : message_.envelope.dsn_ret == DsnRet::full;
-  facts.returns_body = is_failure && wants_body && options.bounce_return_message;
+  const bool has_long_lines = options.bounce_return_linesize_limit > 0 &&
+                              message_.envelope.line_bytes_max >
+                                  static_cast<uint64_t>(options.bounce_return_linesize_limit);
+  facts.returns_body = is_failure && wants_body && options.bounce_return_message && !has_long_lines;
   std::string body;
   if (facts.returns_body) body = co_await body_to_return(facts.body_was_cut);
   facts.original_body = body;

@@ -1,10 +1,12 @@
 // Routing the recipients of an attempt, each on a fiber: routers and hosts of transports may wait.
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
+#include "protocol/message/address_syntax.h"
 
 #include <algorithm>
 #include <utility>
@@ -28,20 +30,9 @@ Task<void> DeliveryAttempt::route_all() {
 Task<void> DeliveryAttempt::route(size_t at) {
   Recipient& recipient = recipients_[at];
   const WallTime now = queue_.services_.loop.clock().wall();
-  if (!message_.entry.forced) {
-    std::optional<retry::RetryRecord> record = queue_.keeper_.find(retry_key(recipient), now);
-    if (!record) record = queue_.keeper_.find("R:" + recipient.address, now);
-    if (record && record->next_try > now) {
-      recipient.state = State::deferred;
-      recipient.route.properties = recipient.inherited;
-      recipient.outcome.error_number = kErrorRetryNotReached;
-      recipient.outcome.text = "retry time not reached";
-      recipient.outcome.next_try = record->next_try;
-      if (queue_.config_->options().log_selector.has(config::LogSelector::retry_defer))
-        log_deferred(recipient);
-      co_return;
-    }
-  }
+  if (looks_at_hints() && (waits_for(recipient, "R:" + recipient.domain) ||
+                           waits_for(recipient, "R:" + recipient.address)))
+    co_return;
   const config::MainOptions& options = queue_.config_->options();
   if (co_await is_held(recipient, "hold_domains", options.hold_domains.is_set)) {
     hold(recipient, "domain is held", now + kRoutingRetry);
@@ -52,13 +43,50 @@ Task<void> DeliveryAttempt::route(size_t at) {
     hold(recipient, "domain is in queue_domains", kNotBeforeQueueRun);
     co_return;
   }
-  if (copy_route(recipient)) co_return;
+  if (copy_route(recipient)) {
+    if (looks_at_hints()) waits_for(recipient, delivery_key(recipient));
+    co_return;
+  }
   recipient.route = co_await ask_routers(at);
+  if (recipient.route.status != RouteStatus::deferred)
+    queue_.keeper_.succeeded(routing_key(recipient));
   if (recipient.route.copy_starts >= 0) {
     add_copy(at);
   } else {
     take_route(at);
   }
+}
+
+// The first attempt is made whatever happened to others: one bad message shall not hold back the
+// rest. After that its retry times count.
+bool DeliveryAttempt::looks_at_hints() const noexcept {
+  return (message_.entry.tried || message_.entry.in_run) && !message_.entry.forced;
+}
+
+// True, and the recipient deferred, where the retry time of `key` has not come.
+bool DeliveryAttempt::waits_for(Recipient& recipient, const std::string& key) {
+  retry::RetryKeeper::Subject subject;
+  subject.key = key;
+  subject.rule_key = key.find('@') == std::string::npos ? std::string_view(recipient.domain)
+                                                        : std::string_view(recipient.address);
+  subject.sender = facts_.sender_address;
+  subject.received = message_.envelope.received;
+  const WallTime now = queue_.services_.loop.clock().wall();
+  const retry::RetryKeeper::Standing standing = queue_.keeper_.standing(subject, now);
+  if (standing.is_known)
+    acl::tell(trace_,
+              {acl::TraceKind::retry, {}, key, standing.waits ? "waits" : "may be tried", {}});
+  if (!standing.waits) return false;
+  recipient.state = State::deferred;
+  if (recipient.route.router == nullptr) recipient.route.properties = recipient.inherited;
+  recipient.outcome.error_number = kErrorRetryNotReached;
+  recipient.outcome.text = "retry time not reached";
+  recipient.outcome.next_try = standing.next_try;
+  recipient.outcome.expires = standing.expires;
+  recipient.outcome.retry_until = standing.retry_until;
+  if (queue_.config_->options().log_selector.has(config::LogSelector::retry_defer))
+    log_deferred(recipient);
+  return true;
 }
 
 Task<bool> DeliveryAttempt::is_held(Recipient& recipient, std::string_view option, bool is_set) {
@@ -96,6 +124,7 @@ Task<RouteResult> DeliveryAttempt::ask_routers(size_t at) {
   query.message = &facts_;
   query.message_variables = &message_variables_;
   query.connection_variables = &connection_variables_;
+  query.trace = trace_;
   query.now = queue_.services_.loop.clock().wall();
   query.parent = ancestors.empty() ? nullptr : &ancestors.front();
   query.start_router = recipient.start_router;
@@ -116,6 +145,7 @@ void DeliveryAttempt::take_route(size_t at) {
   Recipient& recipient = recipients_[at];
   switch (recipient.route.status) {
     case RouteStatus::routed: {
+      if (looks_at_hints() && waits_for(recipient, delivery_key(recipient))) return;
       const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
       if (transport->is_remote() || recipient.route.router->options().caseful_local_part) return;
       // Local mailboxes are the same whatever the case of letters.
@@ -178,7 +208,7 @@ bool DeliveryAttempt::copy_route(Recipient& recipient) const {
     if (other.route.copy_starts >= 0 || recipient.parent != kNone || other.parent != kNone)
       continue;
     recipient.route = other.route;
-    recipient.route.local_part = recipient.local_part;
+    recipient.route.local_part = message::unquote_local_part(recipient.local_part);
     return true;
   }
   return false;

@@ -1,4 +1,5 @@
 // What comes of a delivery: states, retry times, progress, log lines.
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
@@ -10,30 +11,63 @@ namespace godwit::delivery {
 
 // --- Settling ------------------------------------------------------------------------------------
 
+// By the domain, unless the router judges each address by itself.
+std::string DeliveryAttempt::routing_key(const Recipient& recipient) {
+  const Router* router = recipient.route.router;
+  const bool whole = router != nullptr &&
+                     (router->options().retry_use_local_part || router->options().check_local_user);
+  return "R:" + (whole ? recipient.address : recipient.domain);
+}
+
+std::string DeliveryAttempt::delivery_key(const Recipient& recipient) const {
+  const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+  if (!transport->is_remote()) return "T:" + recipient.address;
+  const auto* smtp = static_cast<const SmtpTransport*>(transport);
+  std::string key = "R:" + recipient.address;
+  if (smtp->smtp().address_retry_include_sender) key += ":<" + facts_.sender_address + ">";
+  return key;
+}
+
+// The key that a failure is remembered under.
 std::string DeliveryAttempt::retry_key(const Recipient& recipient) const {
-  const Transport* transport = recipient.route.transport >= 0
-                                   ? queue_.config_->transports->at(recipient.route.transport)
-                                   : nullptr;
-  const bool is_shared =
-      transport != nullptr && transport->is_remote() &&
-      !static_cast<const SmtpTransport*>(transport)->smtp().address_retry_include_sender;
-  if (is_shared) return "R:" + recipient.address;
-  return "R:" + recipient.address + ":<" + facts_.sender_address + ">";
+  const DeliveryOutcome& outcome = recipient.outcome;
+  if (recipient.route.transport < 0) return routing_key(recipient);
+  if (outcome.scope != FailureScope::message || outcome.remote == nullptr)
+    return delivery_key(recipient);
+  const auto* smtp =
+      static_cast<const SmtpTransport*>(queue_.config_->transports->at(recipient.route.transport));
+  return host_retry_key(*smtp, outcome.remote->host_name, outcome.remote->endpoint) + ":" +
+         facts_.id;
+}
+
+void DeliveryAttempt::show_outcome(const Recipient& recipient) const {
+  const DeliveryOutcome& outcome = recipient.outcome;
+  std::string text = outcome.kind == OutcomeKind::delivered ? "delivered"
+                     : outcome.kind == OutcomeKind::failed  ? "failed"
+                                                            : "deferred";
+  if (outcome.remote != nullptr)
+    text += ", host " + outcome.remote->host_name + " " + outcome.remote->endpoint.to_string();
+  const std::string& said =
+      outcome.kind == OutcomeKind::delivered ? outcome.confirmation : outcome.text;
+  if (!said.empty()) text += ": " + said;
+  const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+  trace_->event({acl::TraceKind::transport, transport->name(), recipient.address, text, {}});
 }
 
 void DeliveryAttempt::settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first) {
   recipient.outcome = std::move(outcome);
+  if (trace_ != nullptr) show_outcome(recipient);
   switch (recipient.outcome.kind) {
     case OutcomeKind::delivered:
       recipient.state = State::delivered;
       ++queue_.stats_.delivered;
       log_delivered(recipient, std::exchange(is_first, false));
-      queue_.keeper_.succeeded(retry_key(recipient));
+      queue_.keeper_.succeeded(delivery_key(recipient));
       return;
     case OutcomeKind::failed:
       recipient.state = State::failed;
       log_failed(recipient);
-      queue_.keeper_.succeeded(retry_key(recipient));
+      queue_.keeper_.succeeded(delivery_key(recipient));
       return;
     case OutcomeKind::deferred:
       settle_deferral(recipient);
@@ -52,25 +86,27 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
     message_.entry.need_progress().in_doubt_host = host;
     queue_.services_.store->update(message_.entry.ref, encode_text(ChangeKind::in_doubt, host));
   }
-  const bool is_message = outcome.scope == FailureScope::message && outcome.remote != nullptr;
   if (outcome.scope != FailureScope::host && outcome.scope != FailureScope::none) {
-    const std::string key = is_message
-                                ? "T:" + outcome.remote->host_name + ":" +
-                                      outcome.remote->endpoint.address.to_string() + ":" + facts_.id
-                                : retry_key(recipient);
+    const bool is_routing = recipient.route.transport < 0;
+    const std::string key = retry_key(recipient);
     retry::RetryKeeper::Failed failed;
     failed.key = key;
-    failed.rule_key = recipient.address;
+    failed.rule_key =
+        is_routing && key.find('@') == std::string::npos ? recipient.domain : recipient.address;
     if (outcome.remote != nullptr) failed.host = outcome.remote->host_name;
     failed.sender = facts_.sender_address;
     failed.failure = outcome.failure;
     failed.error_number = outcome.error_number;
     failed.text = outcome.text;
     failed.received = message_.envelope.received;
+    failed.began = started_;
     failed.now = now;
     const retry::RetryKeeper::Verdict verdict = queue_.keeper_.failed(failed);
     outcome.next_try = verdict.next_try;
+    outcome.expires = verdict.expires;
+    outcome.retry_until = verdict.retry_until;
     outcome.retry_expired = verdict.give_up;
+    if (verdict.give_up && outcome.scope == FailureScope::message) queue_.keeper_.succeeded(key);
   }
   if (outcome.next_try.micros == 0) outcome.next_try = now + kRoutingRetry;
   const bool is_hint_only = outcome.error_number == kErrorRetryNotReached;
@@ -153,6 +189,7 @@ void DeliveryAttempt::log_delivered(const Recipient& recipient, bool is_first) {
     return;
   const WallTime now = queue_.services_.loop.clock().wall();
   DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  facts.queue = facts_.queue_name;
   const std::string shown = log_address(recipient, true);
   facts.address = shown;
   facts.sender = facts_.sender_address;
@@ -193,6 +230,7 @@ void DeliveryAttempt::log_undelivered(const Recipient& recipient, LogEvent event
                                    ? queue_.config_->transports->at(recipient.route.transport)
                                    : nullptr;
   DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  facts.queue = facts_.queue_name;
   const std::string shown = log_address(recipient, false);
   facts.address = shown;
   facts.sender = facts_.sender_address;

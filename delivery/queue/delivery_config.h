@@ -3,7 +3,9 @@
 #pragma once
 
 #include "acl/policy/policy.h"
+#include "core/io/connector.h"
 #include "core/io/loop.h"
+#include "core/io/machine.h"
 #include "core/log/log.h"
 #include "core/spool/store.h"
 #include "delivery/retry/keeper.h"
@@ -38,6 +40,15 @@ std::shared_ptr<const DeliveryConfig> compile_delivery(
     const config::ConfigDocument& document, std::shared_ptr<const acl::CompiledPolicy> policy,
     config::Diagnostics& diagnostics);
 
+// Who follows messages through their deliveries, for -d and --explain.
+class AttemptTraces {
+ public:
+  virtual ~AttemptTraces() = default;
+  // Null: this message is not followed. The trace lives until end().
+  virtual acl::Trace* begin(const std::string& id) = 0;
+  virtual void end(const std::string& id) = 0;
+};
+
 struct DeliveryServices {
   Loop& loop;
   spool::Store* store;  // null until the store is open; Queue::attach() sets it
@@ -51,6 +62,9 @@ struct DeliveryServices {
   tls::SessionCache& tls_sessions;
   DaneFinder* dane = nullptr;                 // null: nobody asks for TLSA records
   const acl::Services* evaluators = nullptr;  // null: nothing can be asked
+  Connector* connector = nullptr;             // null: TCP
+  Machine* machine = nullptr;                 // null: never overloaded
+  AttemptTraces* traces = nullptr;            // null: nobody follows messages
 };
 
 }  // namespace godwit::delivery

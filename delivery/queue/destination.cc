@@ -1,6 +1,7 @@
 #include "delivery/queue/destination.h"
 
 #include "delivery/queue/destination_run.h"
+#include "delivery/queue/host_events.h"
 
 #include <algorithm>
 #include <utility>
@@ -15,7 +16,9 @@ Destination::Destination(DestinationTable& table, std::string key, const SmtpTra
       hosts_(std::move(hosts)),
       port_(port),
       window_(static_cast<double>(
-          std::max<int64_t>(1, transport.smtp().destination_concurrency_initial))) {}
+          std::max<int64_t>(1, transport.smtp().destination_concurrency_initial))) {
+  if (has_failed_lately(table.keeper_, transport, *hosts_, port_, now())) window_ = 1;
+}
 
 // A connection that waits for work. Lives in the frame of its coroutine.
 struct Destination::Idle {
@@ -122,7 +125,8 @@ bool Destination::may_add(const SmtpConnection& connection) const {
 // connection that has just done this one takes it, instead of a new one being opened for it.
 void Destination::finish(RemoteDelivery& delivery) {
   const bool outer = std::exchange(dispatching_, true);
-  std::exchange(delivery.waiter, {}).resume();
+  delivery.is_finished = true;
+  if (delivery.waiter) std::exchange(delivery.waiter, {}).resume();
   dispatching_ = outer;
 }
 
@@ -185,14 +189,19 @@ Task<void> Destination::run() {
   if (connection != nullptr) co_await drop(connection);
   --connections_;
   --table_.connections_;
-  if (!dispatching_) dispatch();  // for what waits; the last connection ends the destination
+  if (dispatching_) co_return;
+  dispatch();  // for what waits
+  table_.forget_unused(*this);
 }
 
 Task<void> Destination::drop(std::unique_ptr<SmtpConnection>& connection) {
   co_await connection->quit();
   std::erase(open_, connection.get());
   claims_.erase(connection.get());
-  connection.reset();
+  const std::unique_ptr<SmtpConnection> closed = std::move(connection);
+  if (transport_.events().empty()) co_return;
+  HostEvents events(transport_, table_.services_);
+  co_await tell(&events, "tcp:close", closed->remote());
 }
 
 // Delivery after delivery over an open connection, several under way where the host allows it. What
@@ -226,23 +235,29 @@ Task<void> Destination::serve_open(RemoteDelivery& first, SmtpConnection& connec
     defer_waiting("the server is shutting down", table_.services_.loop.clock().wall());
 }
 
+// `outcomes` came over a session. A host that failed in its middle is remembered for those
+// recipients that had no answer.
 void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes,
                          const SmtpConnection& connection) {
-  if (outcomes.front().in_doubt) ++table_.in_doubt_count_;
-  if (outcomes.front().scope == FailureScope::host) {
-    const WallTime now = table_.services_.loop.clock().wall();
-    const Candidate candidate{&host_named(connection.remote()->host_name),
-                              connection.remote()->endpoint};
-    const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
+  const Candidate candidate{&host_named(connection.remote()->host_name),
+                            connection.remote()->endpoint};
+  const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
+  const auto failure = std::ranges::find(outcomes, FailureScope::host, &DeliveryOutcome::scope);
+  if (failure == outcomes.end()) {
+    remember_success(table_.keeper_, key, delivery, outcomes);
+    grow_window();
+  } else {
+    if (failure->in_doubt) ++table_.in_doubt_count_;
     const retry::RetryKeeper::Verdict verdict =
-        table_.keeper_.failed(failed_of(delivery, candidate, key, outcomes.front()));
+        table_.keeper_.failed(host_failure_of(delivery, candidate, key, *failure, now()));
     for (DeliveryOutcome& outcome : outcomes) {
-      outcome.next_try = std::max(verdict.next_try, now);
+      if (outcome.scope != FailureScope::host) continue;
+      outcome.next_try = verdict.next_try;
+      outcome.expires = verdict.expires;
+      outcome.retry_until = verdict.retry_until;
       outcome.retry_expired = verdict.give_up;
     }
     shrink_window();
-  } else {
-    grow_window();
   }
   delivery.outcomes = std::move(outcomes);
   finish(delivery);
@@ -250,14 +265,22 @@ void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes,
 
 // --- The table -----------------------------------------------------------------------------------
 
-void DestinationTable::Awaiter::await_suspend(std::coroutine_handle<> waiter) {
-  delivery.waiter = waiter;
-  destination.add(delivery);
+// False where it could be settled at once: then nobody is resumed from here.
+bool DestinationTable::Awaiter::await_suspend(std::coroutine_handle<> waiter) {
+  Destination& to = destination;
+  delivery.queued = to.now();
+  delivery.is_finished = false;
+  to.add(delivery);
+  const bool waits = !delivery.is_finished;
+  if (waits) delivery.waiter = waiter;
+  to.table().forget_unused(to);
+  return waits;
 }
 
 DestinationTable::DestinationTable(const DeliveryConfig& config, const DeliveryServices& services)
     : config_(config),
       services_(services),
+      sockets_(services.loop),
       keeper_(services.hints, config.retry,
               {config.options().retry_interval_max, config.options().retry_data_expire},
               services.random) {}
@@ -279,7 +302,9 @@ DestinationTable::Awaiter DestinationTable::deliver(const SmtpTransport& transpo
   return {*found->second, delivery};
 }
 
-void DestinationTable::forget(Destination& destination) {
+// Nothing is kept of a destination but the hints about its hosts.
+void DestinationTable::forget_unused(Destination& destination) {
+  if (stopping_ || !destination.is_unused()) return;
   const auto found = destinations_.find(destination.key());
   if (found != destinations_.end()) destinations_.erase(found);
 }

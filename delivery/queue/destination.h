@@ -5,6 +5,7 @@
 
 #include "core/io/scope.h"
 #include "delivery/queue/delivery_config.h"
+#include "delivery/transport/events.h"
 #include "delivery/transport/smtp_connection.h"
 
 #include <coroutine>
@@ -32,10 +33,14 @@ struct RemoteDelivery {
   std::string_view in_doubt_host;  // tried first; empty: none
   uint16_t port = 0;               // of hosts that have none; 0: the transport's
   bool forced = false;             // whatever the hints say
+  EventSink* events = nullptr;     // null: nobody wants to know what happens
+  bool is_retry = false;           // the message was tried before
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
 
   // Used by the destination.
+  WallTime queued;
+  bool is_finished = false;
   RemoteDelivery* next = nullptr;
   std::coroutine_handle<> waiter;
 };
@@ -50,7 +55,7 @@ class DestinationTable {
     Destination& destination;
     RemoteDelivery& delivery;
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiter);
+    bool await_suspend(std::coroutine_handle<> waiter);
     void await_resume() const noexcept {}
   };
   [[nodiscard]] Awaiter deliver(const SmtpTransport& transport, const SharedHostList& hosts,
@@ -68,10 +73,14 @@ class DestinationTable {
 
  private:
   friend class Destination;
-  void forget(Destination& destination);
+  void forget_unused(Destination& destination);
+  Connector& connector() noexcept {
+    return services_.connector != nullptr ? *services_.connector : sockets_;
+  }
 
   const DeliveryConfig& config_;
   DeliveryServices services_;
+  SocketConnector sockets_;
   retry::RetryKeeper keeper_;
   Scope scope_;
   std::map<std::string, std::unique_ptr<Destination>, std::less<>> destinations_;

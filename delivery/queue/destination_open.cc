@@ -2,6 +2,7 @@
 #include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/destination_run.h"
+#include "delivery/queue/host_events.h"
 #include "tls/context_cache.h"
 
 #include <utility>
@@ -40,9 +41,14 @@ SmtpOpening Destination::opening_of(const Candidate& candidate, const DanePlan& 
 }
 
 Task<std::optional<DeliveryOutcome>> Destination::open(
-    const Candidate& candidate, std::unique_ptr<SmtpConnection>& connection) {
+    const Candidate& candidate, EventSink* events, std::unique_ptr<SmtpConnection>& connection) {
   const DanePlan dane = co_await ask_dane(candidate);
-  if (dane.use == DanePlan::Use::defer) co_return not_now(candidate, dane.problem);
+  if (dane.use == DanePlan::Use::defer) {
+    DeliveryOutcome failure = not_now(candidate, dane.problem);
+    co_await tell(events, "dane:fail", failure.remote,
+                  dane.is_required ? "dane-required" : "dnssec-invalid");
+    co_return failure;
+  }
   auto ask = [this, &candidate, &dane] { return opening_of(candidate, dane); };
   SmtpOpening opening = co_await on_fiber(ask);
   if (opening.tls.problem.empty() && opening.tls.attempts) {
@@ -55,6 +61,7 @@ Task<std::optional<DeliveryOutcome>> Destination::open(
   }
   if (!opening.tls.problem.empty()) co_return not_now(candidate, opening.tls.problem);
   opening.tls.session.sessions = &table_.services_.tls_sessions;
+  opening.events = events;
   SmtpOpening in_clear = opening;
   std::string problem;
   std::optional<DeliveryOutcome> failure =
@@ -83,17 +90,19 @@ Task<std::optional<DeliveryOutcome>> Destination::open_as(
       co_return busy;
     }
   }
-  connection =
-      std::make_unique<SmtpConnection>(table_.services_.loop, transport_, candidate.host->name,
-                                       candidate.endpoint, candidate.host->from_mx);
+  connection = std::make_unique<SmtpConnection>(table_.services_.loop, table_.connector(),
+                                                transport_, candidate.host->name,
+                                                candidate.endpoint, candidate.host->from_mx);
   open_.push_back(connection.get());
   if (claim != nullptr) claims_[connection.get()] = std::move(claim);
+  EventSink* events = opening.events;
   std::optional<DeliveryOutcome> failure = co_await connection->open(std::move(opening));
   if (failure) {
     tls_problem = connection->tls_problem();
     std::erase(open_, connection.get());
     claims_.erase(connection.get());
-    connection.reset();
+    const std::unique_ptr<SmtpConnection> closed = std::move(connection);
+    if (closed->is_connected()) co_await tell(events, "tcp:close", closed->remote());
   }
   co_return failure;
 }

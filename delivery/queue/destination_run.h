@@ -6,6 +6,7 @@
 
 #include "delivery/queue/destination.h"
 #include "delivery/queue/host_claim.h"
+#include "delivery/queue/host_tries.h"
 
 #include <deque>
 #include <map>
@@ -15,12 +16,6 @@
 #include <vector>
 
 namespace godwit::delivery {
-
-// One address of one host, in the order of trying.
-struct Candidate {
-  const RouteHost* host;
-  Endpoint endpoint;
-};
 
 class Destination {
  public:
@@ -33,7 +28,9 @@ class Destination {
   void set_hosts(SharedHostList hosts) { hosts_ = std::move(hosts); }
   void wake_idle();
   void abort();
-  bool is_unused() const noexcept { return connections_ == 0 && waiting_ == 0; }
+  bool is_unused() const noexcept { return connections_ == 0 && waiting_ == 0 && !dispatching_; }
+  DestinationTable& table() noexcept { return table_; }
+  WallTime now() const { return table_.services_.loop.clock().wall(); }
 
  private:
   struct Idle;
@@ -62,20 +59,16 @@ class Destination {
   // --- Hosts
   Task<void> serve_by_new_connection(RemoteDelivery& delivery,
                                      std::unique_ptr<SmtpConnection>& connection);
-  void settle_without_host(RemoteDelivery& delivery, std::optional<DeliveryOutcome> last,
-                           WallTime earliest, bool expired, bool tried);
-  bool is_past_cutoff(const std::vector<Candidate>& candidates);
   const RouteHost& host_named(std::string_view name) const;
-  retry::RetryKeeper::Failed failed_of(const RemoteDelivery& delivery, const Candidate& candidate,
-                                       std::string_view key, const DeliveryOutcome& failure) const;
   void log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure);
-  std::vector<Candidate> order_of(const RemoteDelivery& delivery);
+  // Points into `hosts`.
+  std::vector<Candidate> order_of(const HostList& hosts, const RemoteDelivery& delivery);
   void shuffle_within_preference(std::vector<Candidate>& candidates);
 
   // --- Opening
   SmtpOpening opening_of(const Candidate& candidate, const DanePlan& dane) const;
   Task<bool> is_serialized(const Candidate& candidate) const;
-  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate,
+  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
                                             std::unique_ptr<SmtpConnection>& connection);
   Task<std::optional<DeliveryOutcome>> open_as(const Candidate& candidate, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,
@@ -106,8 +99,5 @@ class Destination {
   double window_;
   bool dispatching_ = false;
 };
-
-// The outcome of a delivery that was not tried.
-DeliveryOutcome retry_not_reached(std::string text, WallTime next_try);
 
 }  // namespace godwit::delivery

@@ -72,6 +72,7 @@ Result<void> apply_change(QueueEntry& entry, std::string_view payload) {
     case ChangeKind::schedule:
       if (!take_raw(payload, number)) break;
       entry.next_attempt.micros = number;
+      entry.tried = true;
       return {};
     case ChangeKind::frozen:
       if (!take_raw(payload, number)) break;
@@ -93,6 +94,9 @@ Result<void> apply_change(QueueEntry& entry, std::string_view payload) {
       return {};
     case ChangeKind::in_doubt:
       entry.need_progress().in_doubt_host = payload;
+      return {};
+    case ChangeKind::queue:
+      entry.need_progress().queue_name = payload;
       return {};
     case ChangeKind::child:
       entry.need_progress().set_child_done(payload);

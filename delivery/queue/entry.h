@@ -23,6 +23,7 @@ struct Progress {
   std::vector<std::string> done_children;  // generated addresses that need nothing more; sorted
   std::vector<std::string> added;          // recipients that an operator added (-Mar)
   std::string new_sender;                  // -Mes; "<>" for none
+  std::string queue_name;                  // of a named queue
   std::string in_doubt_host;               // lost after the final dot: try it first
   WallTime frozen_at;                      // 0: not frozen
   uint8_t warnings_sent = 0;               // delay warnings
@@ -49,7 +50,11 @@ struct QueueEntry {
   bool forced = false;         // try now whatever hints say
   bool in_run = false;         // chosen by a queue run: queue_only no longer holds it
   bool waits_for_run = false;  // some of its recipients do (queue_domains)
+  bool tried = false;          // before: hints about recipients count
 
+  std::string_view queue_name() const noexcept {
+    return progress == nullptr ? std::string_view() : std::string_view(progress->queue_name);
+  }
   Progress& need_progress() {
     if (progress == nullptr) progress = std::make_unique<Progress>();
     return *progress;
@@ -67,6 +72,7 @@ enum class ChangeKind : uint8_t {
   recipient = 7,  // added recipient
   in_doubt = 8,   // host
   child = 9,      // a generated address is done
+  queue = 10,     // moved into a named queue
 };
 
 std::string encode_done(const std::vector<uint32_t>& recipients);

@@ -40,6 +40,7 @@ void append_common(std::string& out, const DeliveryLineFacts& facts,
     out += facts.sender;
     out += '>';
   }
+  append_field(out, "Q", facts.queue);
   if (selectors.has(LogSelector::return_path_on_delivery)) {
     out += " P=<";
     out += facts.return_path;

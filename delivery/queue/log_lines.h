@@ -12,6 +12,7 @@ namespace godwit::delivery {
 struct DeliveryLineFacts {
   std::string_view address;
   std::string_view local_part;   // local deliveries show it before <address>; empty for remote ones
+  std::string_view queue;        // Q=: of a named queue
   std::string_view sender;       // F= with +sender_on_delivery
   std::string_view return_path;  // P= with +return_path_on_delivery
   std::string_view router;

@@ -117,6 +117,14 @@ Result<void> Queue::add_recipient(const message::MessageId& id, std::string_view
   return {};
 }
 
+Result<void> Queue::move(const message::MessageId& id, std::string_view queue_name) {
+  const Result<QueueEntry*> entry = quiet_entry(id);
+  if (!entry) return entry.error();
+  (*entry)->need_progress().queue_name = queue_name;
+  services_.store->update((*entry)->ref, encode_text(ChangeKind::queue, queue_name));
+  return {};
+}
+
 Result<void> Queue::set_sender(const message::MessageId& id, std::string_view sender) {
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();

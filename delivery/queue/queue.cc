@@ -22,6 +22,12 @@ size_t hash_of(const spool::MessageKey& key) noexcept {
   return static_cast<size_t>(mixed * 0xbf58476d1ce4e5b9U >> 16);
 }
 
+// Of those that are due together, the message that came first.
+bool comes_before(const QueueEntry& a, const QueueEntry& b) noexcept {
+  return a.next_attempt != b.next_attempt ? a.next_attempt < b.next_attempt
+                                          : a.received < b.received;
+}
+
 }  // namespace
 
 Queue::Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryServices& services)
@@ -140,6 +146,10 @@ void Queue::accepted(spool::StoredMessage stored, Envelope envelope, bool hold) 
   QueueEntry& entry = insert(stored.key, stored.ref);
   entry.received = stored.received;
   entry.message_bytes = stored.header_bytes + 2 + stored.body_bytes;
+  if (!envelope.queue_name.empty()) {
+    entry.need_progress().queue_name = envelope.queue_name;
+    services_.store->update(entry.ref, encode_text(ChangeKind::queue, envelope.queue_name));
+  }
   if (envelope.frozen_at_start) {
     entry.frozen = true;
     ++frozen_;
@@ -265,7 +275,7 @@ void Queue::heap_sift_up(size_t index) noexcept {
   QueueEntry* entry = waiting_[index];
   while (index > 0) {
     const size_t parent = (index - 1) / 2;
-    if (waiting_[parent]->next_attempt <= entry->next_attempt) break;
+    if (!comes_before(*entry, *waiting_[parent])) break;
     heap_place(index, waiting_[parent]);
     index = parent;
   }
@@ -277,10 +287,9 @@ void Queue::heap_sift_down(size_t index) noexcept {
   for (;;) {
     size_t child = 2 * index + 1;
     if (child >= waiting_.size()) break;
-    if (child + 1 < waiting_.size() &&
-        waiting_[child + 1]->next_attempt < waiting_[child]->next_attempt)
+    if (child + 1 < waiting_.size() && comes_before(*waiting_[child + 1], *waiting_[child]))
       ++child;
-    if (entry->next_attempt <= waiting_[child]->next_attempt) break;
+    if (!comes_before(*waiting_[child], *entry)) break;
     heap_place(index, waiting_[child]);
     index = child;
   }
@@ -295,42 +304,98 @@ void Queue::arm_timer() {
   services_.loop.timers().set(timer_, Instant{services_.loop.clock().now().micros + micros});
 }
 
+bool Queue::is_overloaded() const {
+  const int64_t limit = config_->options().deliver_queue_load_max.thousandths;
+  return limit >= 0 && services_.machine != nullptr &&
+         services_.machine->load_thousandths() > limit;
+}
+
 void Queue::start_due() {
   if (stopping_) return;
+  if (is_overloaded()) {
+    services_.loop.timers().set(timer_, services_.loop.clock().now() + kOverloadPause);
+    return;
+  }
   const WallTime now = services_.loop.clock().wall();
   while (!waiting_.empty() && waiting_.front()->next_attempt <= now) make_ready(*waiting_.front());
   fill();
   arm_timer();
 }
 
+void Queue::take_into_run(QueueEntry& entry, const QueueRun& run) {
+  entry.forced = run.forced;
+  entry.in_run = true;
+  if (entry.frozen && run.with_frozen) (void)thaw(id_of(entry.key));
+  make_ready(entry);
+}
+
+// Whether a recipient of the message has `text` in it, whatever the case of letters.
+Task<bool> Queue::matches(spool::MessageRef ref, std::string text) {
+  const Result<std::string> bytes = co_await services_.store->read_envelope(ref);
+  if (!bytes) co_return false;
+  const Result<Envelope> envelope = decode_envelope(*bytes);
+  if (!envelope) co_return false;
+  for (const EnvelopeRecipient& recipient : envelope->recipients) {
+    if (to_lower(recipient.address).find(text) != std::string::npos) co_return true;
+  }
+  co_return false;
+}
+
+// Looks into one message after the other; any of them may have gone, or be under way, by then.
+Task<void> Queue::run_matching(QueueRun run, std::vector<spool::MessageKey> keys) {
+  const std::string text = to_lower(run.match);
+  run.forced = true;
+  ++selecting_;
+  for (const spool::MessageKey& key : keys) {
+    QueueEntry* entry = find(key);
+    if (entry == nullptr || stopping_) continue;
+    const bool wanted = co_await matches(entry->ref, text);
+    entry = find(key);
+    if (!wanted || entry == nullptr || entry->heap_index == UINT32_MAX) continue;
+    take_into_run(*entry, run);
+    fill();
+  }
+  --selecting_;
+}
+
 void Queue::run_queue(const QueueRun& run) {
-  services_.log.main(LogEvent::queue_run, "",
-                     "Start queue run: pid=" + std::to_string(services_.server.pid));
+  if (is_overloaded() && !run.forced) {
+    services_.log.main(LogEvent::queue_run, "",
+                       "Abandon queue run: pid=" + std::to_string(services_.server.pid) +
+                           " (the load is over deliver_queue_load_max)");
+    return;
+  }
+  const std::string what =
+      run.queue_name.empty() ? " queue run: pid=" : " '" + run.queue_name + "' queue run: pid=";
+  const std::string pid = std::to_string(services_.server.pid);
+  services_.log.main(LogEvent::queue_run, "", "Start" + what + pid);
   std::vector<QueueEntry*> chosen;
   const WallTime now = services_.loop.clock().wall();
   for (QueueEntry* entry : waiting_) {
+    if (entry->queue_name() != run.queue_name) continue;
     if (entry->frozen && !run.with_frozen && frozen_deadline(*entry) > now) continue;
     const bool held = entry->next_attempt == kNotBeforeQueueRun || entry->waits_for_run;
-    if (!run.forced && !held && entry->next_attempt > now) continue;
+    if (!run.forced && run.match.empty() && !held && entry->next_attempt > now) continue;
     chosen.push_back(entry);
   }
   std::sort(chosen.begin(), chosen.end(),
             [](const QueueEntry* a, const QueueEntry* b) { return a->received < b->received; });
-  for (QueueEntry* entry : chosen) {
-    entry->forced = run.forced;
-    entry->in_run = true;
-    if (entry->frozen && run.with_frozen) (void)thaw(id_of(entry->key));
-    make_ready(*entry);
+  if (!run.match.empty()) {
+    std::vector<spool::MessageKey> keys;
+    for (const QueueEntry* entry : chosen) keys.push_back(entry->key);
+    scope_.spawn(run_matching(run, std::move(keys)));
+    chosen.clear();
   }
+  for (QueueEntry* entry : chosen) take_into_run(*entry, run);
   // What is on its way already, because it is due or not yet looked at after a start.
   for (QueueEntry* entry : table_) {
-    if (entry == nullptr || entry->heap_index != UINT32_MAX) continue;
+    if (entry == nullptr || entry->heap_index != UINT32_MAX || !run.match.empty()) continue;
+    if (entry->queue_name() != run.queue_name) continue;
     entry->in_run = true;
     entry->forced = entry->forced || run.forced;
   }
   fill();
-  services_.log.main(LogEvent::queue_run, "",
-                     "End queue run: pid=" + std::to_string(services_.server.pid));
+  services_.log.main(LogEvent::queue_run, "", "End" + what + pid);
 }
 
 void Queue::fill() {
@@ -386,6 +451,7 @@ void Queue::release(QueueEntry& entry) {
 
 Task<void> Queue::attempt(QueueEntry& entry) {
   const Result<void> loaded = co_await load(entry);
+  std::optional<DeliveryAttempt> work;
   DeliveryAttempt::Verdict verdict;
   const WallTime now = services_.loop.clock().wall();
   verdict.next_attempt = now + kUnreadableRetry;
@@ -395,11 +461,11 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   } else if (is_held(entry) && !entry.forced && !entry.in_run) {
     verdict.next_attempt = kNotBeforeQueueRun;
   } else {
-    DeliveryAttempt work(*this, *entry.active);
+    work.emplace(*this, *entry.active);
     if (entry.frozen) {
-      verdict = co_await frozen_attempt(entry, work);
+      verdict = co_await frozen_attempt(entry, *work);
     } else {
-      verdict = co_await work.run();
+      verdict = co_await work->run();
     }
   }
   const std::string id = id_of(entry.key).to_string();
@@ -408,6 +474,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   --active_;
   entry.forced = false;
   entry.in_run = false;
+  entry.tried = true;
   if (verdict.complete) {
     complete(entry, id);
   } else {
@@ -428,6 +495,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
     }
   }
   fill();
+  if (verdict.complete) co_await work->tell_completed();
 }
 
 void Queue::complete(QueueEntry& entry, std::string_view id) {
@@ -502,6 +570,7 @@ QueueStats Queue::stats() const {
   stats.active = active_;
   stats.frozen = frozen_;
   stats.connections = destinations_.connections();
+  stats.destinations = destinations_.size();
   stats.in_doubt = destinations_.in_doubt_count();
   return stats;
 }

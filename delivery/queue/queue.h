@@ -10,6 +10,7 @@
 #include "delivery/queue/delivery_config.h"
 #include "delivery/queue/destination.h"
 #include "delivery/queue/entry.h"
+#include "delivery/queue/message_key.h"
 
 #include <deque>
 #include <memory>
@@ -33,6 +34,7 @@ struct QueueStats {
   size_t active = 0;
   size_t frozen = 0;
   size_t connections = 0;
+  size_t destinations = 0;
   uint64_t delivered = 0;  // recipients
   uint64_t deferred = 0;   // attempts
   uint64_t failed = 0;     // recipients
@@ -45,6 +47,8 @@ struct QueueRun {
   bool forced = false;       // -qf: whatever the retry times say
   bool with_frozen = false;  // -qff
   bool first_only = false;   // -qi: only messages that were never tried
+  std::string queue_name;    // -qG: of this named queue; empty: of the default one
+  std::string match;         // -R: with a recipient left that has this text in it
 };
 
 class Queue final : public spool::RecoverySink, public MessageInjector {
@@ -86,6 +90,8 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   Task<Result<void>> mark_delivered(message::MessageId id,
                                     std::string address);  // empty: all (-Mmad)
   Result<void> add_recipient(const message::MessageId& id, std::string_view address);
+  // -MG: into the named queue, or the default one.
+  Result<void> move(const message::MessageId& id, std::string_view queue_name);
   Result<void> set_sender(const message::MessageId& id, std::string_view sender);
   // Gives up: bounces what is left (-Mg).
   Task<Result<void>> give_up(message::MessageId id);
@@ -95,7 +101,8 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   void abort() { destinations_.abort(); }
   Task<void> join();
 
-  bool is_idle() const noexcept { return active_ == 0 && ready_.empty(); }
+  bool has(const message::MessageId& id) const noexcept { return find(key_of(id)) != nullptr; }
+  bool is_idle() const noexcept { return active_ == 0 && selecting_ == 0 && ready_.empty(); }
   QueueStats stats() const;
   size_t memory_bytes() const noexcept;
 
@@ -110,10 +117,15 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   void wait_until(QueueEntry& entry, WallTime when);
   void take_out_of_waiting(QueueEntry& entry) noexcept;
   void start_due();
+  // deliver_queue_load_max: true where what waits has to wait on.
+  bool is_overloaded() const;
   void arm_timer();
   void fill();
   static bool is_held(const QueueEntry& entry);
   void release(QueueEntry& entry);
+  Task<void> run_matching(QueueRun run, std::vector<spool::MessageKey> keys);
+  Task<bool> matches(spool::MessageRef ref, std::string text);
+  void take_into_run(QueueEntry& entry, const QueueRun& run);
   Task<void> attempt(QueueEntry& entry);
   Task<AttemptVerdict> frozen_attempt(QueueEntry& entry, DeliveryAttempt& work);
   void complete(QueueEntry& entry, std::string_view id);
@@ -144,6 +156,7 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   std::vector<QueueEntry*> waiting_;
   std::deque<QueueEntry*> ready_;
   size_t active_ = 0;
+  size_t selecting_ = 0;  // queue runs that look into messages
   size_t frozen_ = 0;
   uint64_t fresh_bytes_ = 0;
   bool started_ = false;

@@ -1,5 +1,6 @@
 // The compiler of retry rules: `pattern error [senders=list] set; set ...`.
 #include "core/base/ascii.h"
+#include "core/base/quoted.h"
 #include "core/config/values.h"
 #include "delivery/retry/retry.h"
 
@@ -13,10 +14,6 @@ namespace {
 using config::Diagnostics;
 using config::did_you_mean;
 using config::LocatedText;
-
-std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
 
 struct ErrorRow {
   std::string_view name;

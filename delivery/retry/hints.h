@@ -1,10 +1,13 @@
 // Retry hints: what failed lately, by key, shared by all workers of a machine and kept over
 // restarts. Keys are Exim's: "T:host:ip" for a host, "T:host:ip:message" for one message at a host,
-// "R:address" and "R:address:<sender>" for a recipient. Losing them costs attempts, never mail.
+// "R:address:<sender>" for a
+// recipient, "R:domain" or "R:address" for routing, "T:address" for a local delivery. Losing them
+// costs attempts, never mail.
 #pragma once
 
 #include "core/base/time.h"
 #include "core/hints/database.h"
+#include "delivery/retry/retry.h"
 
 #include <memory>
 #include <optional>
@@ -20,6 +23,7 @@ struct RetryRecord {
   WallTime next_try;
   bool expired = false;
   int error_number = 0;
+  Failure failure;   // the last one: it says which rule holds
   std::string text;  // of the last failure
 
   bool operator==(const RetryRecord&) const = default;
@@ -32,7 +36,10 @@ class HintStore {
   // Nothing where there is none, or where it cannot be read: a hint is only a hint.
   std::optional<RetryRecord> find(std::string_view key);
   void put(std::string_view key, const RetryRecord& record);
-  void remove(std::string_view key) { database_->remove(key); }
+  // A look before a change: hardly any key is there, and looking is cheaper.
+  void remove(std::string_view key) {
+    if (database_->get(key)) database_->remove(key);
+  }
   // For other facts about hosts, under keys of their own.
   hints::Database& database() noexcept { return *database_; }
 

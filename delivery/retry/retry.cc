@@ -55,6 +55,9 @@ bool RetryRule::matches(const Failure& failure) const noexcept {
 }
 
 bool RetryRule::matches_key(std::string_view key, acl::EvalContext& context) const {
+  // A regular expression sees a whole address.
+  if (pattern_is_regex_ && key.find('@') == std::string_view::npos)
+    return matches_list(*pattern_, "*@" + std::string(key), context);
   if (pattern_is_regex_) return matches_list(*pattern_, key, context);
   if (!pattern_is_address_) return matches_list(*pattern_, domain_of(key), context);
   return key.find('@') != std::string_view::npos && matches_list(*pattern_, key, context);

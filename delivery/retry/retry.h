@@ -45,6 +45,7 @@ struct Failure {
   HostSource host_source = HostSource::unknown;
   int smtp_code = 0;       // of a 4xx error
   Seconds mailbox_idle{};  // of a quota error: since the mailbox was last read
+  bool operator==(const Failure&) const = default;
 };
 
 struct RetryStep {

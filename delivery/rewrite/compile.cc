@@ -17,6 +17,7 @@ struct PlaceRow {
 constexpr std::array kPlaces{
     PlaceRow{'E', kEnvelopeFrom | kEnvelopeTo},
     PlaceRow{'F', kEnvelopeFrom},
+    PlaceRow{'S', kSmtp},
     PlaceRow{'T', kEnvelopeTo},
     PlaceRow{'b', kBcc},
     PlaceRow{'c', kCc},
@@ -62,10 +63,6 @@ struct RuleCompiler {
       const auto* row = std::find_if(kPlaces.begin(), kPlaces.end(),
                                      [flag](const PlaceRow& r) { return r.flag == flag; });
       if (is_space(flag)) continue;
-      if (flag == 'S') {
-        diagnostics.error(text.at(at), "the rewrite flag 'S' is not available yet");
-        return false;
-      }
       if (row != kPlaces.end()) {
         places |= row->places;
       } else if (flag == 'Q') {
@@ -136,6 +133,9 @@ struct RuleCompiler {
     RewriteRules::Rule& rule = rules.emplace_back();
     if (!read_flags(line, rule)) return;
     read_pattern(pattern, rule);
+    if ((rule.places & kSmtp) != 0 && !rule.regex)
+      diagnostics.error(pattern.begin_place(),
+                        "the pattern of a rule with S is a regular expression", "^<(.*)!(.*)>");
     rule.protects = replacement.view() == "*";
     if (rule.protects) return;
     const acl::CompileOptions options{&lists, false};
@@ -155,6 +155,27 @@ std::shared_ptr<const RewriteRules> RewriteRules::compile(const config::ConfigDo
                                                           config::Diagnostics& diagnostics) {
   auto rules = std::make_shared<RewriteRules>();
   RuleCompiler{lists, diagnostics}.add_all(document.rewrite, *rules);
+  return rules;
+}
+
+std::shared_ptr<const RewriteRules> RewriteRules::compile_list(const config::LocatedText& list,
+                                                               const acl::NamedLists& lists,
+                                                               config::Diagnostics& diagnostics) {
+  auto rules = std::make_shared<RewriteRules>();
+  std::vector<config::LocatedText> lines;
+  config::LocatedText line;
+  const std::string_view text = list.view();
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool is_doubled = text[at] == ':' && text.substr(at + 1).starts_with(':');
+    if (text[at] == ':' && !is_doubled) {
+      lines.push_back(std::exchange(line, {}));
+      continue;
+    }
+    line.append(text[at], list.at(at));
+    if (is_doubled) ++at;
+  }
+  lines.push_back(std::move(line));
+  RuleCompiler{lists, diagnostics}.add_all(lines, *rules);
   return rules;
 }
 

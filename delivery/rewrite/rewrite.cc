@@ -1,5 +1,6 @@
 #include "delivery/rewrite/rewrite.h"
 
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "protocol/message/address_list.h"
 
@@ -54,6 +55,14 @@ class AddressScope {
   acl::AddressFacts facts_;
 };
 
+// What a list leaves in $1 ... is not what the rule's own wildcards stand for.
+bool is_in(const acl::ListPattern& list, std::string_view text, acl::EvalContext& context) {
+  std::vector<std::string> kept = std::exchange(context.captures, {});
+  const acl::ListMatch found = list.match({text, std::nullopt, {}}, context);
+  context.captures = std::move(kept);
+  return found.match == acl::Match::yes;
+}
+
 }  // namespace
 
 uint16_t place_of_field(std::string_view name) noexcept {
@@ -84,7 +93,7 @@ bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::Eval
   captures.emplace_back(address);
   context.captures_tainted = true;
   if (rule.whole_pattern != nullptr) {
-    return rule.whole_pattern->match({address, std::nullopt, {}}, context).match == acl::Match::yes;
+    return is_in(*rule.whole_pattern, address, context);
   }
   if (!rule.has_local) return false;
   const message::AddressParts parts = message::split_address(address);
@@ -101,12 +110,12 @@ bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::Eval
   }
   if (rule.domain == nullptr) return false;
   const std::string domain = to_lower(parts.domain);
-  return rule.domain->match({domain, std::nullopt, {}}, context).match == acl::Match::yes;
+  return is_in(*rule.domain, domain, context);
 }
 
-RewriteRules::Applied RewriteRules::apply(const Rule& rule, std::string& address, Rewritten& out,
-                                          acl::EvalContext& context) const {
-  const AddressScope scope(context, address);
+RewriteRules::Applied RewriteRules::apply(const Rule& rule, Place place, std::string& address,
+                                          Rewritten& out, acl::EvalContext& context) const {
+  const AddressScope scope(context, place == kSmtp ? std::string_view() : address);
   if (!matches(rule, address, context)) return Applied::no;
   if (rule.protects) return Applied::protects;
   const acl::EvalResult text = rule.replacement.evaluate(context);
@@ -143,7 +152,11 @@ Rewritten RewriteRules::rewrite(std::string_view address, Place place,
     Applied applied = Applied::no;
     bool done = false;
     for (int i = 0; i < kRepeatsMax; ++i) {
-      applied = apply(rule, current, out, context);
+      const std::string before = context.trace == nullptr ? std::string() : current;
+      applied = apply(rule, place, current, out, context);
+      if (applied == Applied::rewritten)
+        acl::tell(context.trace,
+                  {acl::TraceKind::rewrite, rule.replacement.source(), before, current, {}});
       if (applied == Applied::protects || applied == Applied::failed) done = true;
       if (rule.stops && (applied == Applied::rewritten || applied == Applied::matched)) done = true;
       if (applied != Applied::rewritten || !rule.repeats) break;

@@ -29,6 +29,7 @@ enum Place : uint16_t {
   kReplyTo = 32,
   kEnvelopeFrom = 64,
   kEnvelopeTo = 128,
+  kSmtp = 256,  // the path of MAIL or RCPT as it came
   kHeaders = kSender | kFrom | kTo | kCc | kBcc | kReplyTo,
   kEverywhere = kHeaders | kEnvelopeFrom | kEnvelopeTo,
 };
@@ -45,13 +46,17 @@ class RewriteRules {
   static std::shared_ptr<const RewriteRules> compile(const config::ConfigDocument& document,
                                                      const acl::NamedLists& lists,
                                                      config::Diagnostics& diagnostics);
+  // Of a transport's headers_rewrite: rules between colons, each in the form of the section's.
+  static std::shared_ptr<const RewriteRules> compile_list(const config::LocatedText& list,
+                                                          const acl::NamedLists& lists,
+                                                          config::Diagnostics& diagnostics);
   bool empty() const noexcept { return rules_.empty(); }
   // True where a rule is about one of `places`.
   bool has(uint16_t places) const noexcept;
 
-  // A qualified address at `place`. `context` has the facts of connection and message;
-  // $local_part and $domain are of the address. Unqualified results of rules with Q get
-  // `qualify_recipient`.
+  // A qualified address at `place`; for kSmtp any text, and $local_part and $domain are empty.
+  // `context` has the facts of connection and message; $local_part and $domain are of the address.
+  // Unqualified results of rules with Q get `qualify_recipient`.
   Rewritten rewrite(std::string_view address, Place place, acl::EvalContext& context) const;
   // A header section in wire format: every address of the fields that rules are about. Fields
   // whose addresses cannot be parsed stay as they are. Nothing where nothing changes.
@@ -81,7 +86,7 @@ class RewriteRules {
   static bool matches(const Rule& rule, std::string_view address, acl::EvalContext& context);
   // Applies one rule; false where it does not match or is forced to fail.
   enum class Applied : uint8_t { no, matched, rewritten, protects, failed };
-  Applied apply(const Rule& rule, std::string& address, Rewritten& out,
+  Applied apply(const Rule& rule, Place place, std::string& address, Rewritten& out,
                 acl::EvalContext& context) const;
   std::optional<std::string> rewrite_field(std::string_view body, Place place,
                                            acl::EvalContext& context,

@@ -170,6 +170,10 @@ class DnslookupRouter final : public RouterDriver {
 
 }  // namespace
 
+std::unique_ptr<config::OptionBinding> dnslookup_options() {
+  return std::make_unique<config::OwnOptions<DnslookupOptions>>(kRows);
+}
+
 std::unique_ptr<RouterDriver> make_dnslookup_router(const config::Instance& instance,
                                                     config::OptionBinding& generic,
                                                     const RouterCompileContext& context) {

@@ -1,5 +1,6 @@
 #include "delivery/route/host_finder.h"
 
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 
 #include <ifaddrs.h>
@@ -40,6 +41,30 @@ void order_by_weight(std::vector<dns::Srv>& services, Random& random) {
     while (left > services[chosen].weight) left -= services[chosen++].weight + 1u;
     std::swap(services[at], services[chosen]);
   }
+}
+
+void show(acl::Trace& trace, const std::string& name, const FoundAddresses& found) {
+  std::string text;
+  for (const IpAddress& address : found.addresses)
+    text += (text.empty() ? "" : ", ") + address.to_string();
+  if (found.status == FindStatus::again) text = "deferred: " + found.detail;
+  if (found.status == FindStatus::insecure) text = "without the DNSSEC that is required";
+  if (text.empty()) text = "no address";
+  trace.event({acl::TraceKind::host, {}, name, text, {}});
+}
+
+void show(acl::Trace& trace, const std::string& domain, const Result<dns::MxAnswer>& answer) {
+  std::string text;
+  if (!answer) {
+    text = "deferred: " + answer.error().detail();
+  } else {
+    for (const dns::Mx& mx : answer->hosts) {
+      if (!text.empty()) text += ", ";
+      text += std::to_string(mx.preference) + " " + mx.exchange;
+    }
+    if (text.empty()) text = answer->status == dns::AnswerStatus::no_name ? "no such name" : "none";
+  }
+  trace.event({acl::TraceKind::dns, {}, domain + " (MX)", text, {}});
 }
 
 }  // namespace
@@ -90,6 +115,14 @@ dns::AddressOptions HostFinder::address_options(const std::string& name, const F
 
 FoundAddresses HostFinder::find_addresses(const std::string& name, FindMethod method,
                                           const FindOptions& options, acl::EvalContext& context) {
+  FoundAddresses found = look_up_addresses(name, method, options, context);
+  if (context.trace != nullptr) show(*context.trace, name, found);
+  return found;
+}
+
+FoundAddresses HostFinder::look_up_addresses(const std::string& name, FindMethod method,
+                                             const FindOptions& options,
+                                             acl::EvalContext& context) {
   FoundAddresses out;
   out.name = name;
   const Result<IpAddress> literal = IpAddress::parse(name);
@@ -117,7 +150,7 @@ FoundAddresses HostFinder::find_addresses(const std::string& name, FindMethod me
     }
     if (out.addresses.empty() && method == FindMethod::dns_then_name &&
         policy_.hosts_file.addresses(name) != nullptr)
-      return find_addresses(name, FindMethod::byname, options, context);
+      return look_up_addresses(name, FindMethod::byname, options, context);
   }
   std::erase_if(out.addresses, [&](const IpAddress& address) {
     return is_ignored(options.ignored, address, name, context);
@@ -187,6 +220,7 @@ bool HostFinder::find_exchangers(const std::string& domain, const FindOptions& o
   query.lane = dns::Lane::delivery;
   const Result<dns::MxAnswer> answer =
       dns::wait_here(dns::mail_exchangers(resolver_, domain, query));
+  if (context.trace != nullptr) show(*context.trace, domain, answer);
   if (!answer) {
     if (matches(options.mx_fail_domains, domain, context)) return false;
     out.status = FindStatus::again;

@@ -91,6 +91,8 @@ class HostFinder {
   const std::vector<std::string>& search() const noexcept { return policy_.search; }
 
  private:
+  FoundAddresses look_up_addresses(const std::string& name, FindMethod method,
+                                   const FindOptions& options, acl::EvalContext& context);
   bool find_services(const std::string& domain, const FindOptions& options,
                      acl::EvalContext& context, FoundHosts& out);
   bool find_exchangers(const std::string& domain, const FindOptions& options,

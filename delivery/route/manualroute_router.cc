@@ -7,14 +7,13 @@
 #include "core/config/values.h"
 #include "delivery/route/driver_common.h"
 #include "delivery/route/driver_table.h"
+#include "delivery/route/listed_hosts.h"
 
 #include <algorithm>
 #include <array>
 
 namespace godwit::delivery {
 namespace {
-
-constexpr size_t kHostsPerRuleMax = 1000;
 
 struct ManualrouteOptions {
   std::string host_all_ignored;
@@ -38,24 +37,13 @@ constexpr auto kRows = std::to_array<config::OptionRow<ManualrouteOptions>>({
     {"same_domain_copy_routing",  &Options::same_domain_copy_routing,  "false",  Effect::now, "route a domain once for all recipients of a message"},
 });
 
-struct ActionRow {
-  std::string_view name;
-  DriverStatus status;
-};
-constexpr std::array kActions{
-    ActionRow{"decline", DriverStatus::decline},
-    ActionRow{"defer",   DriverStatus::defer},
-    ActionRow{"fail",    DriverStatus::fail},
-    ActionRow{"freeze",  DriverStatus::freeze},
-    ActionRow{"pass",    DriverStatus::pass},
-};
 // clang-format on
 
 struct Rule {
   std::shared_ptr<const acl::ListPattern> pattern;  // null: every domain
   std::string wildcard;                             // of a pattern "*ending": what follows the star
   std::optional<acl::Regex> regex;                  // of a pattern "^..."
-  acl::Expansion hosts;
+  acl::Expansion hosts;  // of route_data: the whole rule, which is cut into words when expanded
   acl::Expansion options;
 };
 
@@ -68,26 +56,6 @@ struct RuleOptions {
   int transport = -1;
   std::string problem;
 };
-
-// Cuts the next word off: quoted, or up to white space. Quotes keep blanks in a host list.
-config::LocatedText next_word(config::LocatedText& left) {
-  left = left.trimmed();
-  const std::string_view text = left.view();
-  size_t end = 0;
-  if (!text.empty() && text.front() == '"') {
-    end = 1;
-    while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
-    end = std::min(end + 1, text.size());
-    std::optional<config::QuoteProblem> problem;
-    config::LocatedText word = config::unquote(left.substr(0, end), problem);
-    left = left.substr(end);
-    return word;
-  }
-  while (end < text.size() && !is_space(text[end])) ++end;
-  config::LocatedText word = left.substr(0, end);
-  left = left.substr(end);
-  return word;
-}
 
 // Rules are parted by semicolons outside quotes; a doubled one stands for itself.
 std::vector<config::LocatedText> split_rules(const config::LocatedText& list) {
@@ -195,7 +163,9 @@ class ManualrouteRouter final : public RouterDriver {
                        (hosts_text.ok() ? options_text.text : hosts_text.text);
       return result;
     }
-    const RuleOptions rule_options = read_options(options_text.text);
+    std::string hosts_list = hosts_text.text;
+    const RuleOptions rule_options =
+        read_options(has_data ? cut_data(hosts_list) : options_text.text);
     if (!rule_options.problem.empty()) {
       result.status = DriverStatus::defer;
       result.message = rule_options.problem + " in router " + router.name();
@@ -203,142 +173,28 @@ class ManualrouteRouter final : public RouterDriver {
     }
     result.transport = rule_options.transport;
     // Nothing but blanks: a local transport needs no hosts, and route_data then declines.
-    if (trim(hosts_text.text).empty()) {
+    if (trim(hosts_list).empty()) {
       result.status = has_data ? DriverStatus::decline : DriverStatus::routed;
       return result;
     }
-    auto list = std::make_shared<HostList>();
-    list->randomize = rule_options.randomize;
-    split_hosts(hosts_text.text, *list);
-    FindOptions wanted = find_options(router, context);
+    ListedHosts wanted;
+    wanted.text = std::move(hosts_list);
+    wanted.randomize = rule_options.randomize;
+    wanted.method = rule_options.method;
     wanted.v4_only = rule_options.v4_only;
     wanted.v4_first = rule_options.v4_first;
-    return find_all(std::move(list), router, rule_options.method, wanted, context,
-                    std::move(result));
+    wanted.if_missing = options.host_find_failed;
+    wanted.if_all_ignored = options.host_all_ignored;
+    return find_listed_hosts(wanted, router, context, std::move(result));
   }
 
-  static void split_hosts(std::string_view text, HostList& list) {
-    int preference = 1;
-    for (const std::string& item : config::split_list(text)) {
-      if (item == "+") {
-        ++preference;  // randomised lists are shuffled between these marks
-        continue;
-      }
-      if (item.empty() || list.hosts.size() >= kHostsPerRuleMax) continue;
-      list.hosts.push_back(parse_route_host(item, preference));
-      if (!list.randomize) ++preference;
-    }
-  }
-
-  static DriverStatus action_of(std::string_view name) {
-    for (const ActionRow& row : kActions) {
-      if (row.name == name) return row.status;
-    }
-    return DriverStatus::defer;
-  }
-
-  // Finds the addresses of every host, and puts the exchangers of a name in its place where the
-  // item was name/MX.
-  DriverResult find_all(std::shared_ptr<HostList> list, const Router& router, FindMethod method,
-                        const FindOptions& wanted, RouteContext& context,
-                        DriverResult result) const {
-    std::vector<RouteHost> found_hosts;
-    for (RouteHost& item : list->hosts) {
-      FoundHosts found =
-          item.from_mx ? context.hosts.find_hosts(item.name, mx_only(wanted), context.evaluation)
-                       : find_one(item, method, wanted, context);
-      if (found.status == FindStatus::again || found.status == FindStatus::insecure)
-        return not_now(router, item, found, std::move(result));
-      // Ignored hosts are as if they were not in the list; only what does not exist is a failure.
-      const bool is_missing =
-          found.status == FindStatus::none && (item.from_mx || !found.message.empty());
-      if (is_missing && options.host_find_failed != "ignore") {
-        result.status = action_of(options.host_find_failed);
-        result.message =
-            "lookup of host \"" + item.name + "\" failed in " + router.name() + " router";
-        return result;
-      }
-      if (found.status == FindStatus::found_local) {
-        if (!found_hosts.empty()) break;  // this host and what follows are left out
-        const int transport = result.transport;
-        result = self_result(router, item.from_mx);
-        result.transport = transport;
-        if (result.status != DriverStatus::routed) return result;
-      }
-      append(found_hosts, item, std::move(found.hosts));
-    }
-    list->hosts = std::move(found_hosts);
-    if (list->hosts.empty()) {
-      result.status = action_of(options.host_all_ignored);
-      result.message =
-          "lookup failed for all hosts in " + router.name() +
-          " router: host_find_failed=ignore host_all_ignored=" + options.host_all_ignored;
-      return result;
-    }
-    set_key(*list);
-    result.status = DriverStatus::routed;
-    result.message.clear();
-    result.hosts = std::move(list);
-    return result;
-  }
-
-  static FindOptions mx_only(FindOptions wanted) {
-    wanted.addresses = false;
-    return wanted;
-  }
-
-  static DriverResult not_now(const Router& router, const RouteHost& item, const FoundHosts& found,
-                              DriverResult result) {
-    const bool is_insecure = found.status == FindStatus::insecure;
-    result.status =
-        router.options().pass_on_timeout && !is_insecure ? DriverStatus::pass : DriverStatus::defer;
-    result.message = "host lookup for " + item.name +
-                     (is_insecure ? " done insecurely" : " did not complete (DNS timeout?)");
-    return result;
-  }
-
-  // One name of the list. A `message` tells a host that does not exist from an ignored one.
-  static FoundHosts find_one(const RouteHost& item, FindMethod method, const FindOptions& wanted,
-                             RouteContext& context) {
-    FoundHosts out;
-    FindOptions unfiltered = wanted;
-    unfiltered.ignored = nullptr;
-    FoundAddresses found =
-        context.hosts.find_addresses(item.name, method, unfiltered, context.evaluation);
-    out.status = found.status;
-    if (found.status == FindStatus::none) out.message = "no such host";
-    if (found.status != FindStatus::found) return out;
-    RouteHost host = item;
-    host.initial_name = std::exchange(host.name, std::move(found.name));
-    host.secure = found.secure;
-    for (const IpAddress& address : found.addresses) {
-      const bool is_ignored =
-          wanted.ignored != nullptr &&
-          wanted.ignored->match({{}, address, item.name}, context.evaluation).match ==
-              acl::Match::yes;
-      if (!is_ignored) host.addresses.push_back(address);
-    }
-    if (host.addresses.empty()) {
-      out.status = FindStatus::none;
-      return out;
-    }
-    if (context.hosts.is_local(host, context.evaluation)) out.status = FindStatus::found_local;
-    out.hosts.push_back(std::move(host));
-    return out;
-  }
-
-  // Exchangers keep their order among themselves and come where their item was.
-  static void append(std::vector<RouteHost>& out, const RouteHost& item,
-                     std::vector<RouteHost> found) {
-    const int last = out.empty() ? 0 : out.back().preference;
-    int preference = std::max(item.preference, last);
-    for (size_t i = 0; i < found.size(); ++i) {
-      const bool is_next = item.from_mx && i > 0 && found[i].preference != found[i - 1].preference;
-      if (is_next || (i == 0 && item.from_mx && !out.empty())) ++preference;
-      out.push_back(found[i]);
-      out.back().preference = preference;
-      if (item.port != 0) out.back().port = item.port;
-    }
+  // Leaves the first word, the hosts, in `data`; gives the options behind it.
+  static std::string cut_data(std::string& data) {
+    config::LocatedText left(std::move(data));
+    std::string hosts(next_word(left).view());
+    std::string options(left.view());
+    data = std::move(hosts);
+    return options;
   }
 };
 
@@ -362,7 +218,7 @@ void compile_rule(config::LocatedText text, bool has_pattern, ManualrouteRouter&
       }
     }
   }
-  const config::LocatedText hosts = next_word(text);
+  const config::LocatedText hosts = has_pattern ? next_word(text) : std::exchange(text, {});
   rule.hosts =
       acl::compile_expansion(hosts, options, context.diagnostics).value_or(acl::Expansion());
   rule.options = acl::compile_expansion(text.trimmed(), options, context.diagnostics)
@@ -372,9 +228,7 @@ void compile_rule(config::LocatedText text, bool has_pattern, ManualrouteRouter&
 
 void check_action(const std::string& value, bool with_ignore, const config::Instance& instance,
                   std::string_view option, config::Diagnostics& diagnostics) {
-  const bool known = std::any_of(kActions.begin(), kActions.end(),
-                                 [&](const ActionRow& row) { return row.name == value; });
-  if (known || (with_ignore && value == "ignore")) return;
+  if (is_host_action(value) || (with_ignore && value == "ignore")) return;
   const config::Setting* setting = instance.find(option);
   diagnostics.error(setting == nullptr ? instance.place : setting->place,
                     "\"" + value + "\" is no value of " + std::string(option),

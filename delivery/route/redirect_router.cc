@@ -39,6 +39,12 @@ class RedirectRouter final : public RouterDriver {
     DriverResult result;
     std::string text;
     if (!read_text(router, context, text, result)) return result;
+    return redirect(text, router, context);
+  }
+
+  DriverResult redirect(const std::string& text, const Router& router,
+                        RouteContext& context) const {
+    DriverResult result;
     if (options.allow_filter && is_filter(text)) {
       return deferred("filters are not available: the data of router " + router.name() +
                       " begin with #Exim filter or #Sieve filter");
@@ -304,6 +310,22 @@ acl::Expansion compile_transport(const config::ConfigText& text,
 }
 
 }  // namespace
+
+DriverResult redirect_to(std::string_view list, std::shared_ptr<const rewrite::RewriteRules> rules,
+                         const Router& router, RouteContext& context) {
+  RedirectRouter driver;
+  driver.options.allow_fail = true;
+  driver.options.forbid_blackhole = true;
+  driver.options.forbid_file = driver.options.forbid_pipe = true;
+  driver.rewriting = std::move(rules);
+  DriverResult result = driver.redirect(std::string(list), router, context);
+  // There is no option that could name a transport of a file: that it is forbidden is all.
+  for (GeneratedAddress& child : result.children) child.problem.clear();
+  if (result.status != DriverStatus::decline) return result;
+  result.status = DriverStatus::defer;
+  result.message = "error in redirect data: no addresses supplied";
+  return result;
+}
 
 std::unique_ptr<config::OptionBinding> redirect_options() {
   return std::make_unique<config::OwnOptions<RedirectOptions>>(redirect_option_rows());

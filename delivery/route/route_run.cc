@@ -5,6 +5,7 @@
 #include "core/config/values.h"
 #include "delivery/route/affix.h"
 #include "delivery/route/required_files.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -35,10 +36,26 @@ RouteRun::RouteRun(const RouteQuery& query, HostFinder& hosts, const RouterChain
   evaluation_.now = query.now;
 }
 
-void RouteRun::trace(const Router& router, std::string_view outcome) {
+void RouteRun::trace_begin(const Router& router) {
+  why_ = {};
   if (query_.trace == nullptr) return;
   const std::string asked = query_.local_part + "@" + domain_;
-  query_.trace->event({acl::TraceKind::router, router.name(), asked, outcome, {}});
+  query_.trace->event({acl::TraceKind::router_begin, router.name(), asked, {}, {}});
+}
+
+void RouteRun::trace(const Router& router, std::string_view outcome, std::string_view why) {
+  if (query_.trace == nullptr) return;
+  const std::string asked = query_.local_part + "@" + domain_;
+  if (why.empty()) why = why_;
+  std::string text(outcome);
+  if (!why.empty()) text += ": " + std::string(why);
+  query_.trace->event({acl::TraceKind::router, router.name(), asked, text, {}});
+}
+
+// The first reason counts.
+RouteRun::Precondition RouteRun::because(Precondition found, std::string_view why) {
+  if (found == Precondition::skip && why_.empty()) why_ = why;
+  return found;
 }
 
 // --- Preconditions, in Exim's order --------------------------------------------------------------
@@ -91,8 +108,8 @@ bool RouteRun::is_for_purpose(const Router& router) const {
 
 bool RouteRun::strip_affixes(const Router& router) {
   const RouterOptions& options = router.options_;
-  address_.local_part =
-      options.caseful_local_part ? query_.local_part : to_lower(query_.local_part);
+  const std::string local_part = message::unquote_local_part(query_.local_part);
+  address_.local_part = options.caseful_local_part ? local_part : to_lower(local_part);
   const Affix prefix = find_prefix(address_.local_part, options.local_part_prefix);
   if (!prefix.found && !options.local_part_prefix.empty() && !options.local_part_prefix_optional)
     return false;
@@ -163,19 +180,25 @@ RouteRun::Precondition RouteRun::check_conditions(const Router& router) {
 
 RouteRun::Precondition RouteRun::preconditions(const Router& router) {
   address_.router_name = router.name();
-  if (has_run_before(router) || !strip_affixes(router) || !is_for_purpose(router))
-    return Precondition::skip;
+  constexpr Precondition kSkip = Precondition::skip;
+  if (has_run_before(router)) return because(kSkip, "it has had this address before");
+  if (!strip_affixes(router)) return because(kSkip, "the prefix or suffix is missing");
+  if (!is_for_purpose(router)) return because(kSkip, "not used for this purpose");
   evaluation_.domain_data.clear();
   evaluation_.local_part_data.clear();
-  Precondition found = match(router.domains_.get(), domain_, &evaluation_.domain_data);
+  Precondition found =
+      because(match(router.domains_.get(), domain_, &evaluation_.domain_data), "domains");
   if (found == Precondition::pass)
-    found = match(router.local_parts_.get(), address_.local_part, &evaluation_.local_part_data);
-  if (found == Precondition::pass) found = check_user(router);
+    found =
+        because(match(router.local_parts_.get(), address_.local_part, &evaluation_.local_part_data),
+                "local_parts");
+  if (found == Precondition::pass) found = because(check_user(router), "no local user");
   if (found == Precondition::pass) found = expand_home(router);
   if (found == Precondition::pass)
-    found = match(router.senders_.get(), query_.sender, &evaluation_.sender_data);
-  if (found == Precondition::pass) found = check_files(router);
-  if (found == Precondition::pass) found = check_conditions(router);
+    found =
+        because(match(router.senders_.get(), query_.sender, &evaluation_.sender_data), "senders");
+  if (found == Precondition::pass) found = because(check_files(router), "require_files");
+  if (found == Precondition::pass) found = because(check_conditions(router), "condition");
   return found;
 }
 
@@ -184,15 +207,18 @@ RouteRun::Precondition RouteRun::preconditions(const Router& router) {
 RouteRun::Precondition RouteRun::set_properties(const Router& router) {
   for (const Router::Variable& variable : router.variables_) {
     const acl::EvalResult value = variable.value.evaluate(evaluation_);
-    if (value.status == acl::EvalStatus::forced_fail) return Precondition::skip;
+    if (value.status == acl::EvalStatus::forced_fail)
+      return because(Precondition::skip, "set is forced to fail");
     if (!value.ok())
       return fail_precondition("failed to expand " + variable.name + " of router " + router.name() +
                                ": " + value.text);
+    tell(query_.trace, {acl::TraceKind::variable, variable.name, {}, value.text, {}});
     address_.variables.insert_or_assign(variable.name, acl::AclValue(value.text, value.tainted));
   }
   if (!router.options_.address_data.is_set) return Precondition::pass;
   const acl::EvalResult data = router.address_data_.evaluate(evaluation_);
-  if (data.status == acl::EvalStatus::forced_fail) return Precondition::skip;
+  if (data.status == acl::EvalStatus::forced_fail)
+    return because(Precondition::skip, "address_data is forced to fail");
   if (!data.ok())
     return fail_precondition("failed to expand address_data of router " + router.name() + ": " +
                              data.text);
@@ -383,7 +409,50 @@ bool RouteRun::resolve_transport(const Router& router, const DriverResult& drive
   return false;
 }
 
+// Every address of the host is replaced by what translate_ip_address makes of it: an address, or
+// the addresses of a name.
+bool RouteRun::translate_host(const Router& router, RouteHost& host) {
+  std::vector<IpAddress> translated;
+  for (const IpAddress& address : host.addresses) {
+    address_.host = host.name;
+    address_.host_address = address.to_string();
+    std::optional<std::string> text;
+    if (!expand_option(router, router.translate_ip_address_, "translate_ip_address", text))
+      return false;
+    if (!text) {
+      translated.push_back(address);
+      continue;
+    }
+    FoundAddresses found =
+        hosts_.find_addresses(*text, FindMethod::byname, FindOptions(), evaluation_);
+    if (found.status != FindStatus::found) {
+      finish_unsuccessful(&router, RouteStatus::deferred,
+                          "host lookup failed for " + *text + " (translate_ip_address of router " +
+                              router.name() + ")");
+      return false;
+    }
+    translated.insert(translated.end(), found.addresses.begin(), found.addresses.end());
+  }
+  address_.host.clear();
+  address_.host_address.clear();
+  host.addresses = std::move(translated);
+  return true;
+}
+
+bool RouteRun::translate_addresses(const Router& router, SharedHostList& hosts) {
+  if (hosts == nullptr || !router.options_.translate_ip_address.is_set) return true;
+  auto list = std::make_shared<HostList>(*hosts);
+  for (RouteHost& host : list->hosts) {
+    if (!translate_host(router, host)) return false;
+  }
+  set_key(*list);
+  list->key += " by " + router.name();  // other routers reach other hosts by these names
+  hosts = std::move(list);
+  return true;
+}
+
 void RouteRun::finish_routed(const Router& router, DriverResult driven) {
+  if (!translate_addresses(router, driven.hosts)) return;
   if (!finish_properties(router) || !resolve_transport(router, driven) || !finish_user(router) ||
       !finish_directories(router))
     return;

@@ -38,7 +38,9 @@ class RouteRun {
   // The address starts again as another.
   void change_domain(const std::string& new_domain);
   void set_self_hostname(std::string name) { address_.self_hostname = std::move(name); }
-  void trace(const Router& router, std::string_view result);
+  void trace_begin(const Router& router);
+  // `why` empty: why a precondition was not met.
+  void trace(const Router& router, std::string_view outcome, std::string_view why = {});
 
   RouteResult result;
 
@@ -52,6 +54,7 @@ class RouteRun {
   Precondition check_files(const Router& router);
   Precondition check_conditions(const Router& router);
   Precondition fail_precondition(std::string message);
+  Precondition because(Precondition found, std::string_view why);
 
   bool finish_properties(const Router& router);
   bool finish_headers(const Router& router);
@@ -61,6 +64,8 @@ class RouteRun {
   // Nothing: a forced failure or an unset option. False: `result` is deferred.
   bool expand_option(const Router& router, const acl::Expansion& option, std::string_view name,
                      std::optional<std::string>& value);
+  bool translate_addresses(const Router& router, SharedHostList& hosts);
+  bool translate_host(const Router& router, RouteHost& host);
   bool resolve_transport(const Router& router, const DriverResult& driven);
 
   const RouteQuery& query_;
@@ -71,6 +76,7 @@ class RouteRun {
   acl::AddressFacts address_;
   acl::EvalContext evaluation_;
   std::optional<LocalUser> user_;  // of check_local_user
+  std::string_view why_;           // this router is skipped; for the trace
 };
 
 }  // namespace godwit::delivery

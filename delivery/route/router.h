@@ -226,6 +226,7 @@ class Router {
   acl::Expansion address_data_;
   acl::Expansion errors_to_;
   acl::Expansion cannot_route_message_;
+  acl::Expansion translate_ip_address_;
   acl::Expansion transport_;
   int transport_index_ = -1;  // where `transport` is a constant
   int pass_router_ = -1;
@@ -244,6 +245,8 @@ class RouterChain {
   std::span<const std::unique_ptr<Router>> routers() const noexcept { return routers_; }
 
  private:
+  RouteResult walk(const RouteQuery& query, HostFinder& hosts) const;
+  std::string describe(const RouteResult& result) const;
   void finish(class RouteRun& run, const Router& router, size_t at, const RouteQuery& query,
               DriverResult driven) const;
 

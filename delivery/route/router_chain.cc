@@ -1,5 +1,6 @@
 // Takes an address through the routers: preconditions, properties, the driver, and what its answer
 // means (EXIM.md 2.7).
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "delivery/route/route_run.h"
 
@@ -60,12 +61,58 @@ bool fails_verification(const RouterOptions& options, RoutePurpose purpose) noex
 }  // namespace
 
 RouteResult RouterChain::route(const RouteQuery& query, HostFinder& hosts) const {
+  if (query.trace == nullptr) return walk(query, hosts);
+  const std::string asked = query.local_part + "@" + query.domain;
+  query.trace->event({acl::TraceKind::address_begin, {}, asked, {}, {}});
+  RouteResult result = walk(query, hosts);
+  query.trace->event({acl::TraceKind::address_end, {}, asked, describe(result), {}});
+  return result;
+}
+
+// The decision in one line: "transport smtp, hosts mx.test [192.0.2.1] MX=10".
+std::string RouterChain::describe(const RouteResult& result) const {
+  switch (result.status) {
+    case RouteStatus::routed:
+      break;
+    case RouteStatus::redirected: {
+      std::string out = "redirected to ";
+      for (const GeneratedAddress& child : result.children)
+        out += (&child == &result.children.front() ? "" : ", ") + child.text;
+      return out;
+    }
+    case RouteStatus::discarded:
+      return "discarded";
+    case RouteStatus::failed:
+      return "undeliverable: " + result.message;
+    case RouteStatus::deferred:
+      return "deferred: " + result.message;
+    case RouteStatus::frozen:
+      return "frozen: " + result.message;
+  }
+  std::string out = "no transport";
+  for (const auto& [name, index] : transports_) {
+    if (index == result.transport) out = "transport " + name;
+  }
+  if (result.hosts == nullptr) return out;
+  std::string_view before = ", hosts ";
+  for (const RouteHost& host : result.hosts->hosts) {
+    out += std::string(before) + host.name;
+    for (const IpAddress& address : host.addresses) out += " [" + address.to_string() + "]";
+    if (host.from_mx) out += " MX=" + std::to_string(host.preference);
+    if (host.port != 0) out += " port=" + std::to_string(host.port);
+    before = ", ";
+  }
+  return out;
+}
+
+RouteResult RouterChain::walk(const RouteQuery& query, HostFinder& hosts) const {
   RouteRun run(query, hosts, *this, transports_);
   std::string unrouteable = "Unrouteable address";
   int steps = 0;
   for (size_t at = static_cast<size_t>(query.start_router);
        at < routers_.size() && steps < kRoutersPerAddressMax; ++steps) {
     const Router& router = *routers_[at];
+    run.trace_begin(router);
     RouteRun::Precondition found = run.preconditions(router);
     if (found == RouteRun::Precondition::skip) {
       run.trace(router, "skipped");
@@ -74,13 +121,13 @@ RouteResult RouterChain::route(const RouteQuery& query, HostFinder& hosts) const
     }
     if (found == RouteRun::Precondition::pass) found = run.set_properties(router);
     if (found == RouteRun::Precondition::defer) {
-      run.trace(router, "deferred");
+      run.trace(router, "deferred", run.result.message);
       run.finish_unsuccessful(&router, RouteStatus::deferred, std::move(run.result.message));
       return std::move(run.result);
     }
     DriverResult driven;
     if (found == RouteRun::Precondition::pass) driven = run.drive(router);
-    run.trace(router, name_of(driven.status));
+    run.trace(router, name_of(driven.status), driven.message);
     if (driven.status == DriverStatus::pass) {
       run.set_self_hostname(std::move(driven.self_hostname));
       at = router.pass_router_ >= 0 ? static_cast<size_t>(router.pass_router_) : at + 1;

@@ -54,7 +54,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<RouterOptions>>({
     {"set",                          &Options::set,                        "",       Effect::now,   "sets a variable r_..."},
     {"suffix",                       &Options::local_part_suffix,          "",       Effect::now,   "old name of local_part_suffix"},
     {"suffix_optional",              &Options::local_part_suffix_optional, "false",  Effect::now,   "old name of local_part_suffix_optional"},
-    {"translate_ip_address",         &Options::translate_ip_address,       "",       Effect::later, "replaces addresses of hosts"},
+    {"translate_ip_address",         &Options::translate_ip_address,       "",       Effect::now,   "replaces addresses of hosts"},
     {"transport",                    &Options::transport,                  "",       Effect::now,   "the transport that delivers"},
     {"transport_current_directory",  &Options::transport_current_directory, "",      Effect::now,   "working directory of the transport"},
     {"transport_home_directory",     &Options::transport_home_directory,   "",       Effect::now,   "$home while the transport runs"},

@@ -49,7 +49,7 @@ struct RouterOptions {
   std::string self;
   config::AddressListText senders;
   config::ExpandTexts set;
-  std::string translate_ip_address;
+  config::ExpandText translate_ip_address;
   config::ExpandText transport;
   config::ExpandText transport_current_directory;
   config::ExpandText transport_home_directory;

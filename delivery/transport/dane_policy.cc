@@ -7,6 +7,7 @@ namespace godwit::delivery {
 DanePlan dane_policy(bool tries, bool requires_dane, const std::string& host_name,
                      DaneAnswer answer) {
   DanePlan plan;
+  plan.is_required = requires_dane;
   if (!tries && !requires_dane) return plan;
   const DanePlan::Use without = requires_dane ? DanePlan::Use::defer : DanePlan::Use::no;
   switch (answer.kind) {

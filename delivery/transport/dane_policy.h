@@ -43,7 +43,8 @@ struct DanePlan {
   Use use = Use::no;
   tls::TlsaJudgement judged;
   std::string base_name;
-  std::string problem;  // defer: why; no: what the log should know, if anything
+  bool is_required = false;  // by hosts_require_dane
+  std::string problem;       // defer: why; no: what the log should know, if anything
 };
 // `tries`: hosts_try_dane matches; `requires`: hosts_require_dane does.
 DanePlan dane_policy(bool tries, bool requires_dane, const std::string& host_name,

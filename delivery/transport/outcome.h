@@ -43,12 +43,14 @@ enum ErrorNumber : int {
   kErrorUnknownHost = -2,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
+  kErrorExpansion = -27,
   kErrorTlsFailure = -37,
   kErrorTlsRequired = -38,
   kErrorRcpt4xx = -44,
   kErrorMail4xx = -45,
   kErrorData4xx = -46,
   kErrorRetryNotReached = -53,
+  kErrorEvent = -58,
 };
 
 struct DeliveryOutcome {
@@ -63,6 +65,8 @@ struct DeliveryOutcome {
   bool prdr = false;           // PRDR
   bool retry_expired = false;  // the retry rules have come to their end: give up
   WallTime next_try;           // deferred: when the rules allow the next attempt; 0 where unknown
+  WallTime expires;            // deferred: when the message is too old to wait longer; 0: unknown
+  WallTime retry_until;        // deferred: the last attempt comes about then; 0: unknown
   std::string text;            // why, as the log line and the report say it
   std::string confirmation;    // the remote host's last answer, for C="..."
   std::string status;          // RFC 3463, where it is known and no reply says it

@@ -45,6 +45,11 @@ struct PipeOptions {
   bool use_shell = false;
 };
 
+// The words of a command: between blanks; quotes keep them together. Where the text is wrong, says
+// so.
+std::vector<config::LocatedText> split_command(const config::LocatedText& command,
+                                               config::Diagnostics& diagnostics);
+
 class PipeTransport final : public Transport {
  public:
   bool is_remote() const noexcept override { return false; }

@@ -47,7 +47,8 @@ constexpr auto kRows = std::to_array<config::OptionRow<Options>>({
 });
 // clang-format on
 
-// Words between blanks; quotes keep them together. Where the text is wrong, says so.
+}  // namespace
+
 std::vector<config::LocatedText> split_command(const config::LocatedText& command,
                                                config::Diagnostics& diagnostics) {
   std::vector<config::LocatedText> words;
@@ -74,6 +75,8 @@ std::vector<config::LocatedText> split_command(const config::LocatedText& comman
   }
   return words;
 }
+
+namespace {
 
 void refuse_what_does_not_act(const config::Instance& instance, config::Diagnostics& diagnostics) {
   for (const config::OptionRow<Options>& row : kRows) {

@@ -9,9 +9,9 @@ constexpr Seconds kQuitTimeout{5};
 
 }  // namespace
 
-SmtpConnection::SmtpConnection(Loop& loop, const SmtpTransport& transport, std::string host_name,
-                               Endpoint to, bool is_mx)
-    : loop_(loop), transport_(transport) {
+SmtpConnection::SmtpConnection(Loop& loop, Connector& connector, const SmtpTransport& transport,
+                               std::string host_name, Endpoint to, bool is_mx)
+    : loop_(loop), connector_(connector), transport_(transport) {
   auto remote = std::make_shared<RemoteInfo>();
   remote->host_name = std::move(host_name);
   remote->endpoint = to;
@@ -91,7 +91,6 @@ smtp::Transaction SmtpConnection::transaction_of(const SmtpJob& job) const {
   transaction.recipients = job.recipients;
   transaction.body_bytes = job.content.message_bytes();
   transaction.declares_size = size_addition >= 0;
-  transaction.ignores_quota = transport_.smtp().lmtp_ignore_quota;
   if (size_addition >= 0) {
     transaction.size_to_declare = transaction.body_bytes + static_cast<uint64_t>(size_addition);
   }

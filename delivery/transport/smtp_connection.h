@@ -4,7 +4,8 @@
 // smtp_session.cc opens it, smtp_body.cc writes messages, smtp_outcome.h words what comes of it.
 #pragma once
 
-#include "core/io/uv_stream.h"
+#include "core/io/connector.h"
+#include "delivery/transport/events.h"
 #include "delivery/transport/smtp_outcome.h"
 #include "delivery/transport/smtp_transport.h"
 #include "delivery/transport/socks_proxies.h"
@@ -37,13 +38,14 @@ struct SmtpOpening {
   bool prdr = true;
   std::vector<SocksProxy> proxies;  // in the order of trying; empty: none is used
   TlsPlan tls;
+  EventSink* events = nullptr;  // told while the connection is opened; null: nobody
 };
 
 class SmtpConnection {
  public:
   // The references outlive the connection.
-  SmtpConnection(Loop& loop, const SmtpTransport& transport, std::string host_name, Endpoint to,
-                 bool is_mx);
+  SmtpConnection(Loop& loop, Connector& connector, const SmtpTransport& transport,
+                 std::string host_name, Endpoint to, bool is_mx);
   ~SmtpConnection();
 
   // Connects, takes the greeting, says EHLO, begins TLS as planned. Otherwise a host error for
@@ -71,6 +73,7 @@ class SmtpConnection {
   }
 
   bool is_usable() const noexcept { return usable_; }
+  bool is_connected() const noexcept { return socket_ != nullptr; }
   uint32_t messages_sent() const noexcept { return messages_sent_; }
   const std::shared_ptr<const RemoteInfo>& remote() const noexcept { return peer_.remote; }
   // Why a handshake or STARTTLS failed, in the words of the log; empty where nothing did. Where
@@ -95,6 +98,9 @@ class SmtpConnection {
   Task<std::optional<DeliveryOutcome>> begin_session();
   Task<std::optional<DeliveryOutcome>> start_tls();
   Task<std::optional<DeliveryOutcome>> shake_hands();
+  DeliveryOutcome refused_by_event(int error_number, std::string text) const;
+  Task<std::optional<DeliveryOutcome>> tell_greeting();
+  Task<void> tell_tls_failure(const DeliveryOutcome& failure);
   void note_remote();
   Task<std::optional<smtp::ClientEvent>> pump();
   Task<smtp::ClientEvent> pump_to_event();
@@ -110,12 +116,14 @@ class SmtpConnection {
                                       bool canonical);
 
   Loop& loop_;
+  Connector& connector_;
   const SmtpTransport& transport_;
   SmtpPeer peer_;
-  std::unique_ptr<UvStream> socket_;
+  std::unique_ptr<ByteStream> socket_;
   std::unique_ptr<tls::TlsStream> tls_;  // over socket_
   TlsPlan plan_;
   std::string tls_problem_;
+  EventSink* events_ = nullptr;  // while open() runs
   std::unique_ptr<smtp::ClientEngine> engine_;
   std::deque<Flight> jobs_;                      // under way, the oldest first
   std::string early_input_;                      // of the host, with the last answer of its proxy

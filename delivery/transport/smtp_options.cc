@@ -28,10 +28,12 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"destination_idle_timeout",       &Options::destination_idle_timeout,        "2s",      Effect::now,   "how long a connection waits for a further message"},
     {"dkim_canon",                     &Options::dkim_canon,                      "",        Effect::later, "canonicalisation of DKIM signatures"},
     {"dkim_domain",                    &Options::dkim_domain,                     "",        Effect::later, "signing domains"},
+    {"dkim_identity",                  &Options::dkim_identity,                   "",        Effect::later, "identity that a DKIM signature names"},
     {"dkim_private_key",               &Options::dkim_private_key,                "",        Effect::later, "signing key"},
     {"dkim_selector",                  &Options::dkim_selector,                   "",        Effect::later, "selectors"},
     {"dkim_sign_headers",              &Options::dkim_sign_headers,               "",        Effect::later, "header fields to sign"},
     {"dkim_strict",                    &Options::dkim_strict,                     "",        Effect::later, "defer where signing fails"},
+    {"dkim_timestamps",                &Options::dkim_timestamps,                 "",        Effect::later, "life of DKIM signatures"},
     {"dns_qualify_single",             &Options::dns_qualify_single,              "true",    Effect::later, "qualify names of one label"},
     {"dns_search_parents",             &Options::dns_search_parents,              "false",   Effect::later, "search parent domains"},
     {"dnssec_request_domains",         &Options::dnssec_request_domains,          "*",       Effect::now,   "ask for DNSSEC"},
@@ -90,6 +92,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"tls_verify_cert_hostnames",      &Options::tls_verify_cert_hostnames,       "*",       Effect::now,   "verify names"},
     {"tls_verify_certificates",        &Options::tls_verify_certificates,         "system",  Effect::now,   "certification authorities"},
     {"tls_verify_hosts",               &Options::tls_verify_hosts,                "",        Effect::now,   "insist on verification"},
+    {"tpda_host_defer_action",         &Options::tpda_host_defer_action,          "",        Effect::now,   "old: expanded after each failure of a host"},
     {"utf8_downconvert",               &Options::utf8_downconvert,                "-1",      Effect::later, "downgrade SMTPUTF8 addresses"},
 });
 // clang-format on
@@ -162,6 +165,8 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
         setting->place, "smtp transport option \"" + std::string(name) + "\" is not available yet");
   }
   SmtpOptions& options = transport->smtp_;
+  transport->events_.add("tpda_host_defer_action", "msg:host:defer",
+                         context.expansion(options.tpda_host_defer_action));
   transport->helo_data_ = context.expansion(options.helo_data);
   transport->interface_ = context.expansion(options.interface);
   transport->hosts_ = context.expansion(options.hosts);

@@ -16,6 +16,13 @@ std::string first_line(std::string_view text) {
 }  // namespace
 
 Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
+  events_ = opening.events;
+  if (events_ != nullptr) {
+    acl::EventFacts event{"tcp:connect", {}, 0};
+    const std::string refusal = co_await events_->raise(std::move(event), *peer_.remote);
+    if (!refusal.empty())
+      co_return refused_by_event(kErrorEvent, "Event requests alternate response");
+  }
   std::optional<DeliveryOutcome> unconnected = co_await connect_to_host(opening);
   if (unconnected) co_return unconnected;
   chunking_ = opening.chunking;
@@ -38,7 +45,9 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   if (failure) {
     failure->remote = peer_.remote;
     stream().close();
+    co_await tell_tls_failure(*failure);
   }
+  events_ = nullptr;
   co_return failure;
 }
 
@@ -50,7 +59,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpO
   options.traffic_class = transport_.traffic_class();
   if (opening.proxies.empty()) {
     options.to = peer_.remote->endpoint;
-    Result<std::unique_ptr<UvStream>> connected = co_await connect(loop_, options);
+    Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
     if (!connected) co_return connect_failure(peer_, connected.error());
     socket_ = std::move(*connected);
     co_return std::nullopt;
@@ -80,7 +89,7 @@ Task<std::string> SmtpConnection::connect_by_proxy(const SocksProxy& proxy, Conn
   options.to = proxy.at;
   options.timeout = Millis{(deadline.micros - loop_.clock().now().micros) / 1000};
   if (options.from && options.from->is_v6() != proxy.at.address.is_v6()) options.from.reset();
-  Result<std::unique_ptr<UvStream>> connected = co_await connect(loop_, options);
+  Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
   if (!connected) co_return who + std::string(connected.error().row().text);
   socket_ = std::move(*connected);
   socket_->set_deadline(deadline);
@@ -120,6 +129,8 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::begin_session() {
   }
   const smtp::ClientEvent greeted = co_await pump_to_event();
   if (greeted.kind != smtp::ClientEventKind::ready) co_return outcome_of(peer_, engine_->failure());
+  std::optional<DeliveryOutcome> refusal = co_await tell_greeting();
+  if (refusal) co_return refusal;
   if (tls_ == nullptr && plan_.attempts) {
     std::optional<DeliveryOutcome> failure = co_await start_tls();
     if (failure) co_return failure;
@@ -181,8 +192,11 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
 
 void SmtpConnection::note_remote() {
   auto remote = std::make_shared<RemoteInfo>(*peer_.remote);
-  remote->greeting = first_line(engine_->greeting().full_text());
-  remote->helo_reply = engine_->helo_line();
+  // A 421 in place of the greeting ends the session before it is one.
+  const smtp::ServerReply& greeting =
+      engine_->greeting().code != 0 ? engine_->greeting() : engine_->failure().reply;
+  if (greeting.code != 0) remote->greeting = first_line(greeting.full_text());
+  remote->helo_reply = first_line(engine_->helo_line());
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
   if (tls_ != nullptr && tls_->engine().is_open()) {
     remote->tls = tls_facts_of(tls_->engine().facts());

@@ -23,10 +23,12 @@ struct SmtpOptions {
   Seconds destination_idle_timeout;
   config::ExpandText dkim_canon;
   config::ExpandText dkim_domain;
+  config::ExpandText dkim_identity;
   config::ExpandText dkim_private_key;
   config::ExpandText dkim_selector;
   config::ExpandText dkim_sign_headers;
   config::ExpandText dkim_strict;
+  config::ExpandText dkim_timestamps;
   bool dns_qualify_single = true;
   bool dns_search_parents = false;
   config::DomainListText dnssec_request_domains;
@@ -85,6 +87,7 @@ struct SmtpOptions {
   config::HostListText tls_verify_cert_hostnames;
   config::ExpandText tls_verify_certificates;
   config::HostListText tls_verify_hosts;
+  config::ExpandText tpda_host_defer_action;
   int64_t utf8_downconvert = 0;
 };
 
@@ -111,7 +114,7 @@ class SmtpTransport final : public Transport {
   const acl::Expansion& hosts() const noexcept { return hosts_; }
   const SmtpTlsRules& tls() const noexcept { return tls_; }
   bool includes_ip_in_retry() const noexcept { return retry_include_ip_; }
-  bool mixes_domains() const noexcept { return multi_domain_; }
+  bool mixes_domains() const noexcept override { return multi_domain_; }
   static bool matches(const std::shared_ptr<const acl::ListPattern>& list,
                       const std::string& host_name, const IpAddress& address,
                       acl::EvalContext& evaluation);

@@ -5,12 +5,15 @@
 
 #include "acl/expand/expansion.h"
 #include "acl/lists/lists.h"
+#include "acl/policy/events.h"
 #include "core/config/document.h"
 #include "core/config/option.h"
 #include "core/io/task.h"
+#include "delivery/rewrite/rewrite.h"
 #include "delivery/route/router.h"
 #include "delivery/transport/message_content.h"
 #include "delivery/transport/outcome.h"
+#include "protocol/smtp/client_engine.h"
 #include "protocol/spool_format/envelope.h"
 
 #include <memory>
@@ -34,7 +37,7 @@ struct TransportOptions {
   config::ExpandTexts headers_add;
   bool headers_only = false;
   config::ExpandTexts headers_remove;
-  std::string headers_rewrite;
+  config::ExpandText headers_rewrite;
   config::ExpandText home_directory;
   bool initgroups = false;
   config::ExpandText max_parallel;
@@ -43,6 +46,8 @@ struct TransportOptions {
   bool retry_use_local_part = false;
   config::ExpandText return_path;
   bool return_path_add = false;
+  config::ExpandText tpda_delivery_action;
+  config::ExpandText tpda_event_action;
   config::ExpandText shadow_condition;
   std::string shadow_transport;
   config::ExpandText transport_filter;
@@ -94,9 +99,16 @@ class Transport {
   const std::vector<acl::Expansion>& headers_add() const noexcept { return headers_add_; }
   const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
   const acl::Expansion& return_path() const noexcept { return return_path_; }
+  const acl::EventActions& events() const noexcept { return events_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
   virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
+  // Those that take several recipients at a time (batch_max() above 1): one outcome each, in order.
+  virtual size_t batch_max() const noexcept { return 1; }
+  virtual bool mixes_domains() const noexcept { return false; }
+  virtual Task<std::vector<DeliveryOutcome>> deliver_batch(
+      Loop& loop, LocalDelivery delivery, std::vector<smtp::ClientRecipient> recipients) const;
+  const rewrite::RewriteRules* headers_rewrite() const noexcept { return headers_rewrite_.get(); }
 
  protected:
   friend class TransportSet;
@@ -105,6 +117,8 @@ class Transport {
   std::vector<acl::Expansion> headers_add_;
   std::vector<acl::Expansion> headers_remove_;
   acl::Expansion return_path_;
+  acl::EventActions events_;
+  std::shared_ptr<const rewrite::RewriteRules> headers_rewrite_;  // null: none
 };
 
 class TransportSet final : public TransportNames {
@@ -141,6 +155,9 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& instance,
                                                      const TransportCompileContext& context);
+std::unique_ptr<Transport> make_lmtp_transport(const config::Instance& instance,
+                                               const TransportCompileContext& context);
+std::unique_ptr<config::OptionBinding> lmtp_options();
 std::unique_ptr<Transport> make_pipe_transport(const config::Instance& instance,
                                                const TransportCompileContext& context);
 std::unique_ptr<config::OptionBinding> pipe_options();

@@ -1,4 +1,5 @@
 // Rows of the generic transport options, of the drivers, and the set of all transports.
+#include "core/base/assert.h"
 #include "delivery/transport/transport.h"
 
 #include <array>
@@ -18,12 +19,12 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
     {"delivery_date_add",        &Options::delivery_date_add,        "false", Effect::now,   "add a Delivery-date: line"},
     {"disable_logging",          &Options::disable_logging,          "false", Effect::now,   "write no delivery lines"},
     {"envelope_to_add",          &Options::envelope_to_add,          "false", Effect::now,   "add an Envelope-to: line"},
-    {"event_action",             &Options::event_action,             "",      Effect::later, "expanded for each event of a delivery"},
+    {"event_action",             &Options::event_action,             "",      Effect::now,   "expanded for each event of a delivery"},
     {"group",                    &Options::group,                    "",      Effect::now,   "group of a local delivery"},
     {"headers_add",              &Options::headers_add,              "",      Effect::now,   "header lines to add"},
     {"headers_only",             &Options::headers_only,             "false", Effect::later, "deliver the header section without the body"},
     {"headers_remove",           &Options::headers_remove,           "",      Effect::now,   "header lines to remove"},
-    {"headers_rewrite",          &Options::headers_rewrite,          "",      Effect::later, "rewriting rules for header lines"},
+    {"headers_rewrite",          &Options::headers_rewrite,          "",      Effect::now,   "rewriting rules for header lines"},
     {"home_directory",           &Options::home_directory,           "",      Effect::later, "$home of a local delivery"},
     {"initgroups",               &Options::initgroups,               "false", Effect::later, "use the user's additional groups"},
     {"max_parallel",             &Options::max_parallel,             "",      Effect::later, "deliveries of this transport at a time"},
@@ -34,6 +35,8 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
     {"return_path_add",          &Options::return_path_add,          "false", Effect::now,   "add a Return-path: line"},
     {"shadow_condition",         &Options::shadow_condition,         "",      Effect::later, "when the shadow transport runs"},
     {"shadow_transport",         &Options::shadow_transport,         "",      Effect::later, "delivers a second copy"},
+    {"tpda_delivery_action",     &Options::tpda_delivery_action,     "",      Effect::now,   "old: expanded after each delivery"},
+    {"tpda_event_action",        &Options::tpda_event_action,        "",      Effect::now,   "old spelling of event_action"},
     {"transport_filter",         &Options::transport_filter,         "",      Effect::later, "a program that filters the message"},
     {"transport_filter_timeout", &Options::transport_filter_timeout, "5m",    Effect::later, "how long the filter may take"},
     {"user",                     &Options::user,                     "",      Effect::now,   "user of a local delivery"},
@@ -42,7 +45,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<TransportOptions>>({
 constexpr auto kDrivers = std::to_array<TransportDriverRow>({
     {"appendfile", &make_appendfile_transport, "a mailbox file or a maildir", &appendfile_options},
     {"autoreply",  &make_autoreply_transport,  "answers by a message", &autoreply_options},
-    {"lmtp",       nullptr,                    "LMTP to a socket or a command"},
+    {"lmtp",       &make_lmtp_transport,       "LMTP to a socket or a command", &lmtp_options},
     {"pipe",       &make_pipe_transport,       "a command gets the message", &pipe_options},
     {"queuefile",  &make_queuefile_transport,  "copies of the spool files", &queuefile_options},
     {"smtp",       &make_smtp_transport,       "SMTP or LMTP to a remote host", &smtp_options},
@@ -50,9 +53,8 @@ constexpr auto kDrivers = std::to_array<TransportDriverRow>({
 // clang-format on
 
 // Options whose silent neglect would deliver something else than the operator asked for.
-constexpr std::array<std::string_view, 7> kRefusedUntilTheyAct{
-    "body_only",        "headers_only",     "headers_rewrite", "max_parallel",
-    "shadow_transport", "transport_filter", "event_action"};
+constexpr std::array<std::string_view, 5> kRefusedUntilTheyAct{
+    "body_only", "headers_only", "max_parallel", "shadow_transport", "transport_filter"};
 
 }  // namespace
 
@@ -102,10 +104,24 @@ std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDo
       transport->headers_add_.push_back(context.expansion(header));
     for (const config::ExpandText& header : options.headers_remove)
       transport->headers_remove_.push_back(context.expansion(header));
+    if (options.headers_rewrite.is_set)
+      transport->headers_rewrite_ =
+          rewrite::RewriteRules::compile_list(options.headers_rewrite.text, lists, diagnostics);
+    acl::EventActions& events = transport->events_;
+    events.set_owner(instance.name);
+    events.add("event_action", {}, context.expansion(options.event_action));
+    events.add("tpda_event_action", {}, context.expansion(options.tpda_event_action));
+    events.add("tpda_delivery_action", "msg:delivery",
+               context.expansion(options.tpda_delivery_action));
     transport->return_path_ = context.expansion(options.return_path);
     set->transports_.back() = std::move(transport);
   }
   return set;
+}
+
+Task<std::vector<DeliveryOutcome>> Transport::deliver_batch(
+    Loop&, LocalDelivery, std::vector<smtp::ClientRecipient>) const {
+  GODWIT_UNREACHABLE("this transport takes one recipient at a time");
 }
 
 int TransportSet::find(std::string_view name) const {

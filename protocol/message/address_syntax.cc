@@ -113,7 +113,11 @@ bool is_quoted_string(std::string_view text, Utf8 utf8) noexcept {
 
 bool is_local_part(std::string_view text, Utf8 utf8) noexcept {
   if (text.size() > kLocalPartBytesMax) return false;
-  return is_dot_string(text, utf8) || is_quoted_string(text, utf8);
+  if (is_quoted_string(text, utf8)) return true;
+  for (const char c : text) {
+    if (c != '.' && !is_atext(c) && !is_8bit(c)) return false;
+  }
+  return !text.empty() && text_is_legal(text, utf8);
 }
 
 AddressParts split_address(std::string_view address) noexcept {
@@ -125,6 +129,7 @@ AddressParts split_address(std::string_view address) noexcept {
 }
 
 std::string unquote_local_part(std::string_view local_part) {
+  if (!local_part.starts_with('"')) return std::string(local_part);
   std::string plain;
   plain.reserve(local_part.size());
   for (size_t at = 0; at < local_part.size(); ++at) {

@@ -38,6 +38,7 @@ struct AddressParts {
 AddressParts split_address(std::string_view address) noexcept;
 
 // The local part as an expansion sees it: without quotes and backslashes where it had them.
+// A text that does not begin with a quote comes back as it is.
 std::string unquote_local_part(std::string_view local_part);
 // The local part for the wire: quoted where it is not a dot-string.
 std::string quote_local_part(std::string_view local_part);

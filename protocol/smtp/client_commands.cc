@@ -127,11 +127,11 @@ void ClientEngine::send_mail(ClientFlight& flight) {
 void ClientEngine::send_rcpt(const ClientFlight& flight, uint32_t recipient) {
   const ClientRecipient& to = flight.transaction.recipients[recipient];
   output_ += "RCPT TO:<" + to.address + ">";
-  if (flight.transaction.ignores_quota && has(Extension::ignore_quota)) output_ += " IGNOREQUOTA";
   if (has(Extension::dsn)) {
     append_notify(output_, to.notify);
     if (!to.orcpt.empty() && is_safe_value(to.orcpt)) output_ += " ORCPT=" + to.orcpt;
   }
+  if (to.ignore_quota && has(Extension::ignore_quota)) output_ += " IGNOREQUOTA";
   output_ += "\r\n";
   expect(Awaited::rcpt, recipient);
 }

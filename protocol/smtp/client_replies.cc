@@ -45,7 +45,7 @@ void ClientEngine::on_helo(Expected expected, ServerReply reply) {
   const bool extended = expected.what == Awaited::ehlo;
   if (reply.digit() == 2) {
     esmtp_ = extended;
-    helo_line_ = reply.text.substr(0, reply.text.find('\n'));
+    helo_line_ = reply.full_text();
     capabilities_ = extended ? parse_capabilities(reply.text) : Capabilities();
     state_ = State::ready;
     ready_pending_ = true;

@@ -40,8 +40,9 @@ struct Outcome {
 
 struct ClientRecipient {
   std::string address;
-  uint8_t notify = 0;  // NotifyBits
-  std::string orcpt;   // "rfc822;" + xtext, as received
+  uint8_t notify = 0;         // NotifyBits
+  std::string orcpt;          // "rfc822;" + xtext, as received
+  bool ignore_quota = false;  // IGNOREQUOTA of LMTP, where it is offered
 };
 
 struct Transaction {
@@ -50,7 +51,6 @@ struct Transaction {
   uint64_t body_bytes = 0;       // of the message in wire format; exact where BDAT is used
   uint64_t size_to_declare = 0;  // SIZE=; 0: body_bytes
   bool declares_size = true;
-  bool ignores_quota = false;  // IGNOREQUOTA of LMTP, where it is offered
   BodyKind body = BodyKind::unspecified;
   DsnReturn ret = DsnReturn::unspecified;
   bool smtputf8 = false;

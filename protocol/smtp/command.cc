@@ -297,6 +297,10 @@ bool Path::is_postmaster() const noexcept {
   return equals_ignore_case(address, "postmaster");
 }
 
+std::string_view path_part(std::string_view argument) noexcept {
+  return split_argument(argument).path;
+}
+
 ParseFailure parse_mail(std::string_view argument, const Offer& offer, bool esmtp,
                         MailCommand& command) {
   command = MailCommand();

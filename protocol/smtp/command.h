@@ -64,6 +64,9 @@ struct ParseFailure {
   explicit operator bool() const noexcept { return code != 0; }
 };
 
+// The path in the argument of MAIL or RCPT, as it came, without the parameters behind it.
+std::string_view path_part(std::string_view argument) noexcept;
+
 // `argument` is what follows "MAIL FROM:" or "RCPT TO:". `esmtp`: parameters are allowed.
 ParseFailure parse_mail(std::string_view argument, const Offer& offer, bool esmtp,
                         MailCommand& command);

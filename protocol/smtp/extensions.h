@@ -30,9 +30,8 @@ enum class Extension : uint8_t {
   smtputf8,
   enhanced_status_codes,
   help,
-  // Read by the client only.
-  binary_mime,
-  ignore_quota,
+  binary_mime,   // read by the client only
+  ignore_quota,  // the same; LMTP
 };
 inline constexpr size_t kExtensionCount = static_cast<size_t>(Extension::ignore_quota) + 1;
 

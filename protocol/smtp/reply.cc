@@ -20,6 +20,7 @@ constexpr std::array kReplies{
     //       id                                 code  enhanced  text
     ReplyRow{ReplyId::mail_ok,                   250, "2.1.0",  "OK"},
     ReplyRow{ReplyId::mail_ok_prdr,              250, "2.1.0",  "OK, PRDR Requested"},
+    ReplyRow{ReplyId::prdr_begins,               353, "",       "PRDR content analysis beginning"},
     ReplyRow{ReplyId::rcpt_ok,                   250, "2.1.5",  "Accepted"},
     ReplyRow{ReplyId::data_go_ahead,             354, "",       "Enter message, ending with \".\" on a line by itself"},
     ReplyRow{ReplyId::rset_ok,                   250, "2.0.0",  "Reset OK"},
@@ -70,6 +71,7 @@ constexpr std::array kReplies{
     ReplyRow{ReplyId::auth_not_advertised,       503, "5.5.1",  "AUTH command used when not advertised"},
     ReplyRow{ReplyId::starttls_not_advertised,   503, "5.5.1",  "STARTTLS command used when not advertised"},
     ReplyRow{ReplyId::already_in_tls,            554, "5.5.1",  "Already in TLS"},
+    ReplyRow{ReplyId::etrn_in_transaction,       503, "5.5.1",  "ETRN is not permitted inside a transaction"},
     ReplyRow{ReplyId::too_many_messages,         421, "4.7.0",  "too many messages in this connection"},
     ReplyRow{ReplyId::too_many_nonmail,          554, "5.7.0",  "Too many nonmail commands"},
     ReplyRow{ReplyId::synchronization,           554, "5.5.0",  "SMTP synchronization error"},

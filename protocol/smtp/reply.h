@@ -49,6 +49,7 @@ void append_reply_start(std::string& out, const ReplyView& reply, bool with_enha
 enum class ReplyId : uint8_t {
   mail_ok,
   mail_ok_prdr,
+  prdr_begins,
   rcpt_ok,
   data_go_ahead,
   rset_ok,
@@ -99,6 +100,7 @@ enum class ReplyId : uint8_t {
   auth_not_advertised,
   starttls_not_advertised,
   already_in_tls,
+  etrn_in_transaction,
   too_many_messages,
   too_many_nonmail,
   synchronization,

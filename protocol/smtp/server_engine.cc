@@ -71,6 +71,10 @@ const message::HeaderScanner& ServerEngine::headers() const noexcept {
 
 Event ServerEngine::next() {
   GODWIT_ASSERT(waiting_ == EventKind::need_input);
+  if (path_given_) {
+    path_given_ = false;
+    return verb_ == Verb::mail ? on_mail(rewritten_) : on_rcpt(rewritten_);
+  }
   if (line_in_pending_) {
     line_in_pending_ = false;
     pending_.clear();
@@ -189,9 +193,8 @@ Event ServerEngine::dispatch(const VerbRow& row, std::string_view argument) {
     case Verb::helo:
       return on_helo(argument);
     case Verb::mail:
-      return on_mail(argument);
     case Verb::rcpt:
-      return on_rcpt(argument);
+      return on_path_command(argument);
     case Verb::data:
       return on_data();
     case Verb::bdat:
@@ -206,6 +209,9 @@ Event ServerEngine::dispatch(const VerbRow& row, std::string_view argument) {
       return ask(EventKind::verify, argument);
     case Verb::expn:
       return ask(EventKind::expand, argument);
+    case Verb::etrn:
+      if (in_transaction()) return refuse(Fault::protocol, ReplyId::etrn_in_transaction);
+      return ask(EventKind::etrn, argument);
     case Verb::auth:
       return on_auth(argument);
     case Verb::starttls:
@@ -241,6 +247,24 @@ Event ServerEngine::on_helo(std::string_view argument) {
   std::string text = "Syntactically invalid ";
   text.append(verb_row(verb_).name).append(" argument(s)");
   return refuse(Fault::syntax, {501, {}, text});
+}
+
+Event ServerEngine::on_path_command(std::string_view argument) {
+  if (limits_.asks_for_paths && !argument.empty()) {
+    argument_ = argument;
+    return ask(EventKind::path, path_part(argument));
+  }
+  return verb_ == Verb::mail ? on_mail(argument) : on_rcpt(argument);
+}
+
+void ServerEngine::use_path(std::string_view path) {
+  GODWIT_ASSERT(waiting_ == EventKind::path);
+  waiting_ = EventKind::need_input;
+  const std::string_view before = path_part(argument_);
+  const auto offset = static_cast<size_t>(before.data() - argument_.data());
+  rewritten_ = std::string(argument_.substr(0, offset)) + std::string(path) +
+               std::string(argument_.substr(offset + before.size()));
+  path_given_ = true;
 }
 
 Event ServerEngine::on_mail(std::string_view argument) {
@@ -303,6 +327,7 @@ Event ServerEngine::on_help() {
   std::string text = "Commands supported:\nAUTH";
   if (offers(Extension::starttls)) text += " STARTTLS";
   text += " HELO EHLO MAIL RCPT DATA BDAT NOOP QUIT RSET HELP";
+  if (offers(Extension::etrn)) text += " ETRN";
   if (offers(Extension::expn)) text += " EXPN";
   if (offers(Extension::vrfy)) text += " VRFY";
   send({214, "2.0.0", text});

@@ -44,6 +44,7 @@ struct ServerLimits {
   bool enforce_sync = true;       // smtp_enforce_sync
   bool require_helo = true;       // hosts_require_helo matches
   bool accept_junk_helo = false;  // helo_accept_junk_hosts matches
+  bool asks_for_paths = false;    // paths of MAIL and RCPT are rewritten before they are parsed
   BareLineEnds bare_line_ends = BareLineEnds::reject;
   std::string_view helo_allow_chars;  // the driver keeps it alive
 };
@@ -51,6 +52,7 @@ struct ServerLimits {
 enum class EventKind : uint8_t {
   need_input,    // send take_output(), then receive() more
   greeted,       // EHLO or HELO: text is the name; answer with accept_helo() or a refusal
+  path,          // where limits ask for it: text is the path of MAIL or RCPT; use_path()
   mail,          // mail() has it; a 2xx reply opens the transaction
   rcpt,          // rcpt() has it; a 2xx reply adds a recipient
   body_start,    // DATA: reply 354 or a refusal. BDAT: is_chunked(); accept_chunks() or a refusal
@@ -60,6 +62,7 @@ enum class EventKind : uint8_t {
   reset,         // RSET, answered; drop the transaction
   verify,        // VRFY: text is the argument; reply
   expand,        // EXPN: text is the argument; reply
+  etrn,          // ETRN: text is the argument; reply
   auth,          // AUTH, where offered: text is the argument; reply
   starttls,      // STARTTLS, where offered: reply, send, shake hands, tls_started()
   help,          // HELP, answered
@@ -112,10 +115,17 @@ class ServerEngine {
   Event next();
   bool has_output() const noexcept { return !output_.empty(); }
   std::string take_output();
+  // What is not taken yet.
+  std::string_view output() const noexcept { return output_; }
 
   // Answers to the event that waits for one.
   void reply(const ReplyView& answer);
   void reply(ReplyId id) { reply(named_reply(id)); }
+  // body_end where mail() has PRDR: a reply ahead of the one that decides, first 353, then one for
+  // each recipient in their order.
+  void reply_ahead(const ReplyView& answer);
+  // The path that takes the place of the client's.
+  void use_path(std::string_view path);
   // EHLO or HELO is accepted: "host Hello client [ip]".
   void accept_helo(std::string_view greeting);
   // body_start of BDAT: chunks may come. There is no reply to send.
@@ -155,6 +165,7 @@ class ServerEngine {
   bool out_of_sync(const VerbRow& row) const noexcept;
   bool too_many_nonmail(const VerbRow& row) noexcept;
   Event on_helo(std::string_view argument);
+  Event on_path_command(std::string_view argument);
   Event on_mail(std::string_view argument);
   Event on_rcpt(std::string_view argument);
   Event on_data();
@@ -217,6 +228,9 @@ class ServerEngine {
   std::string pending_;  // the start of a line that is not complete
   std::string output_;
   std::string close_reason_;
+  std::string_view argument_;  // of the command whose path is asked for
+  std::string rewritten_;      // the same with the path that was given
+  bool path_given_ = false;
   std::string rcpt_refusal_;  // the text that every RCPT so far was refused with
   std::string error_text_;
   MailCommand mail_;

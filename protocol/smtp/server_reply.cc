@@ -41,6 +41,11 @@ void ServerEngine::reply(const ReplyView& answer) {
   }
 }
 
+void ServerEngine::reply_ahead(const ReplyView& answer) {
+  GODWIT_ASSERT(waiting_ == EventKind::body_end && mail_.prdr);
+  send(answer);
+}
+
 void ServerEngine::after_reply(EventKind kind, uint16_t code) {
   switch (kind) {
     case EventKind::mail:

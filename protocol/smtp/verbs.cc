@@ -15,7 +15,8 @@ constexpr std::array kVerbs{
     VerbRow{"BDAT",     Verb::bdat,     Argument::required, Sync::free,       NonMail::never},
     VerbRow{"DATA",     Verb::data,     Argument::none,     Sync::ends_group, NonMail::never},
     VerbRow{"EHLO",     Verb::ehlo,     Argument::required, Sync::ends_group, NonMail::after_first},
-    VerbRow{"EXPN",     Verb::expn,     Argument::required, Sync::ends_group, NonMail::always},
+    VerbRow{"ETRN",     Verb::etrn,     Argument::optional, Sync::ends_group, NonMail::always},
+    VerbRow{"EXPN",     Verb::expn,     Argument::optional, Sync::ends_group, NonMail::always},
     VerbRow{"HELO",     Verb::helo,     Argument::required, Sync::ends_group, NonMail::after_first},
     VerbRow{"HELP",     Verb::help,     Argument::optional, Sync::free,       NonMail::always},
     VerbRow{"MAIL",     Verb::mail,     Argument::required, Sync::pipelined,  NonMail::never},
@@ -24,7 +25,7 @@ constexpr std::array kVerbs{
     VerbRow{"RCPT",     Verb::rcpt,     Argument::required, Sync::pipelined,  NonMail::never},
     VerbRow{"RSET",     Verb::rset,     Argument::none,     Sync::pipelined,  NonMail::after_first},
     VerbRow{"STARTTLS", Verb::starttls, Argument::none,     Sync::ends_group, NonMail::after_first},
-    VerbRow{"VRFY",     Verb::vrfy,     Argument::required, Sync::ends_group, NonMail::always},
+    VerbRow{"VRFY",     Verb::vrfy,     Argument::optional, Sync::ends_group, NonMail::always},
     VerbRow{"",         Verb::unknown,  Argument::optional, Sync::free,       NonMail::never},
 };
 // clang-format on

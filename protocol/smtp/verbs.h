@@ -11,6 +11,7 @@ enum class Verb : uint8_t {
   bdat,
   data,
   ehlo,
+  etrn,
   expn,
   helo,
   help,

@@ -102,6 +102,7 @@ constexpr std::array kFields{
     FieldRow{38, &Envelope::queue_only},
     FieldRow{39, &Envelope::dsn_envid},
     FieldRow{40, &Envelope::has_bare_line_ends},
+    FieldRow{41, &Envelope::queue_name},
 };
 // clang-format on
 
@@ -189,6 +190,8 @@ bool read_special(uint8_t tag, std::string_view value, Envelope& envelope) {
       EnvelopeVariable& variable = envelope.variables.emplace_back();
       variable.name = cursor.text();
       variable.value = cursor.text();
+      // An envelope that was written before there was a mark may have anything in it.
+      variable.tainted = cursor.left != std::string_view("\0", 1);
       return !cursor.failed;
     }
     default:
@@ -209,6 +212,7 @@ std::string encode_envelope(const Envelope& envelope) {
     std::string value;
     append_text(value, variable.name);
     append_text(value, variable.value);
+    value += variable.tainted ? '\1' : '\0';
     out += static_cast<char>(kTagVariable);
     append_text(out, value);
   }

@@ -33,6 +33,7 @@ struct EnvelopeRecipient {
 struct EnvelopeVariable {
   std::string name;  // "acl_m_foo", "acl_c0"
   std::string value;
+  bool tainted = false;  // it came from outside
   bool operator==(const EnvelopeVariable&) const = default;
 };
 
@@ -75,6 +76,7 @@ struct Envelope {
   bool is_local_error = false;      // a report that we made
   bool frozen_at_start = false;     // control = freeze
   bool queue_only = false;          // control = queue_only, -odq
+  std::string queue_name;           // of a named queue; empty: the default one
   DsnRet dsn_ret = DsnRet::unset;
   std::string dsn_envid;  // xtext as received
 

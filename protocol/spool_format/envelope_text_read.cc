@@ -80,9 +80,9 @@ class TextReader {
   Result<void> read_start();
   Result<void> read_settings();
   Result<void> read_setting(std::string_view text);
-  Result<void> read_variable(std::string_view kind, std::string_view value);
+  Result<void> read_variable(std::string_view kind, std::string_view value, bool tainted);
   Result<void> read_row(const LineRow& row, std::string_view value);
-  Result<void> read_special(std::string_view name, std::string_view value);
+  Result<void> read_special(std::string_view name, std::string_view value, bool tainted);
   Result<void> read_tree();
   Result<void> read_recipients();
   Result<void> read_recipient(std::string_view text);
@@ -145,7 +145,8 @@ Result<void> TextReader::read_settings() {
 // "-name value", "--name value" (tainted), "--(quoter)name value".
 Result<void> TextReader::read_setting(std::string_view text) {
   text.remove_prefix(1);
-  if (text.starts_with('-')) text.remove_prefix(1);
+  const bool tainted = text.starts_with('-');
+  if (tainted) text.remove_prefix(1);
   if (text.starts_with('(')) {
     const size_t end = text.find(')');
     if (end == std::string_view::npos) return malformed("quoter of a setting");
@@ -162,7 +163,7 @@ Result<void> TextReader::read_setting(std::string_view text) {
       if (row.name == name) return read_row(row, value);
     }
   }
-  return read_special(name, value);
+  return read_special(name, value, tainted);
 }
 
 // "[ip]:port", "[ip]", and the obsolete "ip.port".
@@ -210,8 +211,8 @@ Result<void> TextReader::read_row(const LineRow& row, std::string_view value) {
   GODWIT_UNREACHABLE("a kind of line");
 }
 
-Result<void> TextReader::read_special(std::string_view name, std::string_view value) {
-  if (name == "aclc" || name == "aclm" || name == "acl") return read_variable(name, value);
+Result<void> TextReader::read_special(std::string_view name, std::string_view value, bool tainted) {
+  if (name == "aclc" || name == "aclm" || name == "acl") return read_variable(name, value, tainted);
   if (name == "spool_file_wireformat") out_.state.wire_format = true;
   if (name != "received_time_usec" && name != "frozen" && name != "dsn_ret") return {};
 
@@ -224,17 +225,18 @@ Result<void> TextReader::read_special(std::string_view name, std::string_view va
     out_.envelope.received.micros += static_cast<int64_t>(*number);
   } else if (name == "frozen") {
     out_.state.frozen_at = WallTime::from_seconds(static_cast<int64_t>(*number));
-  } else if (*number > static_cast<uint64_t>(DsnRet::full)) {
+  } else if (*number > 2) {
     return malformed(name);
-  } else {
-    out_.envelope.dsn_ret = static_cast<DsnRet>(*number);
+  } else if (*number > 0) {
+    out_.envelope.dsn_ret = *number == 1 ? DsnRet::full : DsnRet::headers;
   }
   return {};
 }
 
 // "-aclm name bytes", then the bytes and a line end. "-acl number bytes" is of Exim 4.60 and
 // before: 0 to 9 are connection variables, 10 to 19 message ones.
-Result<void> TextReader::read_variable(std::string_view kind, std::string_view value) {
+Result<void> TextReader::read_variable(std::string_view kind, std::string_view value,
+                                       bool tainted) {
   const size_t space = value.find(' ');
   if (space == std::string_view::npos) return malformed(kind);
   const std::string_view name = value.substr(0, space);
@@ -252,7 +254,7 @@ Result<void> TextReader::read_variable(std::string_view kind, std::string_view v
   } else {
     full += name;
   }
-  out_.envelope.variables.push_back({std::move(full), std::string(content)});
+  out_.envelope.variables.push_back({std::move(full), std::string(content), tainted});
   return {};
 }
 

@@ -71,13 +71,13 @@ void append_start(std::string& out, const Envelope& envelope, const EnvelopeText
   out += '\n';
 }
 
-// "-aclm _foo 5" and the bytes on a line of their own.
+// "-aclm _foo 5", with a second '-' for a value from outside, and the bytes on a line of their own.
 void append_variable(std::string& out, const EnvelopeVariable& variable) {
   const std::string_view name = variable.name;
   const bool is_connection = name.starts_with("acl_c");
   if ((!is_connection && !name.starts_with("acl_m")) || name.size() < 6) return;
-  append_all(out, {is_connection ? "--aclc " : "--aclm ", name.substr(5), " ",
-                   std::to_string(variable.value.size()), "\n", variable.value, "\n"});
+  append_all(out, {variable.tainted ? "--" : "-", is_connection ? "aclc " : "aclm ", name.substr(5),
+                   " ", std::to_string(variable.value.size()), "\n", variable.value, "\n"});
 }
 
 void append_state(std::string& out, const Envelope& envelope, const EnvelopeTextState& state) {
@@ -86,7 +86,7 @@ void append_state(std::string& out, const Envelope& envelope, const EnvelopeText
   if (frozen != 0) append_all(out, {"-frozen ", std::to_string(frozen), "\n"});
   append_lines(out, kStateLines, envelope);
   if (envelope.dsn_ret != DsnRet::unset) {
-    append_all(out, {"-dsn_ret ", std::to_string(static_cast<int>(envelope.dsn_ret)), "\n"});
+    append_all(out, {"-dsn_ret ", envelope.dsn_ret == DsnRet::full ? "1" : "2", "\n"});
   }
 }
 

@@ -6,6 +6,7 @@ A case of dialogues/*.txt:
     host 192.0.2.1              the client; this one where there is no such line
     how -bhc                    with callouts, to a host that knows good...@r.test and slow...@r.test
     main option = value         a line of the main section
+    rewrite pattern new flags   a rewriting rule
     acl rcpt                    indented lines follow: the ACL of acl_smtp_rcpt
       deny domains = a.b
     > RCPT TO:<joe@a.b>         what the client says; without such lines DEFAULT
@@ -60,13 +61,15 @@ class CalledHost:
 class Case:
     def __init__(self, name):
         self.name, self.host, self.main, self.acls, self.said, self.reason = name, "192.0.2.1", [], {}, [], None
+        self.rewrites = []
         self.how = "-bh"
 
     def configuration(self, base):
         heads = [f"acl_smtp_{WORDS[name]} = acl_{name}" for name in self.acls if name in WORDS]
         lines = [line for name, body in self.acls.items()
                  for line in [f"acl_{name}:" if name in WORDS else f"{name}:", *body]]
-        return base.replace("MAIN", "\n".join([*heads, *self.main])).replace("ACLS", "\n".join(lines))
+        return base.replace("MAIN", "\n".join([*heads, *self.main])).replace("ACLS", "\n".join(lines)) \
+            + "\nbegin rewrite\n" + "\n".join(self.rewrites) + "\n"
 
 
 def read_cases(path):
@@ -89,6 +92,8 @@ def read_cases(path):
             case.how = rest
         elif word == "main":
             case.main.append(rest)
+        elif word == "rewrite":
+            case.rewrites.append(rest)
         elif word == ">":
             case.said.append(rest)
         elif word == "!":

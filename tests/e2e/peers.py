@@ -45,13 +45,13 @@ def fetch():
         raise Skipped("packages of Exim and Postfix: " + done.stderr.strip())
 
 
-def run_tool(name, *arguments, stdin="", timeout=60):
+def run_tool(name, *arguments, stdin="", timeout=60, environment=None):
     """Runs a program of the packages (exigrep, smtp-source, ...); gives its output."""
     fetch()
     path = TOOLS / name
     if not path.exists():
         raise Skipped(f"{name} is not in the packages")
-    environment = dict(os.environ, LD_LIBRARY_PATH=LIBRARIES, LC_ALL="C")
+    environment = dict(os.environ, LD_LIBRARY_PATH=LIBRARIES, LC_ALL="C", **(environment or {}))
     # smtp-source and smtp-sink read main.cf where there is one; there is none here.
     done = subprocess.run([path, *map(str, arguments)], input=stdin, timeout=timeout, env=environment,
                           capture_output=True, text=True, check=False)

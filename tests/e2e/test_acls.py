@@ -1,5 +1,7 @@
 """What ACLs do to messages: header lines, hooks outside SMTP, rates."""
 
+import time
+
 from harness import Godwit, Sink
 
 
@@ -75,3 +77,39 @@ def test_rates_are_shared_by_workers():
                 client.raw("RCPT TO:<b@example.com>\r\n")
                 codes.append(client.reply()[0])
         assert codes == [250, 250, 250, 550, 550, 550] or codes == [250, 250, 550, 550, 550, 550], codes
+
+
+def test_submission_mode_completes_the_header_section():
+    acls = """\
+check:
+  warn domains = fixed.test
+       control = submission/domain=d.test/name=A Name
+  warn domains = kept.test
+       control = submission/sender_retain
+  accept
+"""
+    text = "Subject: x\r\nSender: liar@b.test\r\n\r\nbody\r\n"
+    with Sink() as sink, Policy(sink.port, policy(acls), rcpt="check") as godwit:
+        for index, domain in enumerate(("fixed.test", "kept.test", "plain.test")):
+            godwit.send(recipients=(f"b@{domain}",), text=text)
+            head = sink.wait(index + 1)[index]["data"].decode().partition("\r\n\r\n")[0].split("\r\n")
+            names = [line.partition(":")[0] for line in head if line[:1] not in " \t"]
+            added = ["Message-Id", "From", "Date"] if domain != "plain.test" else []
+            kept = ["Received", "Subject"] + (["Sender"] if domain != "fixed.test" else [])
+            assert names == kept + added, (domain, head)
+            if domain == "fixed.test":
+                assert any(line.startswith("From: A Name <") for line in head), head
+
+
+def test_commands_of_some_hosts_wait():
+    extra = "smtp_ratelimit_hosts = 127.0.0.1\nsmtp_ratelimit_mail = 1,0.3s,1,1s\nsmtp_ratelimit_rcpt = 2,0.2s,2,1s\n"
+    with Policy(1, policy("unused:\n  accept\n", extra=extra)) as godwit, godwit.client() as client:
+        client.command("EHLO client.test", 250)
+        times = []
+        for line in ("MAIL FROM:<a@b.test>", "RCPT TO:<a@b.test>", "RCPT TO:<b@b.test>", "RCPT TO:<c@b.test>",
+                     "RCPT TO:<d@b.test>", "RSET", "MAIL FROM:<a@b.test>"):
+            started = time.monotonic()
+            client.command(line, 250)
+            times.append(time.monotonic() - started)
+        assert times[3] >= 0.19 and times[4] >= 0.39 and times[6] >= 0.29, times
+        assert times[2] < 0.19, times

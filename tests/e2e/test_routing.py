@@ -149,3 +149,37 @@ def test_domains_are_held_back():
         godwit.wait_log(r"== b@run.test defer \(0\): domain is in queue_domains")
         wait_for(lambda: godwit.cli("-q") and "=> b@run.test" in godwit.log())
         assert "=> a@held.test" not in godwit.log()
+
+
+def test_one_time_expands_a_list_once():
+    routers = ("list:\n  driver = redirect\n  domains = list.example\n"
+               "  data = ${{lookup{{$local_part}}lsearch{{{dir}/aliases}}}}\n  one_time\n  forbid_file\n  forbid_pipe\n"
+               "out:\n  driver = manualroute\n  route_list = * 127.0.0.1\n  transport = remote\n  self = send\n")
+    busy = {"slow@x.example"}
+    script = {"RCPT": lambda argument: b"450 later\r\n" if argument[4:].split(">")[0] in busy else b"250 ok\r\n"}
+    with Sink(script) as sink, Godwit(sink.port, start=False) as godwit:
+        aliases = godwit.dir / "aliases"
+        aliases.write_text("all: fast@x.example, slow@x.example\n")
+        godwit.write_config(routers=routers.format(dir=godwit.dir))
+        godwit.start()
+        message = godwit.send(recipients=["all@list.example"])
+        godwit.wait_log(rf"{message} == slow@x\.example")
+        aliases.write_text("all: fast@x.example, slow@x.example, new@x.example\n")
+        busy.clear()
+        godwit.wait_log(rf"{message} Completed")
+        delivered = [address for got in sink.messages for address in got["recipients"]]
+        assert sorted(delivered) == ["fast@x.example", "slow@x.example"], delivered
+        # Without it the list is read again, and whoever joined it gets the message too.
+    with Sink(script) as sink, Godwit(sink.port, start=False) as godwit:
+        busy.add("slow@x.example")
+        aliases = godwit.dir / "aliases"
+        aliases.write_text("all: fast@x.example, slow@x.example\n")
+        godwit.write_config(routers=routers.replace("  one_time\n", "").format(dir=godwit.dir))
+        godwit.start()
+        message = godwit.send(recipients=["all@list.example"])
+        godwit.wait_log(rf"{message} == slow@x\.example")
+        aliases.write_text("all: fast@x.example, slow@x.example, new@x.example\n")
+        busy.clear()
+        godwit.wait_log(rf"{message} Completed")
+        delivered = [address for got in sink.messages for address in got["recipients"]]
+        assert sorted(delivered) == ["fast@x.example", "new@x.example", "slow@x.example"], delivered

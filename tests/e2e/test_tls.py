@@ -2,9 +2,14 @@
 
 import datetime
 import hashlib
+import os
 import pathlib
+import re
 import shutil
+import signal
+import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import time
@@ -614,3 +619,39 @@ def test_stopping_ends_handshakes_and_idle_sessions():
         assert waiting.socket.recv(1000) == b"", "a handshake was answered in clear"
         for client in (waiting, idle):
             client.close()
+
+
+# --- After QUIT ----------------------------------------------------------------------------------
+
+
+def test_a_reset_behind_quit_is_logged_where_protocol_detail_asks():
+    text = r"^\S+ \S+ \[127\.0\.0\.1\] after QUIT, client reset TCP before SMTP response and TLS close$"
+    for selector in ("+protocol_detail", "-protocol_detail"):
+        with serving(main=f"log_selector = {selector} +smtp_connection") as godwit:
+            client = TlsClient(godwit.port)
+            client.command("EHLO client.test", 250)
+            client.start_tls()
+            client.command("EHLO client.test", 250)
+            for worker in godwit.workers():
+                os.kill(worker, signal.SIGSTOP)
+            client.raw("QUIT\r\n")
+            # The next close sends RST.
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            for worker in godwit.workers():
+                os.kill(worker, signal.SIGCONT)
+            if selector.startswith("+"):
+                godwit.wait_log(text)
+            else:
+                godwit.wait_log(r"closed by QUIT|lost")
+                assert not re.search(text, godwit.log(), re.M) and "SSL_write" not in godwit.log(), godwit.log()
+
+
+def test_events_see_the_session_that_a_delivery_used():
+    main = "event_action =\nbegin acl\ntold:\n  accept logwrite = EV $event_name $tls_out_cipher $tls_out_bits $tls_out_certificate_verified\n"
+    transports = "remote:\n  driver = smtp\n  port = {sink}\n  allow_localhost\n  tls_verify_certificates =\n{smtp}\n"
+    with serving() as server, Godwit(server.port, main=main, transports=transports,
+                                     smtp="  event_action = ${acl{told}}") as godwit:
+        godwit.send()
+        godwit.wait_log(r"EV msg:delivery TLS1\.3:\S+ 256 0")
+        godwit.wait_log(r"EV tcp:connect   0$")

@@ -237,6 +237,11 @@ void ServerPlay::handle_body(const Event& found) {
   std::string text = "message ";
   append_decimal(text, engine_->body().bytes);
   event(text + ": " + escape_control(message_.substr(0, 200)));
+  if (engine_->mail().prdr) {
+    for (const Rule& rule : rules_) {
+      if (rule.what == "ahead") engine_->reply_ahead(rule.reply);
+    }
+  }
   decide("final", "", {250, "2.0.0", "OK id=1vMIf1-00000000001-0001"});
 }
 

@@ -4,6 +4,7 @@
 #include "core/io/fiber.h"
 #include "core/io/loop.h"
 #include "core/io/scope.h"
+#include "dns/hosts_file.h"
 #include "tests/acl/support.h"
 
 #include <gtest/gtest.h>
@@ -30,6 +31,7 @@ struct World {
   EchoAcl acls;
   Services services;
   std::shared_ptr<const NamedLists> lists;
+  dns::HostsFile hosts = dns::HostsFile::parse("127.0.0.1 here.test\n");
 
   World() {
     config::Diagnostics diagnostics;
@@ -37,6 +39,7 @@ struct World {
     services.loop = &loop;
     services.acls = &acls;
     services.lists = lists.get();
+    services.hosts_file = &hosts;
     facts.context.services = &services;
     facts.message.headers = "Subject: hello\nX-File: /etc/passwd\n";
     facts.message_variables["acl_m_dirty"] = AclValue("/etc/passwd", true);
@@ -84,8 +87,9 @@ TEST(WaitingExpansion, AsksFilesCommandsAndAcls) {
       {"${if acl{{later}}{y}{n}}", deferred, "DEFER from acl \"later\""},
       {"${listnamed_d:dl}", ok, "a.b"},
       {"${readsocket{/nono}{x}{1s}{}{else}}", ok, "else"},
-      {"${readsocket{inet:a.test:25}{x}}", failed,
-       "host names are not looked up for readsocket: a.test"},
+      {"${readsocket{inet:a.test:25}{x}}", failed, "the DNS cannot be asked here"},
+      {"${readsocket{inet:here.test:1}{x}{1s}{}{closed}}", ok, "closed"},
+      {"${readsocket{inet:a.test:25}{x}{1s}{}{else}}", ok, "else"},
       {"${readsocket{/nono}{x}{1s:tls=yes}}", failed, "TLS is not available for readsocket"},
       {"${lookup{a}lsearch{/b}}", deferred, "lookups cannot be asked here"},
       {"${if crypteq{test}{\\{crypt\\}aaxRKJdCY6rV6}{y}{n}}", ok, "n"},
@@ -239,6 +243,57 @@ TEST(Certificates, GiveTheirFields) {
   EXPECT_EQ(world.run("${certextract{version}{}{y}{n}}").text, "n");
   EXPECT_EQ(world.run("${certextract{version}{no certificate}{y}{n}}").text,
             "certextract needs a certificate");
+}
+
+// DC=test, O="Example, Inc", OU=a, OU=b, CN=mx.test; other names, two OCSP responders, one CRL.
+constexpr std::string_view kNamedCertificate =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIICvzCCAmWgAwIBAgIUbXbDAf6dP7ITHcpQzbSjuxQvd2MwCgYIKoZIzj0EAwIw\n"
+    "VzEUMBIGCgmSJomT8ixkARkWBHRlc3QxFTATBgNVBAoMDEV4YW1wbGUsIEluYzEK\n"
+    "MAgGA1UECwwBYTEKMAgGA1UECwwBYjEQMA4GA1UEAwwHbXgudGVzdDAgFw0yNjEx\n"
+    "MjExMTU5NTdaGA8yMTI2MTAyODExNTk1N1owVzEUMBIGCgmSJomT8ixkARkWBHRl\n"
+    "c3QxFTATBgNVBAoMDEV4YW1wbGUsIEluYzEKMAgGA1UECwwBYTEKMAgGA1UECwwB\n"
+    "YjEQMA4GA1UEAwwHbXgudGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABL4S\n"
+    "gvPwkUFJKZ2OLeRICXdxC4TEpESmFwhgCNYTq/vS7wU1IKrpDVOjPYIgHFwcoTgh\n"
+    "944Xr+A2zrQ/tcdhqD6jggELMIIBBzAdBgNVHQ4EFgQUfI+B8daFe5zMTnl84/Bm\n"
+    "OviDjHQwHwYDVR0jBBgwFoAUfI+B8daFe5zMTnl84/BmOviDjHQwDwYDVR0TAQH/\n"
+    "BAUwAwEB/zA/BgNVHREEODA2ggdteC50ZXN0gghhOmIudGVzdIYPaHR0cHM6Ly94\n"
+    "LnRlc3QvgQpqb2VAeC50ZXN0hwTAAAIBMEsGCCsGAQUFBwEBBD8wPTAdBggrBgEF\n"
+    "BQcwAYYRaHR0cDovL29jc3AudGVzdC8wHAYIKwYBBQUHMAGGEGh0dHA6Ly90d28u\n"
+    "dGVzdC8wJgYDVR0fBB8wHTAboBmgF4YVaHR0cDovL2NybC50ZXN0L2EuY3JsMAoG\n"
+    "CCqGSM49BAMCA0gAMEUCIFtcjpAu98Ygn3RxlDoNSSwZ97LO6wsc+rknUC9r11e8\n"
+    "AiEA8TfsBvU7t8jvuiwwCxQZ5BYYY049r1rxI9btSZviYgs=\n"
+    "-----END CERTIFICATE-----\n";
+
+TEST(Certificates, GiveListsAndParts) {
+  World world;
+  world.facts.message_variables["acl_m_cert"] = std::string(kNamedCertificate);
+  struct Case {
+    std::string_view field, want;
+  };
+  constexpr Case kCases[] = {
+      {"subject", "CN=mx.test,OU=b,OU=a,O=Example\\, Inc,DC=test"},
+      {"subject,CN", "mx.test"},
+      {"subject,OU", "a\nb"},
+      {"subject,OU,>:", "a:b"},
+      {"issuer,O,>,", "Example,, Inc"},
+      {"issuer,L", ""},
+      {"notbefore", "Nov 21 11:59:57 2026 GMT"},
+      {"notbefore,int", "1795262397"},
+      {"subj_altname", "DNS=mx.test\nDNS=a:b.test\nURI=https://x.test/\nMAIL=joe@x.test"},
+      {"subj_altname,dns", "mx.test\na:b.test"},
+      {"subj_altname,dns,>:", "mx.test:a::b.test"},
+      {"subj_altname, mail", "joe@x.test"},
+      {"subj_altname,>;,uri", "https://x.test/"},
+      {"ocsp_uri,>;", "http://ocsp.test/;http://two.test/"},
+      {"crl_uri", "http://crl.test/a.crl"},
+  };
+  for (const Case& c : kCases) {
+    const std::string text = "${certextract{" + std::string(c.field) + "}{$acl_m_cert}}";
+    EXPECT_EQ(world.run(text).text, c.want) << c.field;
+  }
+  const std::string signature = world.run("${certextract{signature}{$acl_m_cert}}").text;
+  EXPECT_EQ(signature.substr(0, 14), "30 45 02 20 5b");
 }
 
 }  // namespace

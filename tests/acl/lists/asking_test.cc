@@ -1,6 +1,7 @@
 // Items that ask: files, lookups, names of hosts, mail exchangers.
 #include "acl/expand/client.h"
 #include "acl/expand/services.h"
+#include "acl/lists/decisions.h"
 #include "acl/lookup/lookup.h"
 #include "tests/acl/support.h"
 #include "tests/support/scripted_resolver.h"
@@ -236,6 +237,36 @@ TEST_F(AskingLists, FindOneOfManyDomains) {
   EXPECT_EQ(match(D, "d2000.test", list), "n");
   EXPECT_EQ(match(D, "d2001.test", list), "y*.test");
   EXPECT_EQ(match(D, "x", list), "n");
+}
+
+TEST_F(AskingLists, AnswersOfNamedListsAreKeptForTheMessage) {
+  ListDecisions decisions;
+  services_.decisions = &decisions;
+  lookups_.known["/x a.b"] = "data";
+  config::Diagnostics diagnostics;
+  const auto lists = named_lists(
+      "domainlist asked = lsearch;/x\ndomainlist moving = lsearch;/x : $acl_m_x\n", diagnostics);
+  ASSERT_FALSE(diagnostics.has_errors()) << diagnostics.render_all();
+  const auto match = [&](std::string_view list, std::string_view subject) {
+    const auto pattern = lists->compile(D, config::LocatedText(std::string(list)), {}, diagnostics);
+    return pattern->match({subject, std::nullopt, {}}, facts_.context);
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(match("+asked", "a.b").data, "data");
+    EXPECT_EQ(facts_.context.captures, std::vector<std::string>{"a.b"});
+    EXPECT_EQ(match("+asked", "c.d").match, Match::no);
+  }
+  EXPECT_EQ(lookups_.asked.size(), 2u);
+  decisions.forget();
+  EXPECT_EQ(match("+asked", "a.b").match, Match::yes);
+  EXPECT_EQ(lookups_.asked.size(), 3u);
+  // What could not be asked is asked again; what depends on variables is not kept.
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(match("+asked", "defer").match, Match::defer);
+  EXPECT_EQ(lookups_.asked.size(), 5u);
+  facts_.message_variables["acl_m_x"] = "c.d";
+  EXPECT_EQ(match("+moving", "c.d").match, Match::yes);
+  facts_.message_variables["acl_m_x"] = "e.f";
+  EXPECT_EQ(match("+moving", "c.d").match, Match::no);
 }
 
 }  // namespace

@@ -98,12 +98,30 @@ TEST_F(RateTest, SilenceForgets) {
   EXPECT_EQ(findings().sender_rate, "1.0");
 }
 
+constexpr const char* kWrongTexts[] = {
+    "ratelimit = x / 1h",
+    "ratelimit = 1 / x",
+    "ratelimit = 1 / 1h / per_conn / per_cmd / k",
+    "ratelimit = 1 / 1h / strict / leaky / k",
+    "ratelimit = 1/1h/count=x/k",
+    "seen = x",
+    "seen = 5m / nonsense",
+};
+
+// Made of variables: nobody can know before.
 TEST_F(RateTest, WrongTextsDefer) {
-  for (const char* text :
-       {"ratelimit = x / 1h", "ratelimit = 1 / x", "ratelimit = 1 / 1h / per_conn / per_cmd / k",
-        "ratelimit = 1 / 1h / strict / leaky / k", "ratelimit = 1/1h/count=x/k"}) {
-    EXPECT_FALSE(holds(text, 0));
+  for (const char* text : kWrongTexts) {
+    EXPECT_FALSE(holds(std::string(text) + "$acl_m_unset", 0));
     EXPECT_EQ(last_.verdict, AclVerdict::defer) << text;
+  }
+}
+
+TEST_F(RateTest, WrongConstantsAreRefusedAtLoad) {
+  for (const char* text : kWrongTexts) {
+    config::Diagnostics diagnostics;
+    const std::string acl = "begin acl\na:\n accept " + std::string(text) + "\n";
+    compile_policy(config::read_text(acl, diagnostics), diagnostics);
+    EXPECT_EQ(diagnostics.error_count(), 1u) << text;
   }
 }
 

@@ -202,6 +202,28 @@ TEST(Loop, RunsTurnEndHooksBeforeItWaits) {
   EXPECT_EQ(runs, 1);
 }
 
+TEST(Loop, TellsHowLongItWasBusyAndNotHowLongItWaited) {
+  Loop loop;
+  TurnEnd busy(
+      [](void*) noexcept {
+        const SystemClock clock;
+        const Instant until = clock.now() + Millis{12};
+        while (clock.now() < until) {
+        }
+      },
+      nullptr);
+  TimerNode timer([](void* self) noexcept { static_cast<Loop*>(self)->stop(); }, &loop);
+  loop.timers().set(timer, loop.clock().now() + Millis{200});
+  loop.run();
+  EXPECT_LT(loop.take_turn_stats().longest_micros, 200'000);
+  loop.at_turn_end(busy);
+  loop.poll();
+  const TurnStats stats = loop.take_turn_stats();
+  EXPECT_GE(stats.longest_micros, 12'000);
+  EXPECT_GE(stats.slow, 1u);
+  EXPECT_EQ(loop.take_turn_stats().slow, 0u);
+}
+
 Task<void> read_all(test::MemoryStream& stream, std::vector<std::string>& pieces) {
   for (;;) {
     const Result<std::string_view> got = co_await stream.read();

@@ -441,6 +441,19 @@ TEST_F(StoreTest, ReaderSeesALiveShardAndTakesNoLock) {
   EXPECT_EQ(body, text_of(3, 300));
 }
 
+TEST_F(StoreTest, ReaderNamesTheShardsThatAreBeingTakenOver) {
+  open();
+  ASSERT_TRUE(commit(1, 300));
+  ASSERT_TRUE(flush());
+  ASSERT_TRUE(files.make_directory("/shards/a/adopted-b-0123456789abcdef"));
+  auto reader = ShardReader::open(files, "/shards/a");
+  ASSERT_TRUE(reader);
+  EXPECT_TRUE(reader->adopted().empty());
+  KeepingSink seen;
+  ASSERT_TRUE(reader->replay(seen));
+  EXPECT_EQ(reader->adopted(), (std::vector<std::string>{"/shards/a/adopted-b-0123456789abcdef"}));
+}
+
 TEST_F(StoreTest, LiveMessageCostsAtMostSixtyFourBytes) {
   LiveTable table;
   Segment segment;

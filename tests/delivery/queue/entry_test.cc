@@ -55,7 +55,7 @@ TEST(QueueEntry, BytesOfSomebodyElseAreRefused) {
     for (char& c : bytes) c = static_cast<char>(random.below(256));
     QueueEntry entry;
     const Result<void> applied = apply_change(entry, bytes);
-    if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 9 || bytes[0] == 0)
+    if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 10 || bytes[0] == 0)
       EXPECT_FALSE(applied);
   }
   QueueEntry entry;

@@ -18,6 +18,7 @@ RetryRecord record() {
   r.next_try = WallTime::from_seconds(3000);
   r.expired = true;
   r.error_number = -44;
+  r.failure = {RetryError::rcpt_4xx, HostSource::mx, 450, Seconds{86'400}};
   r.text = "450 later";
   return r;
 }
@@ -81,6 +82,7 @@ class KeeperTest : public testing::Test {
     failed.key = "T:mx:192.0.2.1";
     failed.rule_key = "example.com";
     failed.host = "mx";
+    failed.is_host = true;
     failed.failure.error = RetryError::refused;
     failed.received = WallTime::from_seconds(received);
     failed.now = WallTime::from_seconds(seconds);
@@ -111,6 +113,51 @@ TEST_F(KeeperTest, WithoutARuleItGivesUpAtOnceAndRemembersNothing) {
 TEST_F(KeeperTest, AMessageOlderThanTheRuleIsGivenUpWhateverTheHost) {
   RetryKeeper retry = keeper("* * F,1h,10m");
   EXPECT_TRUE(retry.failed(failed_at(10'000, 1'000)).give_up);
+}
+
+TEST_F(KeeperTest, AMessageOlderThanTheRuleNeedNotWaitForTheHost) {
+  RetryKeeper retry = keeper("* * F,1h,10m");
+  const RetryKeeper::Failed young = failed_at(10'000, 10'000);
+  retry.failed(young);
+  RetryKeeper::Standing standing = retry.standing(young, WallTime::from_seconds(10'100));
+  EXPECT_TRUE(standing.waits);
+  EXPECT_EQ(standing.next_try, WallTime::from_seconds(10'600));
+  RetryKeeper::Failed old = failed_at(10'100, 1'000);
+  standing = retry.standing(old, old.now);
+  EXPECT_FALSE(standing.waits);
+  // What comes of it is not news about the host.
+  EXPECT_TRUE(retry.failed(old).give_up);
+  EXPECT_EQ(hints_.find("T:mx:192.0.2.1")->next_try, WallTime::from_seconds(10'600));
+}
+
+TEST_F(KeeperTest, GapsGrowFromTheShorterOfThePlannedAndTheActualOne) {
+  RetryKeeper retry = keeper("* * G,10d,1h,2");
+  retry.failed(failed_at(0, 0));
+  EXPECT_EQ(retry.failed(failed_at(3'600, 0)).next_try, WallTime::from_seconds(3'600 + 7'200));
+  // The next try came late: what was planned counts.
+  EXPECT_EQ(retry.failed(failed_at(80'000, 0)).next_try, WallTime::from_seconds(80'000 + 14'400));
+  // And an early one (forced): the time since the last counts.
+  EXPECT_EQ(retry.failed(failed_at(85'000, 0)).next_try, WallTime::from_seconds(85'000 + 10'000));
+}
+
+TEST_F(KeeperTest, ErrorsOfAMessageCountFromItsArrival) {
+  RetryKeeper retry = keeper("* * F,1h,10m; F,3h,30m");
+  RetryKeeper::Failed failed = failed_at(10'000, 5'000);
+  failed.is_host = false;
+  EXPECT_EQ(retry.failed(failed).next_try, WallTime::from_seconds(11'800));
+  retry.succeeded(failed.key);
+  failed.is_host = true;
+  EXPECT_EQ(retry.failed(failed).next_try, WallTime::from_seconds(10'600));
+}
+
+TEST_F(KeeperTest, SaysUntilWhenItTries) {
+  RetryKeeper retry = keeper("* * F,1h,10m");
+  const RetryKeeper::Verdict first = retry.failed(failed_at(10'000, 9'000));
+  EXPECT_EQ(first.expires, WallTime::from_seconds(9'000 + 3'600));
+  EXPECT_EQ(first.retry_until, WallTime::from_seconds(9'000 + 3'600));
+  const RetryKeeper::Verdict later = retry.failed(failed_at(11'000, 10'500));
+  EXPECT_EQ(later.expires, WallTime::from_seconds(10'500 + 3'600));
+  EXPECT_EQ(later.retry_until, WallTime::from_seconds(10'000 + 3'600));
 }
 
 TEST_F(KeeperTest, OldHintsAreForgottenAndSuccessClearsThem) {

@@ -41,7 +41,7 @@ TEST(RetryRules, AreFoundByPattern) {
       {"a@y.x * F,2h,1s\ny.x * F,1h,2s\n", "a@y.x", 1},
       {"^a * F,2h,1s\ny.x * F,1h,2s\n", "a@y.x", 1},
       {"\"^\\\\d+\" * F,2h,1s\n", "12.x", 0},
-      {"^\\N\\d+\\N * F,2h,1s\n", "12.x", 1},
+      {"^\\N[^@]+@\\d+\\N * F,2h,1s\n", "12.x", 1},
       {"+dl * F,2h,1s\n", "IN.LIST", 1},
       {"!x.y * F,2h,1s\n", "z.y", 1},
       {"!x.y * F,2h,1s\n", "x.y", 0},

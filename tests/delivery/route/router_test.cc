@@ -159,6 +159,18 @@ TEST_F(RouterTest, ConditionsAndSendersDecide) {
   EXPECT_EQ(route("no", "a.test", "x@good.test").router->name(), "n");
 }
 
+TEST_F(RouterTest, AddressesOfHostsAreTranslated) {
+  load(
+      "m:\n driver = manualroute\n transport = remote\n route_list = * 192.0.2.1:198.51.100.7\n"
+      " translate_ip_address = ${if match{$host_address}{^192}{10.0.0.1}fail}\n");
+  EXPECT_EQ(problems, "");
+  const RouteResult result = route("x", "a.test");
+  ASSERT_EQ(result.status, RouteStatus::routed) << result.message;
+  ASSERT_EQ(result.hosts->hosts.size(), 2U);
+  EXPECT_EQ(result.hosts->hosts[0].addresses.at(0).to_string(), "10.0.0.1");
+  EXPECT_EQ(result.hosts->hosts[1].addresses.at(0).to_string(), "198.51.100.7");
+}
+
 TEST_F(RouterTest, MistakesAreNamedWithTheirPlace) {
   load(
       "a:\n driver = acept\n transport = local\n"
@@ -166,11 +178,10 @@ TEST_F(RouterTest, MistakesAreNamedWithTheirPlace) {
       "c:\n driver = accept\n transport = remot\n"
       "d:\n driver = queryprogram\n transport = remote\n"
       "e:\n driver = manualroute\n transport = remote\n"
-      "f:\n driver = accept\n transport = local\n translate_ip_address = x\n"
       "g:\n driver = accept\n transport = local\n self = sometimes\n");
-  for (const char* text :
-       {"/c:3:", "\"accept\"", "names no transport", "did you mean \"remote\"", "queryprogram",
-        "needs one of route_list and route_data", "translate_ip_address", "sometimes"}) {
+  for (const char* text : {"/c:3:", "\"accept\"", "names no transport", "did you mean \"remote\"",
+                           "\"d\" needs a command", "\"d\" needs a command_user",
+                           "needs one of route_list and route_data", "sometimes"}) {
     EXPECT_NE(problems.find(text), std::string::npos) << text << " in\n" << problems;
   }
 }

@@ -27,6 +27,12 @@ TEST(ShortMessageId, FieldsAreCutToTheirDigits) {
   EXPECT_EQ(MessageId::make_short(1, 56'800'235'584 + 1, 3'844 + 2).text(), "000001-000001-02");
 }
 
+TEST(ShortMessageId, GeneratorsOfOneProcessDifferInTheHundredthInWhichTheyStart) {
+  MessageIdGenerator first(4242, 511, kNow, IdForm::short_form);
+  MessageIdGenerator second(4242, 511, kNow + Millis{10}, IdForm::short_form);
+  EXPECT_NE(first.next(kNow), second.next(kNow));
+}
+
 TEST(ShortMessageId, IncreasesWhateverTheClockDoes) {
   MessageIdGenerator generator(4'194'303, 1, kNow, IdForm::short_form);
   MessageId last = generator.next(kNow);

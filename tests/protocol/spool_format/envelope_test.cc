@@ -24,7 +24,7 @@ Envelope full_envelope() {
   e.body_8bit = true;
   e.dsn_ret = DsnRet::full;
   e.dsn_envid = "QQ314159";
-  e.variables = {{"acl_m_x", std::string("with\0nul", 8)}};
+  e.variables = {{"acl_m_x", std::string("with\0nul", 8), true}, {"acl_c0", "own", false}};
   return e;
 }
 

@@ -45,7 +45,8 @@ Envelope full_envelope() {
   envelope.smtputf8 = true;
   envelope.dsn_ret = DsnRet::full;
   envelope.dsn_envid = "QQ+3D314";
-  envelope.variables = {{"acl_c0", "one\ntwo"}, {"acl_m_foo", ""}, {"acl_m1", "x"}};
+  envelope.variables = {
+      {"acl_c0", "one\ntwo", true}, {"acl_m_foo", "", true}, {"acl_m1", "x", false}};
   envelope.recipients = {{"bob@example.com", "", "", 0},
                          {"carol@example.com", "rfc822;carol@example.com", "", kDsnFailure},
                          {"\"d 1\"@example.net", "", "bounce@example.org", 0},

@@ -1,0 +1,163 @@
+#include "delivery/queue/host_tries.h"
+
+#include "delivery/queue/limits.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::delivery {
+namespace {
+
+std::string_view domain_of(const RemoteDelivery& delivery) {
+  const std::string_view address = delivery.recipients.front().address;
+  return address.substr(std::min(address.rfind('@') + 1, address.size()));
+}
+
+std::string message_key(const std::string& host_key, const RemoteDelivery& delivery) {
+  return host_key + ":" + std::string(delivery.message_id);
+}
+
+}  // namespace
+
+std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
+                           const Endpoint& to) {
+  std::string key = "T:" + host_name;
+  if (transport.includes_ip_in_retry()) key += ":" + to.address.to_string();
+  if (to.port != 25) key += ":" + std::to_string(to.port);
+  return key;
+}
+
+retry::RetryKeeper::Failed host_failure_of(const RemoteDelivery& delivery,
+                                           const Candidate& candidate, std::string_view key,
+                                           const DeliveryOutcome& failure, WallTime now) {
+  retry::RetryKeeper::Failed failed;
+  failed.key = key;
+  failed.rule_key = domain_of(delivery);
+  failed.host = candidate.host->name;
+  failed.sender = delivery.sender;
+  failed.received = delivery.received;
+  failed.is_host = true;
+  failed.failure = failure.failure;
+  failed.error_number = failure.error_number;
+  failed.text = failure.text;
+  failed.now = now;
+  return failed;
+}
+
+bool failed_as_a_host(const std::vector<DeliveryOutcome>& outcomes) {
+  return std::all_of(outcomes.begin(), outcomes.end(), [](const DeliveryOutcome& outcome) {
+    return outcome.scope == FailureScope::host && !outcome.in_doubt;
+  });
+}
+
+void remember_success(retry::RetryKeeper& keeper, const std::string& key,
+                      const RemoteDelivery& delivery,
+                      const std::vector<DeliveryOutcome>& outcomes) {
+  keeper.succeeded(key);
+  if (!delivery.is_retry) return;
+  const bool is_refused =
+      std::any_of(outcomes.begin(), outcomes.end(), [](const DeliveryOutcome& outcome) {
+        return outcome.scope == FailureScope::message && outcome.kind == OutcomeKind::deferred;
+      });
+  if (!is_refused) keeper.succeeded(message_key(key, delivery));
+}
+
+bool has_failed_lately(retry::RetryKeeper& keeper, const SmtpTransport& transport,
+                       const HostList& hosts, uint16_t default_port, WallTime now) {
+  for (const RouteHost& host : hosts.hosts) {
+    const uint16_t port = host.port != 0 ? host.port : default_port;
+    for (const IpAddress& address : host.addresses) {
+      if (keeper.find(host_retry_key(transport, host.name, {address, port}), now)) return true;
+    }
+  }
+  return false;
+}
+
+DeliveryOutcome retry_not_reached(std::string text, WallTime next_try) {
+  DeliveryOutcome out;
+  out.error_number = kErrorRetryNotReached;
+  out.text = std::move(text);
+  out.next_try = next_try;
+  return out;
+}
+
+void HostTries::add(const retry::RetryKeeper::Verdict& verdict) noexcept {
+  all_expired_ = all_expired_ && verdict.give_up;
+  next_try_ = std::min(next_try_, verdict.next_try);
+  expires_ = std::max(expires_, verdict.expires);
+  retry_until_ = std::max(retry_until_, verdict.retry_until);
+}
+
+bool HostTries::must_wait(const Candidate& candidate, const std::string& key, WallTime now) {
+  if (delivery_.forced) return false;
+  retry::RetryKeeper::Subject subject =
+      host_failure_of(delivery_, candidate, key, DeliveryOutcome(), now);
+  retry::RetryKeeper::Standing standing = keeper_.standing(subject, now);
+  bool is_over = standing.expired;
+  // What another delivery found out while this one waited for a connection is as good as an attempt
+  // of its own.
+  const bool was_tried = standing.is_known && standing.last_try >= delivery_.queued;
+  if (was_tried && standing.next_try > now && !standing.waits) standing.waits = is_over = true;
+  // Past the last cutoff a host may be tried once for each new message.
+  if (standing.expired && !transport_.smtp().delay_after_cutoff &&
+      standing.last_try < delivery_.received)
+    standing.waits = false;
+  const std::string own_key = delivery_.is_retry ? message_key(key, delivery_) : std::string();
+  if (!standing.waits && delivery_.is_retry) {
+    subject.key = own_key;
+    subject.is_host = false;
+    standing = keeper_.standing(subject, now);
+    is_over = false;
+  }
+  if (!standing.waits) return false;
+  ++skipped_;
+  add({standing.next_try, is_over, standing.expires, standing.retry_until});
+  return true;
+}
+
+void HostTries::skip_local(const Candidate& candidate) {
+  last_.emplace();
+  last_->error_number = kErrorNone;
+  last_->text = "host " + candidate.host->name + " is the local host";
+  all_expired_ = false;
+}
+
+void HostTries::busy(DeliveryOutcome outcome, WallTime now) {
+  all_expired_ = false;
+  next_try_ = std::min(next_try_, now + kBusyHostDelay);
+  last_ = std::move(outcome);
+}
+
+void HostTries::failed(const Candidate& candidate, const std::string& key, DeliveryOutcome failure,
+                       WallTime now) {
+  retry::RetryKeeper::Failed failed = host_failure_of(delivery_, candidate, key, failure, now);
+  failed.began = began_;
+  add(keeper_.failed(failed));
+  last_ = std::move(failure);
+}
+
+DeliveryOutcome HostTries::outcome(WallTime now) && {
+  if (next_try_.micros == INT64_MAX) next_try_ = now + kRoutingRetry;
+  const bool expired = all_expired_ && (count_ > 0 || skipped_ > 0);
+  DeliveryOutcome out;
+  if (last_) {
+    out = std::move(*last_);
+    out.retry_expired = expired;
+  } else {
+    const std::string domain = " for '" + std::string(domain_of(delivery_)) + "'";
+    out = retry_not_reached("retry time not reached for any host" + domain, next_try_);
+    if (expired) {
+      out.kind = OutcomeKind::failed;
+      out.text =
+          "all hosts" + domain + " have been failing for a long time " +
+          (transport_.smtp().delay_after_cutoff ? "(and retry time not reached)"
+                                                : "and were last tried after this message arrived");
+    }
+  }
+  out.next_try = next_try_;
+  out.expires = expires_;
+  out.retry_until = retry_until_;
+  return out;
+}
+
+}  // namespace godwit::delivery

@@ -1,0 +1,82 @@
+// HostTries: one remote delivery and the hosts it may go to, as retry hints see them: which must
+// wait, what is remembered of a failure, and what becomes of the delivery when no host took it.
+// EXIM.md 2.8; the manual's chapter on retries.
+#pragma once
+
+#include "delivery/queue/destination.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace godwit::delivery {
+
+// One address of one host, in the order of trying.
+struct Candidate {
+  const RouteHost* host;
+  Endpoint endpoint;
+};
+
+// What a failure of that host is remembered by. `key` and `delivery` outlive the result.
+retry::RetryKeeper::Failed host_failure_of(const RemoteDelivery& delivery,
+                                           const Candidate& candidate, std::string_view key,
+                                           const DeliveryOutcome& failure, WallTime now);
+
+// True where no recipient got an answer that is about itself, and none is in doubt.
+bool failed_as_a_host(const std::vector<DeliveryOutcome>& outcomes);
+
+// After a session that worked: the host is well, and takes the message where it was refused before.
+void remember_success(retry::RetryKeeper& keeper, const std::string& key,
+                      const RemoteDelivery& delivery, const std::vector<DeliveryOutcome>& outcomes);
+
+// True where a host of the list has failed lately: then one connection finds out how things are.
+// `default_port`: of hosts that have none of their own.
+bool has_failed_lately(retry::RetryKeeper& keeper, const SmtpTransport& transport,
+                       const HostList& hosts, uint16_t default_port, WallTime now);
+
+DeliveryOutcome retry_not_reached(std::string text, WallTime next_try);
+
+class HostTries {
+ public:
+  HostTries(retry::RetryKeeper& keeper, const SmtpTransport& transport,
+            const RemoteDelivery& delivery)
+      : keeper_(keeper), transport_(transport), delivery_(delivery) {}
+
+  // The hard limit also counts those whose retry time has not come.
+  bool may_try_more() const noexcept {
+    const SmtpOptions& limits = transport_.smtp();
+    return count_ < limits.hosts_max_try && count_ + skipped_ < limits.hosts_max_try_hardlimit;
+  }
+  // The retry time of the host, or of the message there, has not come.
+  bool must_wait(const Candidate& candidate, const std::string& key, WallTime now);
+  // It is this host itself.
+  void skip_local(const Candidate& candidate);
+  // It serves another connection, and may have no second one (serialize_hosts).
+  void busy(DeliveryOutcome outcome, WallTime now);
+  void begin(WallTime now) noexcept {
+    ++count_;
+    began_ = now;
+  }
+  void failed(const Candidate& candidate, const std::string& key, DeliveryOutcome failure,
+              WallTime now);
+  // No host took it: every recipient waits or fails.
+  DeliveryOutcome outcome(WallTime now) &&;
+
+ private:
+  void add(const retry::RetryKeeper::Verdict& verdict) noexcept;
+
+  retry::RetryKeeper& keeper_;
+  const SmtpTransport& transport_;
+  const RemoteDelivery& delivery_;
+  std::optional<DeliveryOutcome> last_;
+  WallTime began_;
+  WallTime next_try_{INT64_MAX};
+  WallTime expires_;
+  WallTime retry_until_;
+  int64_t count_ = 0;
+  int64_t skipped_ = 0;
+  bool all_expired_ = true;
+};
+
+}  // namespace godwit::delivery

@@ -1,0 +1,37 @@
+// LmtpSession: one LMTP dialogue over a connected stream: greeting, LHLO, one transaction, QUIT.
+// Lives as long as its run(); the stream outlives it.
+#pragma once
+
+#include "core/io/loop.h"
+#include "core/io/stream.h"
+#include "core/io/task.h"
+#include "delivery/transport/outcome.h"
+#include "protocol/smtp/client_engine.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace godwit::delivery {
+
+class LmtpSession {
+ public:
+  LmtpSession(Loop& loop, ByteStream& stream, std::string helo_name, Seconds timeout);
+
+  // One outcome for each recipient, in order. `text`: the message in wire format, not yet
+  // dot-stuffed; it outlives the call.
+  Task<std::vector<DeliveryOutcome>> run(smtp::Transaction transaction, std::string_view text);
+
+ private:
+  Task<smtp::ClientEvent> pump();
+  Task<void> send_body(std::string_view text);
+  void set_deadline();
+  static DeliveryOutcome outcome_of(const smtp::Outcome& from);
+
+  Loop& loop_;
+  ByteStream& stream_;
+  smtp::ClientEngine engine_;
+  Seconds timeout_;
+};
+
+}  // namespace godwit::delivery

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Compares -bP of godwit with the real Exim's over one configuration and the words below. Ends with
+"N passed, N failed, N skipped"; a test is a row. The rest of what they print differs as intended:
+options that only one of them has are left out."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+
+import peers  # noqa: E402
+
+GODWIT = pathlib.Path(os.environ.get("GODWIT_BINARY", ROOT / "build" / "dev" / "godwit"))
+CONFIG = """\
+MYMACRO = hello world
+primary_hostname = mx.example.org
+spool_directory = DIR/spool
+log_file_path = DIR/log/%slog
+keep_environment = PATH
+acl_smtp_rcpt = check_rcpt
+trusted_users = root
+auto_thaw = 90m
+message_size_limit = 10M
+hide smtp_banner = MYMACRO
+domainlist local = example.org : x.y
+hide hostlist secret = 10.0.0.1
+begin acl
+check_rcpt:
+  accept
+begin routers
+r1:
+  driver = accept
+  domains = example.org
+  hide local_parts = a : b
+  no_verify
+  transport = t1
+r2:
+  driver = redirect
+  data = x@y.z
+  local_part_suffix = -*
+r3:
+  driver = manualroute
+  route_list = * 192.0.2.9
+  transport = t3
+r4:
+  driver = dnslookup
+  transport = t3
+begin transports
+t1:
+  driver = appendfile
+  file = /dev/null
+t2:
+  driver = appendfile
+  directory = /var/x
+  maildir_format
+t3:
+  driver = smtp
+"""
+WORDS = ["primary_hostname", "primary_hostname qualify_domain auto_thaw", "nosuch", "no_such +local", "+local", "+secret", "+nope",
+         "macro MYMACRO", "macro NOPE", "macro", "router r1", "router r2", "router r3", "router r4", "router nope",
+         "router", "routers", "router_list", "transport t1", "transport t2", "transport nope", "transport",
+         "transport_list", "authenticators", "authenticator_list", "authenticator x", "acl_smtp_rcpt", "trusted_users",
+         "admin_groups", "never_users", "message_size_limit", "smtp_banner", "log_selector", "hosts_require_helo",
+         "spool_directory", "log_file_path", "named_lists", "bounce_return_size_limit", "keep_environment", "acl"]
+# Options that one of the two does not have, or whose default is a fact of the program.
+LEFT_OUT = ("translate_ip_address", "*expand_maildir_use_size_file")
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False,
+                          env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
+    return done.stdout.splitlines() + [f"exit status {done.returncode}"]
+
+
+def names_of(lines):
+    return {line.split(" = ")[0].removeprefix("no_") for line in lines}
+
+
+def compare(directory, enter):
+    config = directory / "exim.conf"
+    config.write_text(CONFIG.replace("DIR", str(directory)))
+    config.chmod(0o644)
+    passed, failed = 0, 0
+    for words in WORDS:
+        arguments = ["-C", str(config), "-bP", *words.split()]
+        theirs, ours = run(enter + arguments), run([str(GODWIT)] + arguments)
+        if words == "routers" or words.split()[0] in ("router", "transport"):
+            both = names_of(theirs) & names_of(ours)
+            theirs, ours = ([line for line in lines if names_of([line]) <= both and not line.startswith(LEFT_OUT)]
+                            for lines in (theirs, ours))
+        if theirs == ours and theirs:
+            passed += 1
+            continue
+        failed += 1
+        print(f"FAILED -bP {words}")
+        for line in theirs:
+            if line not in ours:
+                print(f"  Exim:   {line}")
+        for line in ours:
+            if line not in theirs:
+                print(f"  Godwit: {line}")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="godwit-printing-") as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)
+        for below in ("spool", "log"):
+            (directory / below).mkdir()
+            (directory / below).chmod(0o777)
+        try:
+            peers.fetch()
+        except peers.Skipped as why:
+            print(f"SKIPPED: {why}\n0 passed, 0 failed, 1 skipped")
+            return 0
+        return compare(directory, ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc",
+                                   "bench/compare/enter-peer", "run", str(peers.PACKAGES), str(directory),
+                                   "/usr/sbin/exim4"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""DANE (RFC 7672) from signed zones to real servers: Godwit, Exim with GnuTLS, Postfix with OpenSSL.
+
+knotd signs and unbound validates (dns_lab.py); the records are made by scripts/gen-tlsa.
+"""
+
+import pathlib
+import subprocess
+import tempfile
+
+from dns_lab import DnsLab
+from harness import ROOT, Godwit, Sink
+from peers import PACKAGES, Exim, Postfix, Skipped, run_tool
+from test_tls import REMOTE, Certificates, TlsSink, public_certificate, serving
+
+ROUTERS = """\
+dns:
+  driver = dnslookup
+  transport = remote
+  self = send
+"""
+
+
+def gen_tlsa(*arguments):
+    return subprocess.run([ROOT / "scripts" / "gen-tlsa", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=30, check=False)
+
+
+def records(certificate, port, *hosts, usage=3, selector=1, matching=1):
+    """Lines of a zone file whose names end in the zone."""
+    done = gen_tlsa("--usage", usage, "--selector", selector, "--matching", matching, "--port", port, certificate,
+                    *(f"{host}.signed.test" for host in hosts))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def in_zone(text):
+    """Records of signed.test alone, for a lab that gives the same lines to each zone."""
+    return text.replace(".signed.test.", "")
+
+
+def sending(port, lab, smtp="", main=""):
+    smtp = "".join(f"  {line}\n" for line in smtp.splitlines())
+    return Godwit(port, transports=REMOTE, smtp=smtp, routers=ROUTERS,
+                  main=f"dns_servers = 127.0.0.1:{lab.port}\n" + main)
+
+
+def test_records_made_from_a_certificate():
+    with tempfile.TemporaryDirectory() as directory:
+        certificates = Certificates(pathlib.Path(directory) / "certs")
+        path = certificates.make("mx1.signed.test")
+        for usage in (3, 2):
+            for selector in (0, 1):
+                for matching, digits in ((1, 64), (2, 128)):
+                    line = records(path, 25, "mx1", usage=usage, selector=selector, matching=matching).split()
+                    assert line[:6] == ["_25._tcp.mx1.signed.test.", "IN", "TLSA", str(usage), str(selector),
+                                        str(matching)], line
+                    assert len(line[6]) == digits
+        for arguments, text in ((("--usage", 1, path, "a.test"), "--usage 1: one of 3 2"),
+                                (("--usage", 2, path, "a.test"), "a.test is no name of the first certificate"),
+                                (("--port", 99999, path, "a.test"), "from 1 to 65535"),
+                                ((certificates.dir / "index.txt", "a.test"), "no certificate in PEM form")):
+            done = gen_tlsa(*arguments)
+            assert done.returncode == 1 and text in done.stderr and not done.stdout, done
+
+
+def test_into_exim_with_every_usage():
+    for usage, selector, matching in ((3, 1, 1), (3, 0, 2), (3, 1, 0), (2, 0, 1), (2, 1, 2)):
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+            _, path = public_certificate(directory, "mx1.signed.test")
+            with Exim(tls=f"tls_advertise_hosts = *\ntls_certificate = {path}") as exim:
+                zone = in_zone(records(path, exim.port, "mx1", usage=usage, selector=selector, matching=matching))
+                with DnsLab(zone) as lab, sending(exim.port, lab, "hosts_require_dane = *") as godwit:
+                    message_id = godwit.send(recipients=["one@signed.test"])
+                    godwit.wait_log(rf"{message_id} => one@signed.test .*H=mx1.signed.test .* X=TLS1.3:\S+ CV=dane ")
+                    exim.wait_mailbox("one")
+
+
+def test_into_postfix():
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        _, path = public_certificate(directory, "mx1.signed.test")
+        more = f"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {path}\nsmtpd_tls_key_file = {path}\n"
+        with Sink() as sink, Postfix(sink.port, more) as postfix:
+            with DnsLab(in_zone(records(path, postfix.port, "mx1"))) as lab:
+                with sending(postfix.port, lab, "hosts_require_dane = *") as godwit:
+                    godwit.send(recipients=["one@signed.test", "two@insecure.test"])
+                    godwit.wait_log(r"=> one@signed.test .* CV=dane ")
+                    godwit.wait_log(r"== two@insecure.test .*DANE error: \S+ lookup not DNSSEC")
+                    sink.wait(1)
+
+
+def test_into_godwit_and_wrong_digests_wait():
+    with serving(start=False) as holder:
+        certificates = Certificates(holder.dir / "certs")
+        good, other = certificates.make("mx1.signed.test"), certificates.make("other.test")
+        with Sink() as sink:
+            with Godwit(sink.port, tls="", main=f"tls_certificate = {good}\n") as last:
+                zone = in_zone(records(good, last.port, "mx1"))
+                zone += in_zone(records(other, last.port, "plain"))
+                # A record of a certificate to come beside the one in use: rollover (RFC 7672 8.1).
+                zone += "roll A 127.0.0.1\n" + in_zone(records(other, last.port, "roll") + records(good, last.port, "roll"))
+                with DnsLab(zone) as lab, sending(last.port, lab, "hosts_try_dane = *") as godwit:
+                    godwit.send(recipients=["one@signed.test", "two@roll.signed.test", "bad@plain.signed.test"])
+                    godwit.wait_log(r"=> one@signed.test .* CV=dane ")
+                    godwit.wait_log(r"=> two@roll.signed.test .* CV=dane ")
+                    godwit.wait_log(r"== bad@plain.signed.test .* defer \(-37\): DANE attempt failed")
+                    sink.wait(2)
+
+
+def test_records_of_a_trust_anchor_need_the_name():
+    """RFC 7672 3.2.2: the MX host's name, or the secure domain of the mail, must be in the certificate."""
+    with serving(start=False) as holder:
+        certificates = Certificates(holder.dir / "certs")
+        anchor = certificates.make("mx1.signed.test", "signed.test")
+        with TlsSink(anchor) as sink:
+            line = records(anchor, sink.port, "mx1", usage=2, selector=0)
+            zone = in_zone(line + line.replace(".mx1.", ".plain."))
+            with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
+                godwit.send(recipients=["one@signed.test", "two@plain.signed.test"])
+                godwit.wait_log(r"=> one@signed.test .* CV=dane ")
+                godwit.wait_log(r"== two@plain.signed.test .* defer \(-37\): DANE attempt failed")
+
+
+def test_a_server_without_starttls_is_no_server_where_dane_is():
+    """RFC 7672 2.2: no fall-back to clear text."""
+    with Sink() as sink:
+        zone = f"_{sink.port}._tcp.mx1 TLSA 3 1 1 {'0' * 64}\n"
+        with DnsLab(zone) as lab, sending(sink.port, lab) as godwit:
+            godwit.send(recipients=["one@signed.test"])
+            godwit.wait_log(r"H=mx1.signed.test \[127.0.0.1\] a TLS session is required, but the server did not offer")
+            godwit.wait_log(r"== one@signed.test ")
+            assert not sink.messages
+
+
+def test_postfixs_finger_sees_our_certificate():
+    with serving(start=False) as holder:
+        path = Certificates(holder.dir / "certs").make("mx.test")
+        root = path.parent / "root.pem"
+        with serving(main=f"tls_certificate = {path}\n") as godwit:
+            if not (PACKAGES / "usr/sbin/posttls-finger").exists():
+                raise Skipped("posttls-finger is not in the packages")
+            (path.parent / "main.cf").write_text("compatibility_level = 3.6\nmail_owner = daemon\nsetgid_group = mail\ndefault_privs = nobody\n")
+            out = run_tool("posttls-finger", "-c", "-lsecure", "-F", root, f"[127.0.0.1]:{godwit.port}", "mx.test",
+                           environment={"MAIL_CONFIG": str(path.parent)})
+            assert "Verified TLS connection established" in out, out

@@ -1,0 +1,27 @@
+"""When the machine is short of room or of time: check_*, smtp_load_reserve, queue_only_load."""
+
+from harness import Godwit
+
+
+
+def test_too_little_room_gives_452():
+    with Godwit(main="check_spool_space = 900000G\n") as godwit:
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.command("MAIL FROM:<a@test.example>", 452)
+        godwit.wait_log(r"spool directory space check failed: space=\d+ inodes=\d+")
+
+
+def test_a_declared_size_that_does_not_fit_gives_452():
+    with Godwit(main="message_size_limit = 900000G\n") as godwit:
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.command("MAIL FROM:<a@test.example> SIZE=900000000000000", 452)
+            client.command("MAIL FROM:<a@test.example> SIZE=1000", 250)
+
+
+def test_options_that_do_not_act_yet_are_named():
+    with Godwit(main="freeze_tell = postmaster\n", start=False) as godwit:
+        done = godwit.cli("-bV")
+        assert "warning: freeze_tell does not act yet" in done.stdout + done.stderr, done
+        assert "godwit.conf:" in done.stderr or ":" in done.stderr, done.stderr

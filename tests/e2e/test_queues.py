@@ -1,0 +1,85 @@
+"""Named queues, -R and ETRN."""
+
+from harness import Godwit, Sink, wait_for
+
+MAIN = """\
+acl_smtp_mail = check_mail
+acl_smtp_etrn = accept
+begin acl
+check_mail:
+  accept queue = ${{if eq{{$sender_address_local_part}}{{later}}{{held}}}}
+         control = queue_only
+"""
+
+
+def holding(sink):
+    return Godwit(main=MAIN, sink=sink)
+
+
+def listed(godwit, *how):
+    return int(godwit.cli("-bpc", *how).stdout)
+
+
+def test_a_named_queue_is_listed_and_run_by_its_name():
+    with Sink() as sink, holding(sink.port) as godwit:
+        now = godwit.send("now@test.example")
+        later = godwit.send("later@test.example")
+        godwit.wait_log(rf"{later} <= .* Q=held")
+        assert (listed(godwit), listed(godwit, "-qGheld"), listed(godwit, "-qGother")) == (1, 1, 0)
+        assert later in godwit.cli("-bp", "-qGheld").stdout and now in godwit.cli("-bp").stdout
+        godwit.cli("-q")
+        godwit.wait_log(rf"{now} Completed")
+        assert listed(godwit, "-qGheld") == 1
+        godwit.cli("-qGheld")
+        godwit.wait_log(rf"{later} => .* Q=held .*R=")
+        godwit.wait_log(rf"{later} Completed")
+        godwit.wait_log(r"Start 'held' queue run: pid=")
+
+
+def test_a_named_queue_is_known_after_a_restart_and_messages_move():
+    with Sink() as sink, holding(sink.port) as godwit:
+        message_id = godwit.send("later@test.example")
+        godwit.stop()
+        godwit.start()
+        assert (listed(godwit), listed(godwit, "-qGheld")) == (0, 1)
+        godwit.cli("-MG", "other", message_id)
+        assert (listed(godwit, "-qGheld"), listed(godwit, "-qGother")) == (0, 1)
+        godwit.cli("-qGother")
+        godwit.wait_log(rf"{message_id} => .* Q=other ")
+
+
+def test_a_run_for_a_text_takes_only_its_recipients():
+    with Sink() as sink, holding(sink.port) as godwit:
+        wanted = godwit.send("a@test.example", ["b@One.example"])
+        other = godwit.send("a@test.example", ["b@two.example"])
+        godwit.cli("-R", "one.ex")
+        godwit.wait_log(rf"{wanted} Completed")
+        assert f"{other} =>" not in godwit.log() and listed(godwit) == 1
+
+
+def test_etrn_runs_the_queue():
+    with Sink() as sink, holding(sink.port) as godwit:
+        wanted = godwit.send("a@test.example", ["b@one.example"])
+        other = godwit.send("a@test.example", ["b@two.example"])
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.command("ETRN one.example", 501)
+            client.command("ETRN #one.example", 250)
+            godwit.wait_log(rf"{wanted} Completed")
+        assert f"{other} =>" not in godwit.log()
+        godwit.wait_log(r"ETRN #one.example received from \(client.test\) \[127.0.0.1\]")
+
+
+def test_etrn_runs_its_command_once_at_a_time():
+    godwit = Godwit(main="acl_smtp_etrn = accept\nsmtp_etrn_command = {dir}/command $domain\n", start=False)
+    command = godwit.dir / "command"
+    command.write_text(f"#!/bin/sh\necho $1 >> {godwit.dir}/ran\nsleep 2\n")
+    command.chmod(0o755)
+    godwit.start()
+    with godwit, godwit.client() as client:
+        client.command("EHLO client.test", 250)
+        client.command("ETRN one", 250)
+        client.command("ETRN one", 458)
+        client.command("ETRN two", 250)
+        ran = godwit.dir / "ran"
+        wait_for(lambda: ran.exists() and sorted(ran.read_text().split()) == ["one", "two"], what="the commands")
