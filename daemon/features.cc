@@ -33,6 +33,7 @@ constexpr std::array kFeatures{
     FeatureRow{"TLS_resume",   "TLS_RESUME"},
     FeatureRow{"DANE",         "DANE"},
     FeatureRow{"DNSSEC",       "DNSSEC"},
+    FeatureRow{"SOCKS",        "SOCKS"},
     FeatureRow{"OCSP",         "OCSP"},
     FeatureRow{"",             "TLS_OCSP"},
     FeatureRow{"SRS",          "NATIVE_SRS"},

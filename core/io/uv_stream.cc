@@ -352,12 +352,31 @@ class ConnectAwaiter {
   std::coroutine_handle<> waiter_;
 };
 
+namespace {
+
+// Wishes: where the system refuses one, the connection is as good without it.
+void set_socket_options(int descriptor, const ConnectOptions& options) {
+  const auto set = [descriptor](int level, int name, int value) {
+    ::setsockopt(descriptor, level, name, &value, sizeof value);
+  };
+  if (options.keepalive) set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  if (!options.traffic_class) return;
+  if (options.to.address.is_v6()) {
+    set(IPPROTO_IPV6, IPV6_TCLASS, *options.traffic_class);
+  } else {
+    set(IPPROTO_IP, IP_TOS, *options.traffic_class);
+  }
+}
+
+}  // namespace
+
 Task<Result<std::unique_ptr<UvStream>>> connect(Loop& loop, ConnectOptions options) {
   auto stream = std::make_unique<UvStream>(loop, UvStream::Kind::tcp);
   ConnectAwaiter attempt(loop, *stream, options);
   const Result<void> connected = co_await attempt;
   if (!connected) co_return connected.error();
   uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->uv()), 1);
+  set_socket_options(stream->descriptor(), options);
   co_return std::move(stream);
 }
 

@@ -73,6 +73,8 @@ struct ConnectOptions {
   Endpoint to;
   std::optional<IpAddress> from;  // local address to bind
   Millis timeout{300'000};
+  bool keepalive = false;            // SO_KEEPALIVE
+  std::optional<int> traffic_class;  // of the packets: the whole byte
   CancelSource* cancel = nullptr;
 };
 

@@ -58,8 +58,7 @@ class DeliveryAttempt {
     AddressProperties inherited;
     RouteResult route;
     DeliveryOutcome outcome;
-    bool relays_dsn = false;  // the next hop takes care of success reports
-    bool done = false;        // nothing is left to do for it, and its sender knows of a failure
+    bool done = false;  // nothing is left to do for it, and its sender knows of a failure
     size_t open_children = 0;
     std::vector<size_t> duplicates;
   };
@@ -68,6 +67,7 @@ class DeliveryAttempt {
     const Transport* transport = nullptr;
     SharedHostList hosts;
     std::string return_path;
+    uint16_t port = 0;            // where the transport's is an expression
     std::vector<size_t> members;  // indexes into recipients_, whose properties are the same
   };
 
@@ -110,6 +110,12 @@ class DeliveryAttempt {
   Task<void> deliver(Batch& batch);
   Task<void> deliver_remote(const Batch& batch, const SmtpTransport& transport,
                             const MessageContent& content);
+  Task<void> deliver_to_fallback(RemoteDelivery& delivery, const Batch& batch,
+                                 const SmtpTransport& transport);
+  SharedHostList find_hosts(const std::string& names, const SmtpTransport& transport,
+                            acl::EvalContext& evaluation);
+  smtp::ClientRecipient recipient_to_send(const Recipient& recipient,
+                                          const SmtpTransport& transport) const;
   Task<void> deliver_local(const Batch& batch, const MessageContent& content,
                            const acl::AddressFacts& address);
 

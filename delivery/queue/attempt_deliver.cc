@@ -88,13 +88,14 @@ Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t&
 Task<void> DeliveryAttempt::deliver(Batch& batch) {
   const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
   const TransportOptions& options = batch.transport->options();
-  const bool is_plain = batch.transport->is_remote() && properties.headers_add.empty() &&
+  const auto* smtp =
+      batch.transport->is_remote() ? static_cast<const SmtpTransport*>(batch.transport) : nullptr;
+  const bool is_plain = smtp != nullptr && properties.headers_add.empty() &&
                         properties.headers_remove.empty() && options.headers_add.empty() &&
                         options.headers_remove.empty() && !options.return_path.is_set &&
-                        !options.headers_rewrite.is_set;
+                        !options.headers_rewrite.is_set && smtp->expanded_port() == nullptr;
   if (is_plain) {
-    co_await deliver_remote(batch, static_cast<const SmtpTransport&>(*batch.transport),
-                            message_.content);
+    co_await deliver_remote(batch, *smtp, message_.content);
     co_return;
   }
   acl::AddressFacts address = address_facts(recipients_[batch.members.front()]);
@@ -111,8 +112,8 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
     co_await settle_all(batch, std::move(outcome));
     co_return;
   }
-  if (batch.transport->is_remote()) {
-    co_await deliver_remote(batch, static_cast<const SmtpTransport&>(*batch.transport), *content);
+  if (smtp != nullptr) {
+    co_await deliver_remote(batch, *smtp, *content);
   } else {
     co_await deliver_local(batch, *content, address);
   }
@@ -188,6 +189,19 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
                                               "\": " + path.text);
     if (path.ok()) batch.return_path = path.text == "<>" ? "" : std::move(path.text);
   }
+  const acl::Expansion* port =
+      batch.transport->is_remote()
+          ? static_cast<const SmtpTransport*>(batch.transport)->expanded_port()
+          : nullptr;
+  if (port != nullptr) {
+    const acl::EvalResult text = port->evaluate(evaluation);
+    const std::optional<uint16_t> number =
+        text.ok() ? SmtpTransport::parse_port(trim(text.text)) : std::nullopt;
+    if (!number)
+      return Error(Errc::lookup_deferred, "invalid port for " + batch.transport->name() +
+                                              " transport: \"" + text.text + "\"");
+    batch.port = *number;
+  }
   const rewrite::RewriteRules* rules = batch.transport->headers_rewrite();
   if (changes.empty() && rules == nullptr) return message_.content;
   // Lines that are added are not rewritten; those that go need not be.
@@ -206,49 +220,6 @@ std::string DeliveryAttempt::rewritten_section(const rewrite::RewriteRules& rule
   for (const std::string& problem : problems)
     queue_.services_.log.panic(LogEvent::configuration, facts_.id, problem);
   return rewritten ? std::move(*rewritten) : std::move(section);
-}
-
-Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
-                                           const MessageContent& content) {
-  const int64_t longest = transport.smtp().message_linelength_limit;
-  if (longest > 0 && message_.envelope.line_bytes_max > static_cast<uint64_t>(longest)) {
-    DeliveryOutcome too_long;
-    too_long.kind = OutcomeKind::failed;
-    too_long.text = "message has lines too long for transport";
-    co_await settle_all(batch, std::move(too_long));
-    co_return;
-  }
-  const Progress* progress = message_.entry.progress.get();
-  RemoteDelivery delivery(message_.envelope, content, batch.return_path, facts_.id);
-  delivery.received = message_.envelope.received;
-  delivery.forced = message_.entry.forced;
-  delivery.is_retry = message_.entry.tried;
-  if (progress != nullptr) delivery.in_doubt_host = progress->in_doubt_host;
-  delivery.recipients.reserve(batch.members.size());
-  for (size_t member : batch.members) {
-    const Recipient& recipient = recipients_[member];
-    const bool unchanged = transport.options().rcpt_include_affixes ||
-                           (recipient.route.domain == recipient.domain &&
-                            equals_ignore_case(recipient.route.local_part,
-                                               message::unquote_local_part(recipient.local_part)));
-    smtp::ClientRecipient& to = delivery.recipients.emplace_back();
-    to.address = unchanged ? recipient.address
-                           : message::quote_local_part(recipient.route.local_part) + "@" +
-                                 recipient.route.domain;
-    to.orcpt = recipient.orcpt;
-    to.notify = recipient.dsn_flags;
-  }
-  BatchEvents events(*this, batch);
-  const bool tells = has_events(batch);
-  if (tells || !main_events().empty()) delivery.events = &events;
-  co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
-  bool is_first = true;
-  for (size_t i = 0; i < batch.members.size(); ++i) {
-    Recipient& recipient = recipients_[batch.members[i]];
-    settle(recipient, std::move(delivery.outcomes[i]), is_first);
-    if (tells) co_await tell(recipient);
-  }
-  if (tells) co_await tell_deferred(batch);
 }
 
 // All recipients of the batch have the same outcome.

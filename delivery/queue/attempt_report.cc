@@ -29,6 +29,7 @@ report::ReportedRecipient reported(const std::string& address, const std::string
   out.action = action;
   out.text = outcome.text;
   out.reply = outcome.reply;
+  out.status = outcome.status;
   if (action == report::Action::delayed) out.retry_until = outcome.retry_until;
   if (outcome.remote == nullptr) return out;
   out.remote_name = outcome.remote->host_name;
@@ -150,7 +151,9 @@ Task<void> DeliveryAttempt::report_success() {
   plan.to = facts_.sender_address;
   for (const Recipient& recipient : recipients_) {
     if (recipient.state != State::delivered || (recipient.dsn_flags & kDsnSuccess) == 0) continue;
-    if (recipient.outcome.remote != nullptr && recipient.outcome.remote->does_dsn) continue;
+    const bool is_last_hop = recipient.route.router->options().dsn_lasthop;
+    if (recipient.outcome.remote != nullptr && recipient.outcome.remote->does_dsn && !is_last_hop)
+      continue;
     const bool is_remote = recipient.outcome.remote != nullptr;
     plan.recipients.push_back(reported(
         recipient.address, recipient.orcpt,

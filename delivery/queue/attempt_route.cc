@@ -245,23 +245,8 @@ SharedHostList DeliveryAttempt::find_transport_hosts(const Recipient& recipient,
   const acl::AddressFacts address = address_facts(recipient);
   acl::EvalContext evaluation = evaluation_of(address);
   const acl::EvalResult names = transport.hosts().evaluate(evaluation);
-  auto list = std::make_shared<HostList>();
-  list->randomize = transport.smtp().hosts_randomize;
-  if (names.ok()) {
-    int preference = 1;
-    for (const std::string& name : config::split_list(names.text)) {
-      RouteHost& host = list->hosts.emplace_back();
-      host.name = name;
-      host.preference = list->randomize ? 1 : preference++;
-      FoundAddresses found = queue_.services_.hosts.find_addresses(name, FindMethod::dns_then_name,
-                                                                   FindOptions(), evaluation);
-      if (found.status == FindStatus::found) host.addresses = std::move(found.addresses);
-    }
-  }
-  std::erase_if(list->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
-  if (list->hosts.empty()) return nullptr;
-  set_key(*list);
-  return list;
+  if (!names.ok()) return nullptr;
+  return find_hosts(names.text, transport, evaluation);
 }
 
 }  // namespace godwit::delivery

@@ -9,14 +9,15 @@
 namespace godwit::delivery {
 
 Destination::Destination(DestinationTable& table, std::string key, const SmtpTransport& transport,
-                         SharedHostList hosts)
+                         SharedHostList hosts, uint16_t port)
     : key_(std::move(key)),
       table_(table),
       transport_(transport),
       hosts_(std::move(hosts)),
+      port_(port),
       window_(static_cast<double>(
           std::max<int64_t>(1, transport.smtp().destination_concurrency_initial))) {
-  if (has_failed_lately(table.keeper_, transport, *hosts_, now())) window_ = 1;
+  if (has_failed_lately(table.keeper_, transport, *hosts_, port_, now())) window_ = 1;
 }
 
 // A connection that waits for work. Lives in the frame of its coroutine.
@@ -89,8 +90,7 @@ void Destination::dispatch() {
   dispatching_ = true;
   // The connection that was used last is the likeliest to be still there.
   while (waiting_ > 0 && !idle_.empty()) wake(idle_.back());
-  while (waiting_ > starting_ && static_cast<double>(connections_) + 1 <= window_ &&
-         !table_.stopping_) {
+  while (waiting_ > starting_ && connections_ < connections_max() && !table_.stopping_) {
     ++connections_;
     ++table_.connections_;
     ++starting_;
@@ -108,7 +108,9 @@ void Destination::nudge_busy() {
     const auto found = std::ranges::find_if(
         busy_, [this](const SmtpConnection* connection) { return may_add(*connection); });
     if (found == busy_.end()) return;
+    const size_t before = waiting_;
     (*found)->nudge();
+    if (waiting_ >= before) return;
   }
 }
 
@@ -136,6 +138,11 @@ void Destination::finish_with(RemoteDelivery& delivery, const DeliveryOutcome& o
 void Destination::defer_waiting(const std::string& why, WallTime next_try) {
   while (RemoteDelivery* delivery = take())
     finish_with(*delivery, retry_not_reached(why, next_try));
+}
+
+// Where one of the hosts may have one connection only, there is no use in opening more.
+size_t Destination::connections_max() const noexcept {
+  return transport_.serialize != nullptr ? 1 : static_cast<size_t>(window_);
 }
 
 // Grows by one for a window's worth of successes, and only where the window is in use.
@@ -176,7 +183,7 @@ Task<void> Destination::run() {
     const int64_t max = transport_.smtp().connection_max_messages;
     const bool worn = connection != nullptr && max > 0 && connection->messages_sent() >= max;
     if (connection != nullptr && (worn || !connection->is_usable())) co_await drop(connection);
-    if (connection == nullptr && waiting_ > 0 && static_cast<double>(connections_) > window_) break;
+    if (connection == nullptr && waiting_ > 0 && connections_ > connections_max()) break;
   }
   if (starting) --starting_;
   if (connection != nullptr) co_await drop(connection);
@@ -190,6 +197,7 @@ Task<void> Destination::run() {
 Task<void> Destination::drop(std::unique_ptr<SmtpConnection>& connection) {
   co_await connection->quit();
   std::erase(open_, connection.get());
+  claims_.erase(connection.get());
   const std::unique_ptr<SmtpConnection> closed = std::move(connection);
   if (transport_.events().empty()) co_return;
   HostEvents events(transport_, table_.services_);
@@ -282,10 +290,11 @@ DestinationTable::~DestinationTable() = default;
 DestinationTable::Awaiter DestinationTable::deliver(const SmtpTransport& transport,
                                                     const SharedHostList& hosts,
                                                     RemoteDelivery& delivery) {
-  std::string key = transport.name() + " " + hosts->key;
+  const uint16_t port = delivery.port != 0 ? delivery.port : transport.default_port();
+  std::string key = transport.name() + " " + std::to_string(port) + " " + hosts->key;
   auto found = destinations_.find(key);
   if (found == destinations_.end()) {
-    auto destination = std::make_unique<Destination>(*this, key, transport, hosts);
+    auto destination = std::make_unique<Destination>(*this, key, transport, hosts, port);
     found = destinations_.emplace(std::move(key), std::move(destination)).first;
   } else {
     found->second->set_hosts(hosts);

@@ -31,6 +31,7 @@ struct RemoteDelivery {
   std::vector<smtp::ClientRecipient> recipients;
   WallTime received;
   std::string_view in_doubt_host;  // tried first; empty: none
+  uint16_t port = 0;               // of hosts that have none; 0: the transport's
   bool forced = false;             // whatever the hints say
   EventSink* events = nullptr;     // null: nobody wants to know what happens
   bool is_retry = false;           // the message was tried before

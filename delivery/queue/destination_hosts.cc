@@ -12,7 +12,7 @@ std::vector<Candidate> Destination::order_of(const HostList& hosts,
                                              const RemoteDelivery& delivery) {
   std::vector<Candidate> out;
   for (const RouteHost& host : hosts.hosts) {
-    const uint16_t port = host.port != 0 ? host.port : transport_.default_port();
+    const uint16_t port = host.port != 0 ? host.port : port_;
     for (const IpAddress& address : host.addresses) out.push_back({&host, {address, port}});
   }
   if (hosts.randomize) shuffle_within_preference(out);
@@ -60,6 +60,10 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
         co_return;
       }
       failure = std::move(outcomes.front());
+    }
+    if (failure->scope == FailureScope::none) {  // nothing is wrong with it
+      tries.busy(std::move(*failure), now());
+      continue;
     }
     log_host_failure(delivery, *failure);
     co_await tell(delivery.events, "msg:host:defer", failure->remote, failure->text,

@@ -36,6 +36,7 @@ SmtpOpening Destination::opening_of(const Candidate& candidate, const DanePlan& 
   const TlsTarget target{candidate.host->name, ip, dane, table_.config_.options().openssl_options,
                          evaluation.now};
   out.tls = transport_.tls().plan(target, evaluation);
+  out.proxies = proxies_of(evaluation, out.tls.problem);
   return out;
 }
 
@@ -78,19 +79,62 @@ Task<std::optional<DeliveryOutcome>> Destination::open(
 Task<std::optional<DeliveryOutcome>> Destination::open_as(
     const Candidate& candidate, SmtpOpening opening, std::unique_ptr<SmtpConnection>& connection,
     std::string& tls_problem) {
+  std::unique_ptr<HostClaim> claim;
+  if (co_await is_serialized(candidate)) {
+    claim = HostClaim::take(table_.services_.hints.database(), candidate.host->name,
+                            table_.services_.loop.clock().wall());
+    if (claim == nullptr) {
+      DeliveryOutcome busy = not_now(candidate, "serialize_hosts: another connection is open");
+      busy.scope = FailureScope::none;
+      busy.error_number = kErrorRetryNotReached;
+      co_return busy;
+    }
+  }
   connection = std::make_unique<SmtpConnection>(table_.services_.loop, table_.connector(),
                                                 transport_, candidate.host->name,
                                                 candidate.endpoint, candidate.host->from_mx);
   open_.push_back(connection.get());
+  if (claim != nullptr) claims_[connection.get()] = std::move(claim);
   EventSink* events = opening.events;
   std::optional<DeliveryOutcome> failure = co_await connection->open(std::move(opening));
   if (failure) {
     tls_problem = connection->tls_problem();
     std::erase(open_, connection.get());
+    claims_.erase(connection.get());
     const std::unique_ptr<SmtpConnection> closed = std::move(connection);
     if (closed->is_connected()) co_await tell(events, "tcp:close", closed->remote());
   }
   co_return failure;
+}
+
+Task<bool> Destination::is_serialized(const Candidate& candidate) const {
+  if (transport_.serialize == nullptr) co_return false;
+  acl::EvalContext evaluation;
+  evaluation.services = table_.services_.evaluators;
+  evaluation.server = &table_.services_.server;
+  const auto ask = [this, &candidate, &evaluation] {
+    return SmtpTransport::matches(transport_.serialize, candidate.host->name,
+                                  candidate.endpoint.address, evaluation);
+  };
+  co_return co_await on_fiber(ask);
+}
+
+// What socks_proxy says, in the order of trying.
+std::vector<SocksProxy> Destination::proxies_of(acl::EvalContext& evaluation,
+                                                std::string& problem) const {
+  const acl::EvalResult list = transport_.socks_proxy().evaluate(evaluation);
+  if (list.status == acl::EvalStatus::forced_fail) return {};
+  if (!list.ok()) {
+    problem = "failed to expand socks_proxy: " + list.text;
+    return {};
+  }
+  Result<std::vector<SocksProxy>> proxies = parse_socks_proxies(list.text);
+  if (!proxies) {
+    problem = "socks_proxy: " + proxies.error().detail();
+    return {};
+  }
+  order_socks_proxies(*proxies, table_.services_.random);
+  return std::move(*proxies);
 }
 
 // What DANE asks of a host; nothing where nobody can ask DNS, or nobody wants to know.
@@ -111,7 +155,10 @@ Task<DanePlan> Destination::ask_dane(const Candidate& candidate) {
   if (!tries && !requires_dane) co_return DanePlan();
   DaneAnswer answer;
   if (candidate.host->secure)
-    answer = co_await finder->find(candidate.host->name, candidate.endpoint.port);
+    answer = co_await finder->find(
+        candidate.host->name,
+        candidate.host->initial_name.empty() ? candidate.host->name : candidate.host->initial_name,
+        candidate.endpoint.port);
   DanePlan plan = dane_policy(tries, requires_dane, candidate.host->name, std::move(answer));
   if (plan.use == DanePlan::Use::no && !plan.problem.empty())
     table_.services_.log.main(LogEvent::note, "", plan.problem);

@@ -5,9 +5,11 @@
 #pragma once
 
 #include "delivery/queue/destination.h"
+#include "delivery/queue/host_claim.h"
 #include "delivery/queue/host_tries.h"
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,8 +19,9 @@ namespace godwit::delivery {
 
 class Destination {
  public:
+  // `port`: of hosts that have none of their own.
   Destination(DestinationTable& table, std::string key, const SmtpTransport& transport,
-              SharedHostList hosts);
+              SharedHostList hosts, uint16_t port);
 
   const std::string& key() const noexcept { return key_; }
   void add(RemoteDelivery& delivery);
@@ -50,6 +53,7 @@ class Destination {
   Task<void> drop(std::unique_ptr<SmtpConnection>& connection);
   Task<void> serve_open(RemoteDelivery& first, SmtpConnection& connection);
   bool may_add(const SmtpConnection& connection) const;
+  size_t connections_max() const noexcept;
   void settle(RemoteDelivery& delivery, Outcomes outcomes, const SmtpConnection& connection);
 
   // --- Hosts
@@ -63,11 +67,13 @@ class Destination {
 
   // --- Opening
   SmtpOpening opening_of(const Candidate& candidate, const DanePlan& dane) const;
+  Task<bool> is_serialized(const Candidate& candidate) const;
   Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
                                             std::unique_ptr<SmtpConnection>& connection);
   Task<std::optional<DeliveryOutcome>> open_as(const Candidate& candidate, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,
                                                std::string& tls_problem);
+  std::vector<SocksProxy> proxies_of(acl::EvalContext& evaluation, std::string& problem) const;
   Task<DanePlan> ask_dane(const Candidate& candidate);
   DeliveryOutcome not_now(const Candidate& candidate, std::string why) const;
   std::optional<IpAddress> local_address(const IpAddress& to, acl::EvalContext& evaluation) const;
@@ -80,6 +86,7 @@ class Destination {
   DestinationTable& table_;
   const SmtpTransport& transport_;
   SharedHostList hosts_;
+  uint16_t port_;
   RemoteDelivery* first_ = nullptr;
   RemoteDelivery* last_ = nullptr;
   size_t waiting_ = 0;
@@ -87,6 +94,7 @@ class Destination {
   size_t starting_ = 0;  // connections that have not yet finished their first delivery
   std::vector<Idle*> idle_;
   std::vector<SmtpConnection*> open_;
+  std::map<const SmtpConnection*, std::unique_ptr<HostClaim>> claims_;
   std::vector<SmtpConnection*> busy_;  // those that wait for answers and may be nudged
   double window_;
   bool dispatching_ = false;

@@ -63,9 +63,9 @@ void remember_success(retry::RetryKeeper& keeper, const std::string& key,
 }
 
 bool has_failed_lately(retry::RetryKeeper& keeper, const SmtpTransport& transport,
-                       const HostList& hosts, WallTime now) {
+                       const HostList& hosts, uint16_t default_port, WallTime now) {
   for (const RouteHost& host : hosts.hosts) {
-    const uint16_t port = host.port != 0 ? host.port : transport.default_port();
+    const uint16_t port = host.port != 0 ? host.port : default_port;
     for (const IpAddress& address : host.addresses) {
       if (keeper.find(host_retry_key(transport, host.name, {address, port}), now)) return true;
     }
@@ -120,6 +120,12 @@ void HostTries::skip_local(const Candidate& candidate) {
   last_->error_number = kErrorNone;
   last_->text = "host " + candidate.host->name + " is the local host";
   all_expired_ = false;
+}
+
+void HostTries::busy(DeliveryOutcome outcome, WallTime now) {
+  all_expired_ = false;
+  next_try_ = std::min(next_try_, now + kBusyHostDelay);
+  last_ = std::move(outcome);
 }
 
 void HostTries::failed(const Candidate& candidate, const std::string& key, DeliveryOutcome failure,

@@ -31,8 +31,9 @@ void remember_success(retry::RetryKeeper& keeper, const std::string& key,
                       const RemoteDelivery& delivery, const std::vector<DeliveryOutcome>& outcomes);
 
 // True where a host of the list has failed lately: then one connection finds out how things are.
+// `default_port`: of hosts that have none of their own.
 bool has_failed_lately(retry::RetryKeeper& keeper, const SmtpTransport& transport,
-                       const HostList& hosts, WallTime now);
+                       const HostList& hosts, uint16_t default_port, WallTime now);
 
 DeliveryOutcome retry_not_reached(std::string text, WallTime next_try);
 
@@ -42,11 +43,17 @@ class HostTries {
             const RemoteDelivery& delivery)
       : keeper_(keeper), transport_(transport), delivery_(delivery) {}
 
-  bool may_try_more() const noexcept { return count_ < transport_.smtp().hosts_max_try; }
+  // The hard limit also counts those whose retry time has not come.
+  bool may_try_more() const noexcept {
+    const SmtpOptions& limits = transport_.smtp();
+    return count_ < limits.hosts_max_try && count_ + skipped_ < limits.hosts_max_try_hardlimit;
+  }
   // The retry time of the host, or of the message there, has not come.
   bool must_wait(const Candidate& candidate, const std::string& key, WallTime now);
   // It is this host itself.
   void skip_local(const Candidate& candidate);
+  // It serves another connection, and may have no second one (serialize_hosts).
+  void busy(DeliveryOutcome outcome, WallTime now);
   void begin(WallTime now) noexcept {
     ++count_;
     began_ = now;
@@ -68,7 +75,7 @@ class HostTries {
   WallTime expires_;
   WallTime retry_until_;
   int64_t count_ = 0;
-  size_t skipped_ = 0;
+  int64_t skipped_ = 0;
   bool all_expired_ = true;
 };
 

@@ -76,6 +76,11 @@ std::string host_field(const DeliveryOutcome& outcome, const LogSelectors& selec
       "H=" + outcome.remote->host_name + " [" + outcome.remote->endpoint.address.to_string() + "]";
   if (selectors.has(LogSelector::outgoing_port))
     out += ":" + std::to_string(outcome.remote->endpoint.port);
+  if (outcome.remote->proxy && selectors.has(LogSelector::proxy)) {
+    out += " PRX=[" + outcome.remote->proxy->address.to_string() + "]";
+    if (selectors.has(LogSelector::outgoing_port))
+      out += ":" + std::to_string(outcome.remote->proxy->port);
+  }
   return out;
 }
 

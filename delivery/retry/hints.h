@@ -40,6 +40,8 @@ class HintStore {
   void remove(std::string_view key) {
     if (database_->get(key)) database_->remove(key);
   }
+  // For other facts about hosts, under keys of their own.
+  hints::Database& database() noexcept { return *database_; }
 
  private:
   std::unique_ptr<hints::Database> database_;

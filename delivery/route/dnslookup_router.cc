@@ -158,6 +158,7 @@ class DnslookupRouter final : public RouterDriver {
     }
     auto list = std::make_shared<HostList>();
     list->hosts = std::move(found.hosts);
+    list->has_self = found.removed_local;
     list->randomize = true;  // hosts of one preference
     set_key(*list);
     result.status = DriverStatus::routed;

@@ -265,6 +265,7 @@ void HostFinder::find_own_address(const std::string& domain, const FindOptions& 
   if (found.status != FindStatus::found) return;
   RouteHost& host = out.hosts.emplace_back();
   host.name = std::move(found.name);
+  host.initial_name = domain;
   host.addresses = std::move(found.addresses);
   host.secure = found.secure;
 }
@@ -293,7 +294,7 @@ void HostFinder::resolve_all(const FindOptions& options, acl::EvalContext& conte
     }
     if (found.status != FindStatus::found) continue;
     host.addresses = std::move(found.addresses);
-    host.name = std::move(found.name);
+    host.initial_name = std::exchange(host.name, std::move(found.name));
     host.secure = host.secure && found.secure;
   }
   std::erase_if(out.hosts, [](const RouteHost& host) { return host.addresses.empty(); });

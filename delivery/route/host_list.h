@@ -9,14 +9,16 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace godwit::delivery {
 
 struct RouteHost {
-  std::string name;    // at the end of CNAMEs: what TLSA and certificates are about
-  uint16_t port = 0;   // 0: the transport's
-  int preference = 0;  // hosts of one preference may be tried in any order
+  std::string name;          // at the end of CNAMEs: what TLSA and certificates are about
+  std::string initial_name;  // before them; empty: the same
+  uint16_t port = 0;         // 0: the transport's
+  int preference = 0;        // hosts of one preference may be tried in any order
   bool from_mx = false;
   std::vector<IpAddress> addresses;
   bool secure = false;  // MX and addresses were validated, as DANE needs it
@@ -26,10 +28,13 @@ struct HostList {
   std::vector<RouteHost> hosts;
   std::string key;         // canonical text of names, ports and preferences
   bool randomize = false;  // shuffle inside a preference
+  bool has_self = false;   // this host is among the less preferred MX of the domain
 };
 
 using SharedHostList = std::shared_ptr<const HostList>;
 
+// An item of a list of hosts: "name", "name:port", "[v6]:port", "name/MX", "name/MX:port".
+RouteHost parse_route_host(std::string_view item, int preference);
 // Sets `key` from the hosts.
 void set_key(HostList& list);
 

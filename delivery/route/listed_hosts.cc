@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace godwit::delivery {
 namespace {
@@ -26,32 +27,6 @@ constexpr std::array kActions{
 };
 // clang-format on
 
-// "name", "name::port", "[v6]::port", "name/MX", "name/MX::port".
-RouteHost parse_host(std::string_view item, int preference) {
-  RouteHost host;
-  host.preference = preference;
-  // A printing separator was doubled in the list, so one colon is left where the list was split.
-  const bool bracketed = item.starts_with('[');
-  const size_t close = bracketed ? item.find(']') : std::string_view::npos;
-  const size_t colon =
-      bracketed && close != std::string_view::npos ? item.find(':', close) : item.rfind(':');
-  const bool is_plain_v6 = !bracketed && std::count(item.begin(), item.end(), ':') > 1;
-  if (colon != std::string_view::npos && !is_plain_v6) {
-    const std::optional<uint64_t> port = parse_decimal(item.substr(colon + 1));
-    if (port && *port > 0 && *port < 65536) {
-      host.port = static_cast<uint16_t>(*port);
-      item = item.substr(0, colon);
-    }
-  }
-  if (ends_with_ignore_case(item, "/mx")) {
-    host.from_mx = true;
-    item.remove_suffix(3);
-  }
-  if (bracketed && item.size() > 2 && item.ends_with(']')) item = item.substr(1, item.size() - 2);
-  host.name = item;
-  return host;
-}
-
 void split_hosts(std::string_view text, HostList& list) {
   int preference = 1;
   for (const std::string& item : config::split_list(text)) {
@@ -60,7 +35,7 @@ void split_hosts(std::string_view text, HostList& list) {
       continue;
     }
     if (item.empty() || list.hosts.size() >= kHostsPerRuleMax) continue;
-    list.hosts.push_back(parse_host(item, preference));
+    list.hosts.push_back(parse_route_host(item, preference));
     if (!list.randomize) ++preference;
   }
 }
@@ -99,7 +74,7 @@ FoundHosts find_one(const RouteHost& item, FindMethod method, const FindOptions&
   if (found.status == FindStatus::none) out.message = "no such host";
   if (found.status != FindStatus::found) return out;
   RouteHost host = item;
-  host.name = std::move(found.name);
+  host.initial_name = std::exchange(host.name, std::move(found.name));
   host.secure = found.secure;
   for (const IpAddress& address : found.addresses) {
     const bool is_ignored =

@@ -19,9 +19,6 @@ constexpr std::array kSelfRows{
     SelfRow{"pass", SelfAction::pass},
 };
 
-// Options that decide about an address; to accept one without acting on it would misroute mail.
-constexpr std::array<std::string_view, 1> kRefusedUntilTheyAct{"fallback_hosts"};
-
 }  // namespace
 
 struct RouterCompiler {
@@ -41,7 +38,6 @@ struct RouterCompiler {
   }
 
   void compile(const config::Instance& instance) {
-    refuse_what_does_not_act(instance);
     const RouterOptions& options = router.options_;
     router.domains_ = list(config::ListKind::domain, options.domains);
     router.local_parts_ = list(config::ListKind::local_part, options.local_parts);
@@ -109,14 +105,6 @@ struct RouterCompiler {
     return out;
   }
 
-  void refuse_what_does_not_act(const config::Instance& instance) const {
-    for (std::string_view name : kRefusedUntilTheyAct) {
-      const config::Setting* setting = instance.find(name);
-      if (setting == nullptr) continue;
-      context.diagnostics.error(setting->place,
-                                "router option \"" + std::string(name) + "\" is not available yet");
-    }
-  }
   void compile_transport(const config::Instance& instance) {
     router.transport_ = expansion(router.options_.transport);
     if (!router.options_.transport.is_set) {

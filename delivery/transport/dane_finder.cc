@@ -1,10 +1,21 @@
 #include "delivery/transport/dane_finder.h"
 
+#include "core/base/ascii.h"
+
 #include <utility>
 
 namespace godwit::delivery {
 
-Task<DaneAnswer> ResolverDaneFinder::find(std::string host_name, uint16_t port) {
+// RFC 7672 2.2.2.
+Task<DaneAnswer> ResolverDaneFinder::find(std::string host_name, std::string initial_name,
+                                          uint16_t port) {
+  DaneAnswer answer = co_await ask(host_name, port);
+  if (answer.kind == DaneAnswer::Kind::none && !equals_ignore_case(host_name, initial_name))
+    answer = co_await ask(std::move(initial_name), port);
+  co_return answer;
+}
+
+Task<DaneAnswer> ResolverDaneFinder::ask(std::string host_name, uint16_t port) {
   DaneAnswer out;
   dns::QueryOptions options;
   options.lane = dns::Lane::delivery;

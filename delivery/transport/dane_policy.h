@@ -29,7 +29,8 @@ struct DaneAnswer {
 class DaneFinder {
  public:
   virtual ~DaneFinder() = default;
-  virtual Task<DaneAnswer> find(std::string host_name, uint16_t port) = 0;
+  // `initial_name`: what `host_name` was before aliases; asked where the host has none of its own.
+  virtual Task<DaneAnswer> find(std::string host_name, std::string initial_name, uint16_t port) = 0;
 };
 
 struct DanePlan {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace godwit::delivery {
@@ -17,7 +18,8 @@ namespace godwit::delivery {
 struct RemoteInfo {
   std::string host_name;
   Endpoint endpoint;
-  std::string greeting;    // first line of the banner, with its code
+  std::string greeting;  // first line of the banner, with its code
+  std::optional<Endpoint> proxy;
   std::string helo_reply;  // first line of the EHLO or HELO answer, with its code
   acl::TlsFacts tls;       // no cipher: in clear
   bool is_mx = false;
@@ -67,6 +69,7 @@ struct DeliveryOutcome {
   WallTime retry_until;        // deferred: the last attempt comes about then; 0: unknown
   std::string text;            // why, as the log line and the report say it
   std::string confirmation;    // the remote host's last answer, for C="..."
+  std::string status;          // RFC 3463, where it is known and no reply says it
   std::string reply;           // the SMTP reply that decided a failure; empty for none
   std::string file;            // appendfile: what was written to
   std::shared_ptr<const RemoteInfo> remote;

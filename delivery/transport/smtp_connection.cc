@@ -90,6 +90,7 @@ smtp::Transaction SmtpConnection::transaction_of(const SmtpJob& job) const {
   transaction.sender = job.sender;
   transaction.recipients = job.recipients;
   transaction.body_bytes = job.content.message_bytes();
+  transaction.declares_size = size_addition >= 0;
   if (size_addition >= 0) {
     transaction.size_to_declare = transaction.body_bytes + static_cast<uint64_t>(size_addition);
   }

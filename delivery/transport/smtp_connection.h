@@ -8,6 +8,7 @@
 #include "delivery/transport/events.h"
 #include "delivery/transport/smtp_outcome.h"
 #include "delivery/transport/smtp_transport.h"
+#include "delivery/transport/socks_proxies.h"
 #include "protocol/smtp/client_engine.h"
 #include "tls/tls_stream.h"
 
@@ -35,6 +36,7 @@ struct SmtpOpening {
   bool esmtp = true;
   bool chunking = true;
   bool prdr = true;
+  std::vector<SocksProxy> proxies;  // in the order of trying; empty: none is used
   TlsPlan tls;
   EventSink* events = nullptr;  // told while the connection is opened; null: nobody
 };
@@ -90,6 +92,9 @@ class SmtpConnection {
     if (tls_ != nullptr) return *tls_;
     return *socket_;
   }
+  Task<std::optional<DeliveryOutcome>> connect_to_host(const SmtpOpening& opening);
+  Task<std::string> connect_by_proxy(const SocksProxy& proxy, ConnectOptions options,
+                                     Instant deadline);
   Task<std::optional<DeliveryOutcome>> begin_session();
   Task<std::optional<DeliveryOutcome>> start_tls();
   Task<std::optional<DeliveryOutcome>> shake_hands();
@@ -121,6 +126,7 @@ class SmtpConnection {
   EventSink* events_ = nullptr;  // while open() runs
   std::unique_ptr<smtp::ClientEngine> engine_;
   std::deque<Flight> jobs_;                      // under way, the oldest first
+  std::string early_input_;                      // of the host, with the last answer of its proxy
   std::optional<smtp::ClientEvent> kept_event_;  // of start(), for the next finish()
   uint32_t messages_sent_ = 0;
   bool usable_ = false;

@@ -36,10 +36,10 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"dkim_timestamps",                &Options::dkim_timestamps,                 "",        Effect::later, "life of DKIM signatures"},
     {"dns_qualify_single",             &Options::dns_qualify_single,              "true",    Effect::later, "qualify names of one label"},
     {"dns_search_parents",             &Options::dns_search_parents,              "false",   Effect::later, "search parent domains"},
-    {"dnssec_request_domains",         &Options::dnssec_request_domains,          "*",       Effect::later, "ask for DNSSEC"},
-    {"dnssec_require_domains",         &Options::dnssec_require_domains,          "",        Effect::later, "insist on DNSSEC"},
-    {"dscp",                           &Options::dscp,                            "",        Effect::later, "traffic class of the packets"},
-    {"fallback_hosts",                 &Options::fallback_hosts,                  "",        Effect::later, "hosts to try when all others failed"},
+    {"dnssec_request_domains",         &Options::dnssec_request_domains,          "*",       Effect::now,   "ask for DNSSEC"},
+    {"dnssec_require_domains",         &Options::dnssec_require_domains,          "",        Effect::now,   "insist on DNSSEC"},
+    {"dscp",                           &Options::dscp,                            "",        Effect::now,   "traffic class of the packets"},
+    {"fallback_hosts",                 &Options::fallback_hosts,                  "",        Effect::now,   "hosts to try when all others failed"},
     {"final_timeout",                  &Options::final_timeout,                   "10m",     Effect::now,   "wait for the answer to the final dot"},
     {"gethostbyname",                  &Options::gethostbyname,                   "false",   Effect::now,   "names of `hosts` are looked up by the system"},
     {"helo_data",                      &Options::helo_data,                       "$primary_hostname", Effect::now, "name in EHLO and HELO"},
@@ -67,18 +67,18 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::now,   "use PRDR where it is offered"},
     {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::later, "no STARTTLS in callouts"},
     {"interface",                      &Options::interface,                       "",        Effect::now,   "local addresses to connect from"},
-    {"keepalive",                      &Options::keepalive,                       "true",    Effect::later, "TCP keepalives"},
-    {"lmtp_ignore_quota",              &Options::lmtp_ignore_quota,               "false",   Effect::later, "IGNOREQUOTA of LMTP"},
+    {"keepalive",                      &Options::keepalive,                       "true",    Effect::now,   "TCP keepalives"},
+    {"lmtp_ignore_quota",              &Options::lmtp_ignore_quota,               "false",   Effect::now,   "IGNOREQUOTA of LMTP"},
     {"max_rcpt",                       &Options::max_rcpt,                        "100",     Effect::now,   "recipients of one transaction; 0: no limit"},
     {"message_linelength_limit",       &Options::message_linelength_limit,        "998",     Effect::now,   "fail messages with longer lines"},
     {"multi_domain",                   &Options::multi_domain,                    "true",    Effect::now,   "recipients of several domains in one transaction"},
     {"port",                           &Options::port,                            "",        Effect::now,   "port of the remote host"},
     {"protocol",                       &Options::protocol,                        "smtp",    Effect::now,   "smtp, smtps or lmtp"},
     {"retry_include_ip_address",       &Options::retry_include_ip_address,        "true",    Effect::now,   "retry keys of hosts hold the address too"},
-    {"serialize_hosts",                &Options::serialize_hosts,                 "",        Effect::later, "one connection at a time to these"},
+    {"serialize_hosts",                &Options::serialize_hosts,                 "",        Effect::now,   "one connection at a time to these"},
     {"size_addition",                  &Options::size_addition,                   "1024",    Effect::now,   "added to the size in MAIL; negative: no SIZE"},
     {"smtp_pipeline_depth",            &Options::smtp_pipeline_depth,             "4",       Effect::now,   "transactions under way on one connection where the host offers CHUNKING; 1: one after the other"},
-    {"socks_proxy",                    &Options::socks_proxy,                     "",        Effect::later, "SOCKS5 proxies"},
+    {"socks_proxy",                    &Options::socks_proxy,                     "",        Effect::now,   "SOCKS5 proxies"},
     {"tls_alpn",                       &Options::tls_alpn,                        "",        Effect::now,   "ALPN names to offer"},
     {"tls_certificate",                &Options::tls_certificate,                 "",        Effect::now,   "client certificate"},
     {"tls_crl",                        &Options::tls_crl,                         "",        Effect::now,   "revocation list"},
@@ -98,11 +98,54 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
 // clang-format on
 
 // Security that was asked for and would silently be missing.
-constexpr std::array<std::string_view, 7> kRefusedUntilTheyAct{
-    "authenticated_sender", "dkim_domain", "fallback_hosts",        "hosts_require_auth",
-    "serialize_hosts",      "socks_proxy", "dnssec_require_domains"};
+constexpr std::array<std::string_view, 3> kRefusedUntilTheyAct{"authenticated_sender",
+                                                               "dkim_domain", "hosts_require_auth"};
+
+// The codepoints of RFC 2474, 2597 and 3246 by their names, and the values of RFC 1349.
+std::optional<int> parse_traffic_class(std::string_view text) {
+  struct ClassRow {
+    std::string_view name;
+    int value;
+  };
+  constexpr std::array kClasses{
+      ClassRow{"ef", 0xb8},      ClassRow{"lowdelay", 0x10},    ClassRow{"throughput", 0x08},
+      ClassRow{"mincost", 0x02}, ClassRow{"reliability", 0x04},
+  };
+  for (const ClassRow& row : kClasses) {
+    if (equals_ignore_case(row.name, text)) return row.value;
+  }
+  const auto digit = [&](size_t at, int least, int most) {
+    const int value = text[at] - '0';
+    return value >= least && value <= most ? value : -1;
+  };
+  if (text.size() == 4 && starts_with_ignore_case(text, "af")) {
+    const int group = digit(2, 1, 4);
+    const int drop = digit(3, 1, 3);
+    if (group > 0 && drop > 0) return group << 5 | drop << 3;
+  }
+  if (text.size() == 3 && starts_with_ignore_case(text, "cs") && digit(2, 0, 7) >= 0)
+    return digit(2, 0, 7) << 5;
+  const std::optional<uint64_t> number = parse_decimal(text);
+  if (number && *number <= 0xff) return static_cast<int>(*number);
+  return std::nullopt;
+}
 
 }  // namespace
+
+std::optional<uint16_t> SmtpTransport::parse_port(std::string_view text) {
+  struct PortRow {
+    std::string_view name;
+    uint16_t port;
+  };
+  constexpr std::array kPorts{PortRow{"smtp", 25}, PortRow{"lmtp", 24}, PortRow{"smtps", 465},
+                              PortRow{"submissions", 465}, PortRow{"submission", 587}};
+  for (const PortRow& row : kPorts) {
+    if (row.name == text) return row.port;
+  }
+  const std::optional<uint64_t> port = parse_decimal(text);
+  if (!port || *port == 0 || *port > 65535) return std::nullopt;
+  return static_cast<uint16_t>(*port);
+}
 
 std::unique_ptr<config::OptionBinding> smtp_options() {
   return std::make_unique<config::OwnOptions<SmtpOptions>>(kRows);
@@ -127,12 +170,19 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   transport->helo_data_ = context.expansion(options.helo_data);
   transport->interface_ = context.expansion(options.interface);
   transport->hosts_ = context.expansion(options.hosts);
+  transport->socks_proxy_ = context.expansion(options.socks_proxy);
   transport->avoid_esmtp = context.list(config::ListKind::host, options.hosts_avoid_esmtp);
   transport->avoid_pipelining =
       context.list(config::ListKind::host, options.hosts_avoid_pipelining);
   transport->tls_.compile(options, context);
   transport->try_chunking = context.list(config::ListKind::host, options.hosts_try_chunking);
   transport->try_prdr = context.list(config::ListKind::host, options.hosts_try_prdr);
+  if (!trim(options.serialize_hosts.text.view()).empty())
+    transport->serialize = context.list(config::ListKind::host, options.serialize_hosts);
+  transport->dnssec_request =
+      context.list(config::ListKind::domain, options.dnssec_request_domains);
+  transport->dnssec_require =
+      context.list(config::ListKind::domain, options.dnssec_require_domains);
   transport->retry_include_ip_ =
       acl::truth_of(options.retry_include_ip_address.text.view()).value_or(true);
   transport->multi_domain_ = acl::truth_of(options.multi_domain.text.view()).value_or(true);
@@ -147,19 +197,26 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   }
   transport->default_port_ = transport->is_lmtp_ ? 24 : is_smtps ? 465 : 25;
   if (options.port.is_set && !options.port.text.empty()) {
+    transport->port_ = context.expansion(options.port);
     const std::string_view text = options.port.text.view();
-    const std::optional<uint64_t> port = text == "smtp"   ? 25
-                                         : text == "lmtp" ? 24
-                                         : text == "smtps" || text == "submissions"
-                                             ? 465
-                                             : parse_decimal(text);
-    if (port && *port > 0 && *port < 65536) {
-      transport->default_port_ = static_cast<uint16_t>(*port);
-    } else {
+    const std::optional<uint16_t> port = SmtpTransport::parse_port(text);
+    if (port) {
+      transport->default_port_ = *port;
+    } else if (text.find('$') == std::string_view::npos) {
       context.diagnostics.error(options.port.text.begin_place(),
                                 "\"" + std::string(text) + "\" is no port",
                                 "a number from 1 to 65535, smtp, smtps or lmtp");
+    } else {
+      transport->has_expanded_port_ = true;
     }
+  }
+  if (!options.dscp.empty()) {
+    transport->traffic_class_ = parse_traffic_class(options.dscp);
+    const config::Setting* dscp = instance.find("dscp");
+    if (!transport->traffic_class_)
+      context.diagnostics.error(dscp == nullptr ? instance.place : dscp->place,
+                                "\"" + options.dscp + "\" is no traffic class",
+                                "such as ef, af21, cs3, lowdelay, or a number");
   }
   return transport;
 }

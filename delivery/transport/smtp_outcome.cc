@@ -107,6 +107,7 @@ DeliveryOutcome outcome_of(const SmtpPeer& peer, const smtp::Outcome& from) {
   out.kind = failed ? OutcomeKind::failed : OutcomeKind::deferred;
   out.unanswered = from.is_untouched;
   out.in_doubt = from.outcome == smtp::OutcomeClass::in_doubt;
+  out.status = from.status;
   out.failure.error = retry_error_of(from);
   out.failure.smtp_code = from.reply.code;
   out.failure.host_source = source_of(peer);

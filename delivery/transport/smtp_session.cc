@@ -1,6 +1,7 @@
 // SmtpConnection: from nothing to a session that takes jobs.
 #include "delivery/transport/smtp_connection.h"
 #include "delivery/transport/tls_facts.h"
+#include "protocol/socks/client_negotiation.h"
 
 #include <algorithm>
 #include <utility>
@@ -22,13 +23,8 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
     if (!refusal.empty())
       co_return refused_by_event(kErrorEvent, "Event requests alternate response");
   }
-  ConnectOptions options;
-  options.to = peer_.remote->endpoint;
-  options.from = opening.from;
-  options.timeout = transport_.smtp().connect_timeout;
-  Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
-  if (!connected) co_return connect_failure(peer_, connected.error());
-  socket_ = std::move(*connected);
+  std::optional<DeliveryOutcome> unconnected = co_await connect_to_host(opening);
+  if (unconnected) co_return unconnected;
   chunking_ = opening.chunking;
   prdr_ = opening.prdr;
   plan_ = std::move(opening.tls);
@@ -42,6 +38,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   engine_options.pipeline_depth =
       static_cast<uint32_t>(std::clamp<int64_t>(transport_.smtp().smtp_pipeline_depth, 1, 100));
   engine_ = std::make_unique<smtp::ClientEngine>(std::move(engine_options));
+  if (!plan_.on_connect) engine_->receive(std::exchange(early_input_, {}));
 
   std::optional<DeliveryOutcome> failure = co_await begin_session();
   note_remote();
@@ -54,9 +51,79 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   co_return failure;
 }
 
+Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpOpening& opening) {
+  ConnectOptions options;
+  options.from = opening.from;
+  options.timeout = transport_.smtp().connect_timeout;
+  options.keepalive = transport_.smtp().keepalive;
+  options.traffic_class = transport_.traffic_class();
+  if (opening.proxies.empty()) {
+    options.to = peer_.remote->endpoint;
+    Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
+    if (!connected) co_return connect_failure(peer_, connected.error());
+    socket_ = std::move(*connected);
+    co_return std::nullopt;
+  }
+  // One time-out for all of them.
+  const Instant end = loop_.clock().now() + options.timeout;
+  std::string problem;
+  for (const SocksProxy& proxy : opening.proxies) {
+    const Instant now = loop_.clock().now();
+    if (now >= end) break;
+    problem = co_await connect_by_proxy(proxy, options, std::min(end, now + proxy.timeout));
+    if (!problem.empty()) continue;
+    auto remote = std::make_shared<RemoteInfo>(*peer_.remote);
+    remote->proxy = proxy.at;
+    peer_.remote = std::move(remote);
+    co_return std::nullopt;
+  }
+  DeliveryOutcome failure = connect_failure(peer_, Error(Errc::unreachable));
+  failure.text = problem;
+  co_return failure;
+}
+
+// Empty: `socket_` leads to the host. Otherwise why it does not.
+Task<std::string> SmtpConnection::connect_by_proxy(const SocksProxy& proxy, ConnectOptions options,
+                                                   Instant deadline) {
+  const std::string who = "SOCKS proxy " + proxy.at.to_string() + ": ";
+  options.to = proxy.at;
+  options.timeout = Millis{(deadline.micros - loop_.clock().now().micros) / 1000};
+  if (options.from && options.from->is_v6() != proxy.at.address.is_v6()) options.from.reset();
+  Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
+  if (!connected) co_return who + std::string(connected.error().row().text);
+  socket_ = std::move(*connected);
+  socket_->set_deadline(deadline);
+  socks::ClientNegotiation negotiation(
+      {peer_.remote->endpoint, proxy.with_name, proxy.name, proxy.password});
+  std::string problem;
+  while (problem.empty() && negotiation.state() == socks::ClientNegotiation::State::waiting) {
+    const std::string output = negotiation.take_output();
+    const Result<void> sent = co_await socket_->write(output);
+    if (!sent) problem = sent.error().row().text;
+    if (!sent) break;
+    const Result<std::string_view> got = co_await socket_->read();
+    if (got && !got->empty()) {
+      negotiation.receive(*got);
+    } else {
+      problem = got ? "closed the connection" : std::string(got.error().row().text);
+    }
+  }
+  if (problem.empty()) problem = negotiation.problem();
+  if (problem.empty()) {
+    early_input_ = negotiation.take_rest();
+    co_return problem;
+  }
+  socket_->close();
+  socket_.reset();
+  co_return who + problem;
+}
+
 // From the first byte to the EHLO that counts.
 Task<std::optional<DeliveryOutcome>> SmtpConnection::begin_session() {
   if (plan_.on_connect) {
+    if (!early_input_.empty())
+      co_return tls_failure(peer_, kErrorTlsFailure,
+                            "the host sent data in clear before TLS began");
     std::optional<DeliveryOutcome> failure = co_await shake_hands();
     if (failure) co_return failure;
   }

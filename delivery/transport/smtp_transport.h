@@ -99,6 +99,15 @@ class SmtpTransport final : public Transport {
   const SmtpOptions& smtp() const noexcept { return smtp_; }
   bool is_lmtp() const noexcept { return is_lmtp_; }
   uint16_t default_port() const noexcept { return default_port_; }
+  // `port` where it is no constant.
+  const acl::Expansion* expanded_port() const noexcept {
+    return has_expanded_port_ ? &port_ : nullptr;
+  }
+  // A number, or the name of a service of mail.
+  static std::optional<uint16_t> parse_port(std::string_view text);
+  const acl::Expansion& socks_proxy() const noexcept { return socks_proxy_; }
+  // dscp: the traffic class byte of the packets.
+  std::optional<int> traffic_class() const noexcept { return traffic_class_; }
   const acl::Expansion& helo_data() const noexcept { return helo_data_; }
   const acl::Expansion& interface() const noexcept { return interface_; }
   // Hosts of the transport's own `hosts`, for routers that give none or with hosts_override.
@@ -114,6 +123,9 @@ class SmtpTransport final : public Transport {
   std::shared_ptr<const acl::ListPattern> avoid_pipelining;
   std::shared_ptr<const acl::ListPattern> try_chunking;
   std::shared_ptr<const acl::ListPattern> try_prdr;
+  std::shared_ptr<const acl::ListPattern> serialize;  // null: none
+  std::shared_ptr<const acl::ListPattern> dnssec_request;
+  std::shared_ptr<const acl::ListPattern> dnssec_require;
 
  private:
   friend std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
@@ -122,9 +134,13 @@ class SmtpTransport final : public Transport {
   acl::Expansion helo_data_;
   acl::Expansion interface_;
   acl::Expansion hosts_;
+  acl::Expansion port_;
+  acl::Expansion socks_proxy_;
+  std::optional<int> traffic_class_;
   SmtpTlsRules tls_;
   uint16_t default_port_ = 25;
   bool is_lmtp_ = false;
+  bool has_expanded_port_ = false;
   bool retry_include_ip_ = true;
   bool multi_domain_ = true;
 };

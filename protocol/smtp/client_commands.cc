@@ -100,7 +100,7 @@ void ClientEngine::send_mail(ClientFlight& flight) {
   const Transaction& t = flight.transaction;
   std::string& line = flight.mail_line;
   line = "MAIL FROM:<" + t.sender + ">";
-  if (has(Extension::size)) {
+  if (has(Extension::size) && t.declares_size) {
     line += " SIZE=";
     append_decimal(line, t.size_to_declare != 0 ? t.size_to_declare : t.body_bytes);
   }

@@ -219,20 +219,24 @@ void ClientEngine::choose_recipients(ClientFlight& flight) const {
 bool ClientEngine::check_transaction(ClientFlight& flight) {
   const Transaction& transaction = flight.transaction;
   std::string_view problem;
+  std::string_view enhanced;
   const uint64_t limit = has(Extension::size) ? capabilities_.size_limit : 0;
   if (!is_safe_address(transaction.sender)) {
     problem = "sender address cannot be sent";
   } else if (transaction.smtputf8 && !has(Extension::smtputf8)) {
-    problem = "SMTPUTF8 is not supported by the server";
+    problem = "utf8 support required but not offered for forwarding";
+    enhanced = "5.6.7";
   } else if (limit != 0 && transaction.body_bytes > limit) {
     problem = "message is too big for the server";
+    enhanced = "5.3.4";
   }
   if (!problem.empty()) {
-    settle_message(flight, {OutcomeClass::message_failed,
-                            "MAIL FROM:<" + escape_control(transaction.sender) + ">",
-                            {},
-                            std::string(problem),
-                            {}});
+    Outcome outcome;
+    outcome.outcome = OutcomeClass::message_failed;
+    outcome.command = "MAIL FROM:<" + escape_control(transaction.sender) + ">";
+    outcome.problem = problem;
+    outcome.status = enhanced;
+    settle_message(flight, std::move(outcome));
     return false;
   }
   bool any = false;

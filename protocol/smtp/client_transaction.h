@@ -26,10 +26,11 @@ enum class OutcomeClass : uint8_t {
 
 struct Outcome {
   OutcomeClass outcome = OutcomeClass::host_error;
-  std::string command;  // what was answered, as Exim words it: "RCPT TO:<x>", "end of data"
-  ServerReply reply;    // code 0 where there was none
-  std::string problem;  // where there was no reply: "connection closed", "timed out", ...
-  std::string overall;  // PRDR: the last reply, about the message, after that of the recipient
+  std::string command;       // what was answered, as Exim words it: "RCPT TO:<x>", "end of data"
+  ServerReply reply;         // code 0 where there was none
+  std::string problem;       // where there was no reply: "connection closed", "timed out", ...
+  std::string status = {};   // RFC 3463, of what was judged here; else empty
+  std::string overall = {};  // PRDR: the last reply, about the message, after that of the recipient
   // LMTP, PRDR: an answer about one recipient after the end of data.
   bool is_of_recipient = false;
   // The server left before it took MAIL, in order or with 421: nothing of the transaction was
@@ -39,9 +40,9 @@ struct Outcome {
 
 struct ClientRecipient {
   std::string address;
-  uint8_t notify = 0;  // NotifyBits
-  std::string orcpt;   // "rfc822;" + xtext, as received
-  bool ignore_quota = false;
+  uint8_t notify = 0;         // NotifyBits
+  std::string orcpt;          // "rfc822;" + xtext, as received
+  bool ignore_quota = false;  // IGNOREQUOTA of LMTP, where it is offered
 };
 
 struct Transaction {
@@ -49,6 +50,7 @@ struct Transaction {
   std::vector<ClientRecipient> recipients;
   uint64_t body_bytes = 0;       // of the message in wire format; exact where BDAT is used
   uint64_t size_to_declare = 0;  // SIZE=; 0: body_bytes
+  bool declares_size = true;
   BodyKind body = BodyKind::unspecified;
   DsnReturn ret = DsnReturn::unspecified;
   bool smtputf8 = false;

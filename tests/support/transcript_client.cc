@@ -244,6 +244,8 @@ Transaction ClientPlay::parse_begin(std::string_view line) const {
     if (key == "orcpt") result.recipients.back().orcpt = value;
     if (key == "bdat") result.use_bdat = true;
     if (key == "prdr") result.use_prdr = true;
+    if (key == "ignorequota") result.recipients.back().ignore_quota = true;
+    if (key == "nosize") result.declares_size = false;
     if (key == "8bit") result.body = BodyKind::eight_bit_mime;
     if (key == "smtputf8") result.smtputf8 = true;
     if (key == "ret") result.ret = DsnReturn::headers;

@@ -165,6 +165,24 @@ TEST(TlsStream, ClosingAndInterruptingEndAWaitingRead) {
   EXPECT_TRUE(interrupted.written && *interrupted.written);
 }
 
+TEST(TlsStream, AWokenReaderMayReadAgain) {
+  for (const bool speaks_between : {false, true}) {
+    StreamPair test;
+    test.open();
+    test.scope.spawn(test.read_all());
+    test.stream.wake_reader();
+    ASSERT_TRUE(test.read_error);
+    EXPECT_EQ(test.read_error->code(), Errc::cancelled);
+    test.read_error.reset();
+    test.stream.wake_reader();  // nobody waits: nothing happens
+    if (speaks_between) test.say("250 one\r\n");
+    test.scope.spawn(test.read_all());
+    if (!speaks_between) test.say("250 one\r\n");
+    EXPECT_FALSE(test.read_error);
+    EXPECT_EQ(test.read, (std::vector<std::string>{"250 one\r\n"}));
+  }
+}
+
 TEST(TlsStream, GivesTheInnerStreamsDeadlineAndErrors) {
   StreamPair late;
   late.open();

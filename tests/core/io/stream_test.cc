@@ -148,6 +148,34 @@ TEST(UvStream, InterruptingAndClosingWakeTheReader) {
   while (server.scope().running() > 0) loop.run_once();
 }
 
+Task<Result<std::string>> read_twice(UvStream& stream, Errc& first) {
+  const Result<std::string_view> woken = co_await stream.read();
+  first = woken ? Errc::internal : woken.error().code();
+  const Result<void> sent = co_await stream.write("again");
+  if (!sent) co_return sent.error();
+  const Result<std::string_view> got = co_await stream.read();
+  if (!got) co_return got.error();
+  co_return std::string(*got);
+}
+
+TEST(UvStream, AWokenReaderMayReadAgain) {
+  Loop loop;
+  EchoServer server(loop);
+  std::unique_ptr<UvStream> stream = std::move(*test::run_task(loop, open_to(loop, server.at())));
+  Errc first = Errc::internal;
+  std::optional<Result<std::string>> second;
+  Scope scope;
+  const auto reading = [&]() -> Task<void> { second.emplace(co_await read_twice(*stream, first)); };
+  scope.spawn(reading());
+  stream->wake_reader();
+  EXPECT_EQ(first, Errc::cancelled);
+  while (!second) loop.run_once();
+  ASSERT_TRUE(*second) << second->error().to_string();
+  EXPECT_EQ(**second, "again");
+  stream->close();
+  while (server.scope().running() > 0) loop.run_once();
+}
+
 Task<Result<int>> work(Loop& loop) {
   int result = 0;
   for (int i = 0; i < 3; ++i) {

@@ -36,6 +36,23 @@ TEST(LogLines, ADeliveryLooksAsInExim) {
   EXPECT_EQ(delivered_line(facts(), delivered(), false, selectors).substr(0, 3), "-> ");
 }
 
+TEST(LogLines, ShowPrdrAndTheProxyOnTheWay) {
+  config::LogSelectors selectors;
+  selectors.set(config::LogSelector::smtp_confirmation, false);
+  DeliveryOutcome o = delivered();
+  auto remote = std::make_shared<RemoteInfo>(*o.remote);
+  remote->proxy = Endpoint{*IpAddress::parse("192.0.2.9"), 1080};
+  o.remote = remote;
+  o.prdr = o.chunked = true;
+  const std::string start = "=> user@example.com R=out T=remote H=mx.example.com [192.0.2.1]";
+  EXPECT_EQ(delivered_line(facts(), o, true, selectors), start + " PRDR K");
+  selectors.set(config::LogSelector::proxy, true);
+  EXPECT_EQ(delivered_line(facts(), o, true, selectors), start + " PRX=[192.0.2.9] PRDR K");
+  selectors.set(config::LogSelector::outgoing_port, true);
+  EXPECT_EQ(delivered_line(facts(), o, true, selectors),
+            start + ":2525 PRX=[192.0.2.9]:1080 PRDR K");
+}
+
 TEST(LogLines, LocalDeliveriesShowTheLocalPartFirst) {
   DeliveryLineFacts f = facts();
   f.local_part = "user";

@@ -1,0 +1,31 @@
+// HostClaim: serialize_hosts. Whoever holds the claim of a host is the only one of all workers with
+// a connection to it. Kept among the hints, with the process that holds it: a claim of a process
+// that is gone, or an old one, counts no more.
+#pragma once
+
+#include "core/base/time.h"
+#include "core/hints/database.h"
+
+#include <memory>
+#include <string>
+
+namespace godwit::delivery {
+
+class HostClaim {
+ public:
+  // Null: somebody else has it. The database outlives the claim.
+  static std::unique_ptr<HostClaim> take(hints::Database& database, const std::string& host_name,
+                                         WallTime now);
+  ~HostClaim();
+  HostClaim(const HostClaim&) = delete;
+  HostClaim& operator=(const HostClaim&) = delete;
+
+ private:
+  HostClaim(hints::Database& database, std::string key)
+      : database_(database), key_(std::move(key)) {}
+
+  hints::Database& database_;
+  std::string key_;
+};
+
+}  // namespace godwit::delivery
