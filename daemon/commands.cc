@@ -122,6 +122,7 @@ int run_worker(const CommandLine& line, const ConfigPointer& config) {
   setup.workers = argument->workers;
   setup.listen_descriptors = argument->listen_descriptors;
   setup.counts_descriptor = argument->counts_descriptor;
+  setup.counts_section = argument->section;
   setup.ready_descriptor = argument->ready_descriptor;
   setup.tickets_descriptor = argument->tickets_descriptor;
   setup.announcement = line.announcement;

@@ -35,11 +35,11 @@ Result<std::unique_ptr<ConnectionCounts>> ConnectionCounts::make_shared() {
   return attach(fd, 0);
 }
 
-Result<std::unique_ptr<ConnectionCounts>> ConnectionCounts::attach(int descriptor, size_t worker) {
+Result<std::unique_ptr<ConnectionCounts>> ConnectionCounts::attach(int descriptor, size_t section) {
   void* memory = mmap(nullptr, sizeof(Table), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   if (memory == MAP_FAILED) return error_from_errno(errno, "map the connection counts");
   return std::unique_ptr<ConnectionCounts>(
-      new ConnectionCounts(static_cast<Table*>(memory), descriptor, worker % kWorkersMax));
+      new ConnectionCounts(static_cast<Table*>(memory), descriptor, section % kCountSections));
 }
 
 ConnectionCounts::~ConnectionCounts() {
@@ -57,8 +57,8 @@ size_t ConnectionCounts::find(const Section& section, uint32_t hash) noexcept {
 }
 
 void ConnectionCounts::opened(const IpAddress& host) noexcept {
-  Section& section = table_->sections[worker_];
-  section.total.fetch_add(1, std::memory_order_relaxed);
+  Section& section = table_->sections[section_];
+  table_->totals[section_].fetch_add(1, std::memory_order_relaxed);
   const uint32_t hash = hash_of(host);
   size_t slot = find(section, hash);
   for (size_t i = 0; i < kProbeSlots && slot == kNoSlot; ++i) {
@@ -71,33 +71,34 @@ void ConnectionCounts::opened(const IpAddress& host) noexcept {
 }
 
 void ConnectionCounts::closed(const IpAddress& host) noexcept {
-  Section& section = table_->sections[worker_];
-  section.total.fetch_sub(1, std::memory_order_relaxed);
+  Section& section = table_->sections[section_];
+  table_->totals[section_].fetch_sub(1, std::memory_order_relaxed);
   const size_t slot = find(section, hash_of(host));
   if (slot != kNoSlot) section.counts[slot].fetch_sub(1, std::memory_order_relaxed);
 }
 
 uint64_t ConnectionCounts::total() const noexcept {
   uint64_t sum = 0;
-  for (const Section& section : table_->sections)
-    sum += section.total.load(std::memory_order_relaxed);
+  for (const std::atomic<uint32_t>& total : table_->totals)
+    sum += total.load(std::memory_order_relaxed);
   return sum;
 }
 
 uint64_t ConnectionCounts::of(const IpAddress& host) const noexcept {
   const uint32_t hash = hash_of(host);
   uint64_t sum = 0;
-  for (const Section& section : table_->sections) {
-    if (section.total.load(std::memory_order_relaxed) == 0) continue;
+  for (size_t i = 0; i < kCountSections; ++i) {
+    if (table_->totals[i].load(std::memory_order_relaxed) == 0) continue;
+    const Section& section = table_->sections[i];
     const size_t slot = find(section, hash);
     if (slot != kNoSlot) sum += section.counts[slot].load(std::memory_order_relaxed);
   }
   return sum;
 }
 
-void ConnectionCounts::clear_worker(size_t worker) noexcept {
-  Section& section = table_->sections[worker % kWorkersMax];
-  section.total.store(0, std::memory_order_relaxed);
+void ConnectionCounts::clear(size_t number) noexcept {
+  Section& section = table_->sections[number % kCountSections];
+  table_->totals[number % kCountSections].store(0, std::memory_order_relaxed);
   for (std::atomic<uint32_t>& count : section.counts) count.store(0, std::memory_order_relaxed);
 }
 

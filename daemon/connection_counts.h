@@ -1,6 +1,8 @@
 // ConnectionCounts: how many SMTP connections there are, in all and for each client host, over all
-// workers of the daemon. A table in shared memory with a section for each worker; a worker writes
-// only its own and reads all of them. The supervisor clears the section of a worker that died.
+// workers of the daemon. A table in shared memory with a section for each worker process; a worker
+// writes only its own and reads all of them. While a reload is under way the workers of the old
+// configuration still count their connections, each in its own section. The supervisor clears the
+// section of a worker that died.
 #pragma once
 
 #include "core/base/ip_address.h"
@@ -14,6 +16,7 @@
 namespace godwit::daemon {
 
 inline constexpr size_t kWorkersMax = 64;
+inline constexpr size_t kCountSections = 2 * kWorkersMax;  // of two generations of workers
 inline constexpr size_t kHostSlots = 8192;  // connected hosts of a worker
 inline constexpr size_t kProbeSlots = 16;   // a host whose slots are all taken is not counted
 
@@ -23,7 +26,7 @@ class ConnectionCounts {
   static std::unique_ptr<ConnectionCounts> make_private();
   // A new shared table; its descriptor is inherited by workers.
   static Result<std::unique_ptr<ConnectionCounts>> make_shared();
-  static Result<std::unique_ptr<ConnectionCounts>> attach(int descriptor, size_t worker);
+  static Result<std::unique_ptr<ConnectionCounts>> attach(int descriptor, size_t section);
   ~ConnectionCounts();
   ConnectionCounts(const ConnectionCounts&) = delete;
   ConnectionCounts& operator=(const ConnectionCounts&) = delete;
@@ -33,28 +36,28 @@ class ConnectionCounts {
   void closed(const IpAddress& host) noexcept;
   uint64_t total() const noexcept;
   uint64_t of(const IpAddress& host) const noexcept;
-  void clear_worker(size_t worker) noexcept;
+  void clear(size_t number) noexcept;
 
  private:
   struct Section {
-    std::atomic<uint32_t> total;
     // By a 32-bit hash of the address, in one of kProbeSlots places from its home. A slot whose
     // count is 0 is free. Only the section's worker writes.
     std::atomic<uint32_t> hashes[kHostSlots];
     std::atomic<uint32_t> counts[kHostSlots];
   };
   struct Table {
-    Section sections[kWorkersMax];
+    std::atomic<uint32_t> totals[kCountSections];
+    Section sections[kCountSections];
   };
-  ConnectionCounts(Table* table, int descriptor, size_t worker)
-      : table_(table), descriptor_(descriptor), worker_(worker) {}
+  ConnectionCounts(Table* table, int descriptor, size_t section)
+      : table_(table), descriptor_(descriptor), section_(section) {}
   static constexpr size_t kNoSlot = SIZE_MAX;
   // The slot with connections of `hash`.
   static size_t find(const Section& section, uint32_t hash) noexcept;
 
   Table* table_;
   int descriptor_;
-  size_t worker_;
+  size_t section_;
 };
 
 }  // namespace godwit::daemon

@@ -55,7 +55,7 @@ void raise_descriptor_limit() {
 std::string format_worker_argument(const WorkerArgument& argument) {
   std::string out =
       "--worker=" + std::to_string(argument.index) + "," + std::to_string(argument.workers) + "," +
-      std::to_string(argument.counts_descriptor) + "," + std::to_string(argument.ready_descriptor) +
+      std::to_string(argument.section) + "," + std::to_string(argument.counts_descriptor) + "," + std::to_string(argument.ready_descriptor) +
       "," + std::to_string(argument.tickets_descriptor) + "," + (argument.announces ? "1" : "0") +
       ",";
   for (int descriptor : argument.listen_descriptors) out += std::to_string(descriptor) + ".";
@@ -66,7 +66,7 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text) {
   constexpr std::string_view kPrefix = "--worker=";
   if (!text.starts_with(kPrefix)) return std::nullopt;
   text.remove_prefix(kPrefix.size());
-  std::array<uint64_t, 6> numbers{};
+  std::array<uint64_t, 7> numbers{};
   for (uint64_t& number : numbers) {
     const size_t comma = text.find(',');
     const std::optional<uint64_t> value = parse_decimal(text.substr(0, comma));
@@ -77,10 +77,11 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text) {
   WorkerArgument out;
   out.index = numbers[0];
   out.workers = numbers[1];
-  out.counts_descriptor = static_cast<int>(numbers[2]);
-  out.ready_descriptor = static_cast<int>(numbers[3]);
-  out.tickets_descriptor = static_cast<int>(numbers[4]);
-  out.announces = numbers[5] != 0;
+  out.section = numbers[2];
+  out.counts_descriptor = static_cast<int>(numbers[3]);
+  out.ready_descriptor = static_cast<int>(numbers[4]);
+  out.tickets_descriptor = static_cast<int>(numbers[5]);
+  out.announces = numbers[6] != 0;
   while (!text.empty()) {
     const size_t dot = text.find('.');
     const std::optional<uint64_t> value = parse_decimal(text.substr(0, dot));
@@ -308,13 +309,14 @@ std::string Supervisor::announcement() const {
   return text;
 }
 
-[[noreturn]] void Supervisor::become_worker(size_t index, int ready_descriptor) {
+[[noreturn]] void Supervisor::become_worker(size_t index, size_t section, int ready_descriptor) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   WorkerArgument argument;
   argument.index = index;
   argument.workers = worker_count();
+  argument.section = section;
   argument.counts_descriptor = counts_->descriptor();
   argument.ready_descriptor = ready_descriptor;
   argument.tickets_descriptor = tickets_descriptor_;
@@ -338,12 +340,26 @@ std::string Supervisor::announcement() const {
   ::_exit(127);
 }
 
+bool Supervisor::has_section(size_t section) const {
+  return std::any_of(workers_.begin(), workers_.end(),
+                     [&](const auto& worker) { return worker.second.section == section; });
+}
+
+// Older workers keep counting in their own sections to their end. Where so many generations still
+// end that all are taken, two workers share one, which only blurs the counts of single hosts.
+size_t Supervisor::free_section() const {
+  for (size_t section = 0; section < kCountSections; ++section) {
+    if (!has_section(section)) return section;
+  }
+  return 0;
+}
+
 bool Supervisor::start_worker(size_t index) {
   std::array<int, 2> pipe_ends{};
   if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return false;
-  counts_->clear_worker(index);
+  const size_t section = free_section();
   const pid_t child = ::fork();
-  if (child == 0) become_worker(index, pipe_ends[1]);
+  if (child == 0) become_worker(index, section, pipe_ends[1]);
   ::close(pipe_ends[1]);
   if (child < 0) {
     ::close(pipe_ends[0]);
@@ -351,6 +367,7 @@ bool Supervisor::start_worker(size_t index) {
   }
   WorkerProcess worker;
   worker.index = index;
+  worker.section = section;
   worker.generation = generation_;
   worker.ready_descriptor = pipe_ends[0];
   worker.started = wall_now();
@@ -405,7 +422,7 @@ void Supervisor::reap() {
     if (worker.ready_descriptor >= 0) ::close(worker.ready_descriptor);
     workers_.erase(found);
     const bool is_current = worker.generation == generation_;
-    if (is_current) counts_->clear_worker(worker.index);
+    if (!has_section(worker.section)) counts_->clear(worker.section);
     if (stopping_ || !is_current) {
       // What an older worker had left in its shard is taken over by the first of the new ones.
       tell_all(SIGUSR1);

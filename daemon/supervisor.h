@@ -35,6 +35,7 @@ class Supervisor {
  private:
   struct WorkerProcess {
     size_t index = 0;
+    size_t section = 0;  // of the connection counts
     unsigned generation = 0;
     int ready_descriptor = -1;  // closed when it is ready
     bool ready = false;
@@ -48,6 +49,8 @@ class Supervisor {
   Result<void> write_pid_file() const;
   void block_signals();
   size_t worker_count() const;
+  size_t free_section() const;
+  bool has_section(size_t section) const;
   bool start_worker(size_t index);
   void start_generation();
   void on_ready(pid_t pid);
@@ -58,7 +61,7 @@ class Supervisor {
   void tell_all(int signal_number);
   void log(const std::string& text) const;
   std::string announcement() const;
-  [[noreturn]] void become_worker(size_t index, int ready_descriptor);
+  [[noreturn]] void become_worker(size_t index, size_t section, int ready_descriptor);
   void drop_privileges_of_directories() const;
 
   std::shared_ptr<const ServerConfig> config_;
@@ -78,10 +81,11 @@ class Supervisor {
 };
 
 // What a worker is told on its command line:
-// "--worker=INDEX,WORKERS,COUNTS,READY,TICKETS,ANNOUNCES,FD.FD.FD".
+// "--worker=INDEX,WORKERS,SECTION,COUNTS,READY,TICKETS,ANNOUNCES,FD.FD.FD".
 struct WorkerArgument {
   size_t index = 0;
   size_t workers = 1;
+  size_t section = 0;  // of the connection counts
   int counts_descriptor = -1;
   int ready_descriptor = -1;
   int tickets_descriptor = -1;

@@ -207,7 +207,7 @@ void Worker::open_control() {
 bool Worker::open_listeners() {
   if (setup_.counts_descriptor >= 0) {
     Result<std::unique_ptr<ConnectionCounts>> counts =
-        ConnectionCounts::attach(setup_.counts_descriptor, setup_.index);
+        ConnectionCounts::attach(setup_.counts_descriptor, setup_.counts_section);
     if (counts) counts_ = std::move(*counts);
   }
   if (counts_ == nullptr) counts_ = ConnectionCounts::make_private();

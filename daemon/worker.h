@@ -31,6 +31,7 @@ struct WorkerSetup {
   size_t workers = 1;  // how many there are: shards of these are left to their owners
   std::vector<int> listen_descriptors;
   int counts_descriptor = -1;
+  size_t counts_section = 0;
   int tickets_descriptor = -1;  // the secret of session tickets; -1: one of its own
   int ready_descriptor = -1;    // gets a byte when the worker accepts mail
   std::optional<Seconds> queue_interval;

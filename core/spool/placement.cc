@@ -81,6 +81,9 @@ StoreCore::Placement StoreCore::place(PendingRecord& record) {
   }
   if (!keeps_reserve(record)) {
     record.error = *prepare_error_;
+    // There may be space by now, given back by this store or by others on the disk. Without asking,
+    // mail would be refused for as long as the tail has room for small records.
+    start_prepare();
     if (!record.is_derived) ++counters_.failed_commits;
     return Placement::refused;
   }

@@ -157,6 +157,7 @@ Task<void> StoreCore::prepare(uint32_t number) {
     }
     RemoveCall remove{&files_, {path_of(segment_name(number))}};
     Result<void> removed = co_await blocking(loop_, std::move(remove));
+    cleaner_.kick_if_idle();
     if (waits_for_segment_) fail_waiting(*prepare_error_, asked_before);
   }
   preparing_ = false;

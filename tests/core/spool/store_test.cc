@@ -313,6 +313,21 @@ TEST_F(StoreTest, FullDiskRefusesMailButRecordsEnds) {
   EXPECT_EQ(sink.messages.size(), 1u);
 }
 
+TEST_F(StoreTest, MailIsTakenAgainOnceOthersGaveSpaceBack) {
+  open();
+  files.set_capacity(150'000);
+  uint64_t id = 1;
+  while (id < 1000 && commit(id, 1000)) ++id;
+  ASSERT_LT(id, 1000u);
+  EXPECT_FALSE(commit(2000, 1000));
+  files.set_capacity(10'000'000);
+  // Mail that asks for space may still be refused while a segment is made.
+  bool is_taken = false;
+  for (uint64_t tries = 0; tries < 100 && !is_taken; ++tries)
+    is_taken = commit(3000 + tries, 1000).has_value();
+  EXPECT_TRUE(is_taken);
+}
+
 TEST_F(StoreTest, LargeBodyOnFullDiskFailsAndLeavesNothing) {
   open();
   files.set_capacity(400'000);
