@@ -56,6 +56,7 @@ MessageServices::MessageServices(const acl::Services& services)
     : answers_(services.lookups), services_(services) {
   if (services.lookups != nullptr) services_.lookups = &answers_;
   services_.decisions = &decisions_;
+  services_.sockets = &sockets_;
 }
 
 std::unique_ptr<hints::Database> open_hints(const std::string& spool_directory,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "acl/expand/services.h"
+#include "acl/expand/socket_answers.h"
 #include "acl/lists/decisions.h"
 #include "acl/lookup/lookup_set.h"
 #include "core/hints/database.h"
@@ -46,7 +47,7 @@ class EvaluatorServices {
   acl::Services services_;
 };
 
-// The same for one connection or message: answers of lookups are kept until forget().
+// The same for one connection or message: answers of lookups and sockets are kept until forget().
 class MessageServices {
  public:
   explicit MessageServices(const acl::Services& services);
@@ -57,11 +58,13 @@ class MessageServices {
   void forget() {
     answers_.forget();
     decisions_.forget();
+    sockets_.forget();
   }
 
  private:
   acl::MessageLookups answers_;
   acl::ListDecisions decisions_;
+  acl::SocketAnswers sockets_;
   acl::Services services_;
 };
 

@@ -53,6 +53,21 @@ std::string mode_text(mode_t mode) {
 
 }  // namespace
 
+void append_lines(std::string_view text, const std::vector<Value>& args, size_t eol,
+                  std::string& out) {
+  if (args.size() <= eol) {
+    out += text;
+    return;
+  }
+  for (char c : text) {
+    if (c == '\n') {
+      out += args[eol].text;
+    } else {
+      out += c;
+    }
+  }
+}
+
 Loop* loop_for_waiting(EvalContext& context, std::string_view what) {
   Loop* loop = context.services == nullptr ? nullptr : context.services->loop;
   if (loop != nullptr && Fiber::is_current()) return loop;

@@ -32,6 +32,9 @@ std::invoke_result_t<F&> on_pool(Loop& loop, F call) {
   return wait_for(pool_task(loop, call));
 }
 
+// Adds what was read; line ends become args[eol], where it was given.
+void append_lines(std::string_view text, const std::vector<Value>& args, size_t eol,
+                  std::string& out);
 // ${stat
 EvalStatus append_file_facts(const std::string& path, EvalContext& context, std::string& out);
 // exists: `answer` is false where the file is not there; deferred where that cannot be known.

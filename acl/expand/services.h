@@ -28,6 +28,7 @@ namespace godwit::acl {
 class ListCompiler;
 class ListDecisions;
 class Lookups;
+class SocketAnswers;
 struct EvalContext;
 
 // Runs a named ACL for `${acl` and the condition `acl`; acl/policy implements it.
@@ -92,6 +93,7 @@ struct Services {
   hints::Database* seen = nullptr;   // of seen
   const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
   ListDecisions* decisions = nullptr;   // what named lists said about this message
+  SocketAnswers* sockets = nullptr;     // what ${readsocket keeps for this message
   AddressVerifier* verifier = nullptr;  // of `verify = sender` and `verify = recipient`
 };
 
