@@ -55,9 +55,9 @@ void raise_descriptor_limit() {
 std::string format_worker_argument(const WorkerArgument& argument) {
   std::string out =
       "--worker=" + std::to_string(argument.index) + "," + std::to_string(argument.workers) + "," +
-      std::to_string(argument.section) + "," + std::to_string(argument.counts_descriptor) + "," + std::to_string(argument.ready_descriptor) +
-      "," + std::to_string(argument.tickets_descriptor) + "," + (argument.announces ? "1" : "0") +
-      ",";
+      std::to_string(argument.section) + "," + std::to_string(argument.counts_descriptor) + "," +
+      std::to_string(argument.ready_descriptor) + "," +
+      std::to_string(argument.tickets_descriptor) + "," + (argument.announces ? "1" : "0") + ",";
   for (int descriptor : argument.listen_descriptors) out += std::to_string(descriptor) + ".";
   return out;
 }
