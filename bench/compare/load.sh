@@ -8,6 +8,7 @@ scenario_row() {
     new)    echo "20 4096 - false direct=20000 godwit=30000 postfix=4000 exim=600" ;;
     reused) echo "20 4096 -d true direct=40000 godwit=60000 postfix=4000 exim=1500" ;;
     large)  echo "20 65536 - false godwit=6000 postfix=1500 exim=400" ;;
+    tls)    echo "20 4096 - false godwit=10000 postfix=2000" ;;
     single) echo "1 4096 -d true godwit=2000 postfix=500 exim=150" ;;
     *) fail "unknown scenario $1" ;;
   esac
@@ -31,7 +32,7 @@ json_percentile() {  # FILE PHASE NAME
 
 start_sink() {  # MESSAGES FILES
   rm -f "$2.ledger" "$2.json"
-  "$tools/smtp-sink" -m 5000 -M "$1" --link-delay "${link_delay:-0}" --idle-exit 20 --time-limit 900 --ledger "$2.ledger" \
+  "$tools/smtp-sink" -m 5000 -M "$1" --link-delay "${link_delay:-0}" ${with_tls:+--tls} --idle-exit 20 --time-limit 900 --ledger "$2.ledger" \
     --json "$2.json" "127.0.0.1:$sink_port" 1024 &
   sink_pid=$!
   local try
@@ -65,6 +66,7 @@ wait_for_lines() {  # FILE LINES
 send_load() {  # PORT MESSAGES SESSIONS BYTES OPTIONS FILES
   local options=()
   [ "$5" = - ] || options=("$5")
+  [ -z "${with_tls:-}" ] || options+=(--tls)
   "$tools/smtp-source" -s "$3" -m "$2" -l "$4" "${options[@]}" -f a@source.test -t b@sink.test \
     -M source.test --time-limit 300 --ledger "$6.ledger" --json "$6.json" "127.0.0.1:$1" \
     >"$6.txt" || { cat "$6.txt" >&2; fail "the load had trouble"; }
@@ -73,7 +75,9 @@ send_load() {  # PORT MESSAGES SESSIONS BYTES OPTIONS FILES
 # Prints a line: scenario, system, round, messages, accepted/s, delivered/s, CPU us a message of
 # the server, of the source, of the sink, memory MiB, p50 and p99 of dot to reply in us.
 measure() {  # SCENARIO SYSTEM ROUND
-  local sessions bytes options queue_only count warm=100
+  local sessions bytes options queue_only count warm=100 with_tls=
+  [ "$1" != tls ] || with_tls=yes
+  [ -z "$with_tls" ] || [ -e "$scratch/tls.pem" ] || make_certificate
   read -r sessions bytes options queue_only _ < <(scenario_row "$1")
   count=$(scenario_count "$1" "$2")
   local files=$scratch/run cpu=0 memory=0 port=$server_port delivered=0

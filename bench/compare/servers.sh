@@ -24,7 +24,25 @@ fetch_peers() {
   touch "$peers/complete"
 }
 
+# One certificate for every server, where a scenario speaks TLS on both sides; $with_tls says so.
+make_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=mx.test \
+    -keyout "$scratch/tls.key" -out "$scratch/tls.crt" 2>/dev/null || fail "openssl makes no certificate"
+  # Postfix wants the key first.
+  cat "$scratch/tls.key" "$scratch/tls.crt" >"$scratch/tls.pem"
+  chmod 0644 "$scratch/tls.pem"
+}
+
 write_exim_conf() {  # FILE DIR QUEUE_ONLY
+  local tls_main="tls_advertise_hosts =" tls_transport="hosts_avoid_tls = *"
+  if [ -n "${with_tls:-}" ]; then
+    tls_main="tls_advertise_hosts = *
+tls_certificate = $scratch/tls.pem
+tls_resumption_hosts = *"
+    tls_transport="hosts_require_tls = *
+  tls_verify_certificates =
+  tls_resumption_hosts = *"
+  fi
   cat >"$1" <<EOF
 primary_hostname = mx.test
 spool_directory = $2/spool
@@ -39,7 +57,7 @@ smtp_accept_max_per_connection = 0
 acl_smtp_rcpt = accept
 host_lookup =
 rfc1413_query_timeout = 0s
-tls_advertise_hosts =
+$tls_main
 keep_environment =
 split_spool_directory = true
 queue_only = $3
@@ -55,7 +73,7 @@ remote:
   driver = smtp
   port = $sink_port
   allow_localhost
-  hosts_avoid_tls = *
+  $tls_transport
   ${transport_options:-}
 begin retry
 *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h
@@ -67,7 +85,12 @@ EOF
 # nothing here.
 write_postfix_conf() {  # DIR QUEUE_ONLY
   mkdir -p "$1/postfix"
-  local restrictions=permit_mynetworks,reject
+  local restrictions=permit_mynetworks,reject tls="smtpd_tls_security_level = none
+smtp_tls_security_level = none"
+  [ -z "${with_tls:-}" ] || tls="smtpd_tls_security_level = may
+smtpd_tls_chain_files = $scratch/tls.pem
+smtp_tls_security_level = encrypt
+smtp_tls_session_cache_database = btree:$1/data/smtp_scache"
   [ "$2" = true ] && restrictions="check_client_access static:HOLD,$restrictions"
   cat >"$1/postfix/main.cf" <<EOF
 compatibility_level = 3.6
@@ -89,8 +112,7 @@ relayhost = [127.0.0.1]:$sink_port
 smtpd_recipient_restrictions = $restrictions
 smtpd_peername_lookup = no
 disable_dns_lookups = yes
-smtpd_tls_security_level = none
-smtp_tls_security_level = none
+$tls
 smtpd_client_connection_count_limit = 0
 in_flow_delay = 0
 default_process_limit = 100

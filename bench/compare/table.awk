@@ -6,6 +6,7 @@ BEGIN {
   title["new"] = "4 KiB, 20 sessions, a new connection each message, relayed to the sink"
   title["reused"] = "4 KiB, 20 sessions, connections reused, accepted and synced, not delivered"
   title["large"] = "64 KiB, 20 sessions, a new connection each message, relayed to the sink"
+  title["tls"] = "4 KiB, 20 sessions, TLS on both sides, a new connection each message, relayed to the sink"
   title["single"] = "4 KiB, one session, one message at a time, accepted and synced"
 }
 {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace godwit::bench {
 namespace {
@@ -35,7 +36,7 @@ std::optional<uint64_t> announced_size(std::string_view arguments) noexcept {
 
 }  // namespace
 
-std::string features_of(const SinkOptions& options) {
+std::string features_of(const SinkOptions& options, bool offers_tls) {
   struct Row {
     bool hidden;
     std::string line;
@@ -44,6 +45,7 @@ std::string features_of(const SinkOptions& options) {
   const std::array rows{
       Row{options.hide_pipelining, "PIPELINING"},
       Row{options.hide_8bitmime, "8BITMIME"},
+      Row{!offers_tls, "STARTTLS"},
       Row{options.hide_smtputf8, "SMTPUTF8"},
       Row{options.hide_auth, "AUTH PLAIN LOGIN"},
       Row{options.hide_xclient, "XCLIENT NAME HELO"},
@@ -111,7 +113,17 @@ SinkDialogue::Next SinkDialogue::feed(std::string_view& input) {
 SinkDialogue::Next SinkDialogue::resume() {
   output_ += held_;
   held_.clear();
-  return ends_after_pause_ ? Next::end : Next::input;
+  if (ends_after_pause_) return Next::end;
+  return std::exchange(starts_tls_, false) ? Next::tls : Next::input;
+}
+
+void SinkDialogue::tls_started(std::string_view features) {
+  reset();
+  partial_.clear();
+  helo_.clear();
+  is_extended_ = false;
+  in_tls_ = true;
+  features_ = features;
 }
 
 SinkDialogue::Next SinkDialogue::command(std::string_view line) {
@@ -149,6 +161,9 @@ SinkDialogue::Next SinkDialogue::answer(Verb verb, std::string_view arguments) {
     case Verb::bdat:
       if (options_.hide_chunking) break;
       return bdat(arguments);
+    case Verb::starttls:
+      if (!options_.tls || in_tls_) break;
+      return starttls();
     case Verb::rset:
       reset();
       return reply(verb, text("250", "2.1.0", "Ok"));
@@ -229,6 +244,13 @@ SinkDialogue::Next SinkDialogue::bdat(std::string_view arguments) {
   if (!chunk_is_refused_ && !in_message_) start_message();
   std::string_view nothing;
   return chunk_left_ == 0 ? chunk_bytes(nothing) : Next::input;
+}
+
+SinkDialogue::Next SinkDialogue::starttls() {
+  starts_tls_ = !options_.soft.has(Verb::starttls) && !options_.hard.has(Verb::starttls);
+  const Next next = reply(Verb::starttls, text("220", "2.0.0", "Ready to start TLS"));
+  if (next != Next::input) return next;
+  return std::exchange(starts_tls_, false) ? Next::tls : Next::input;
 }
 
 SinkDialogue::Next SinkDialogue::data_bytes(std::string_view& input) {

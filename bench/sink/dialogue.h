@@ -33,13 +33,14 @@ class MessageTaker {
 };
 
 // The reply to EHLO that these options make.
-std::string features_of(const SinkOptions& options);
+std::string features_of(const SinkOptions& options, bool offers_tls);
 
 class SinkDialogue {
  public:
   enum class Next : uint8_t {
     input,  // all was read; send output() and read more
     pause,  // send output(), wait for pause_micros(), call resume()
+    tls,    // send output(), forget the rest of the input, shake hands, call tls_started()
     end,    // send output() and close
   };
 
@@ -54,6 +55,8 @@ class SinkDialogue {
   Next feed(std::string_view& input);
   // After a pause; the rest of the input is to be fed then.
   Next resume();
+  // From here on nothing counts that was said in clear. `features`: of EHLO within TLS.
+  void tls_started(std::string_view features);
 
   std::string& output() noexcept { return output_; }
   int64_t pause_micros() const noexcept { return pause_micros_; }
@@ -67,6 +70,7 @@ class SinkDialogue {
   Next rcpt(std::string_view arguments);
   Next data();
   Next bdat(std::string_view arguments);
+  Next starttls();
   Next data_bytes(std::string_view& input);
   Next chunk_bytes(std::string_view& input);
   Next end_of_message();
@@ -104,6 +108,8 @@ class SinkDialogue {
   bool chunk_is_last_ = false;
   bool chunk_is_refused_ = false;
   bool ends_after_pause_ = false;
+  bool starts_tls_ = false;  // once the reply to STARTTLS is out
+  bool in_tls_ = false;
 };
 
 }  // namespace godwit::bench

@@ -17,14 +17,15 @@ struct VerbRow {
   Verb verb;
 };
 constexpr std::array kVerbNames{
-    VerbRow{"MAIL", Verb::mail},       VerbRow{"RCPT", Verb::rcpt},
-    VerbRow{"DATA", Verb::data},       VerbRow{"EHLO", Verb::ehlo},
-    VerbRow{"QUIT", Verb::quit},       VerbRow{"BDAT", Verb::bdat},
-    VerbRow{"RSET", Verb::rset},       VerbRow{"HELO", Verb::helo},
-    VerbRow{"LHLO", Verb::lhlo},       VerbRow{"NOOP", Verb::noop},
-    VerbRow{"VRFY", Verb::vrfy},       VerbRow{"AUTH", Verb::auth},
-    VerbRow{"XCLIENT", Verb::xclient}, VerbRow{"XFORWARD", Verb::xforward},
-    VerbRow{"CONNECT", Verb::connect}, VerbRow{".", Verb::end_of_message},
+    VerbRow{"MAIL", Verb::mail},         VerbRow{"RCPT", Verb::rcpt},
+    VerbRow{"DATA", Verb::data},         VerbRow{"EHLO", Verb::ehlo},
+    VerbRow{"QUIT", Verb::quit},         VerbRow{"BDAT", Verb::bdat},
+    VerbRow{"RSET", Verb::rset},         VerbRow{"HELO", Verb::helo},
+    VerbRow{"LHLO", Verb::lhlo},         VerbRow{"NOOP", Verb::noop},
+    VerbRow{"VRFY", Verb::vrfy},         VerbRow{"AUTH", Verb::auth},
+    VerbRow{"XCLIENT", Verb::xclient},   VerbRow{"XFORWARD", Verb::xforward},
+    VerbRow{"CONNECT", Verb::connect},   VerbRow{".", Verb::end_of_message},
+    VerbRow{"STARTTLS", Verb::starttls},
 };
 
 template <auto Member>
@@ -213,6 +214,8 @@ constexpr std::array kRows{
     OptionRow<Options>{{0, "no-size", "", "do not announce SIZE"}, &set_flag<&Options::hide_size>},
     OptionRow<Options>{{0, "no-smtputf8", "", "do not announce SMTPUTF8"},
                        &set_flag<&Options::hide_smtputf8>},
+    OptionRow<Options>{{0, "tls", "", "offer STARTTLS, with a certificate made for this run"},
+                       &set_flag<&Options::tls>},
     OptionRow<Options>{{0, "link-delay", "SECONDS", "every byte takes so long, in each direction"},
                        &set_time<&Options::link_delay_micros>},
     OptionRow<Options>{{0, "size-max", "BYTES", "announce and enforce this limit"},
@@ -261,6 +264,8 @@ Result<SinkOptions> parse_sink_options(std::span<const std::string_view> argumen
     if (!backlog) return backlog.error();
     options.backlog = static_cast<int>(*backlog);
   }
+  if (options.tls && options.link_delay_micros > 0)
+    return Error(Errc::invalid_argument, "only one of --tls and --link-delay");
   if (options.time_limit_micros == 0)
     return Error(Errc::invalid_argument, "--time-limit must be more than 0");
   return options;

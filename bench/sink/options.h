@@ -21,6 +21,7 @@ enum class Verb : uint8_t {
   bdat,
   end_of_message,
   rset,
+  starttls,
   noop,
   vrfy,
   auth,
@@ -89,6 +90,7 @@ struct SinkOptions {
   bool hide_chunking = false;
   bool hide_size = false;
   bool hide_smtputf8 = false;
+  bool tls = false;               // offers STARTTLS
   int64_t link_delay_micros = 0;  // of every byte, in each direction
   uint64_t size_max = 0;          // bytes; 0 announces SIZE without a limit
   int64_t time_limit_micros = 3'600'000'000;

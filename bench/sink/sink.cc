@@ -4,6 +4,7 @@
 #include "bench/common/process.h"
 #include "bench/sink/dump.h"
 #include "bench/sink/long_way.h"
+#include "tls/tls_stream.h"
 
 #include <cstdio>
 
@@ -17,7 +18,9 @@ constexpr int64_t kProgressMicros = 1'000'000;
 Sink::Sink(Loop& loop, const SinkOptions& options)
     : loop_(loop),
       options_(options),
-      features_(features_of(options)),
+      features_(features_of(options, options.tls)),
+      features_in_tls_(features_of(options, false)),
+      ticket_keys_(tls::make_ticket_secret(loop.clock().wall())),
       random_(options.seed),
       last_message_end_(&Sink::on_last_message, this) {}
 
@@ -29,6 +32,14 @@ Result<void> Sink::serve(int descriptor, UvStream::Kind kind) {
   if (!options_.ledger.empty()) {
     Result<void> opened = ledger_.open(options_.ledger);
     if (!opened) return opened;
+  }
+  if (options_.tls) {
+    tls::ServerSettings settings;
+    settings.host_name = options_.hostname;
+    Result<std::shared_ptr<const tls::ServerContext>> context =
+        tls::ServerContext::load(settings, &ticket_keys_, loop_.clock().wall());
+    if (!context) return context.error();
+    tls_context_ = std::move(*context);
   }
   Result<std::unique_ptr<Listener>> listener =
       Listener::open(loop_, descriptor, kind, options_.backlog, *this);
@@ -104,11 +115,12 @@ Task<void> Sink::session(std::unique_ptr<UvStream> stream) {
     SinkDialogue dialogue(options_, features_, *this, random_,
                           peer ? peer->address.to_string() : "unix");
     if (options_.link_delay_micros == 0) {
-      co_await converse(*stream, dialogue);
+      const bool wants_tls = co_await converse(*stream, dialogue, dialogue.begin());
+      if (wants_tls) co_await converse_in_tls(*stream, dialogue);
     } else {
       LongWay way(loop_, *stream, Millis{(options_.link_delay_micros + 999) / 1000});
       way.start();
-      co_await converse(way, dialogue);
+      co_await converse(way, dialogue, dialogue.begin());
       co_await way.finish();
     }
   }
@@ -117,45 +129,65 @@ Task<void> Sink::session(std::unique_ptr<UvStream> stream) {
   session_ended();
 }
 
-Task<void> Sink::converse(ByteStream& stream, SinkDialogue& dialogue) {
-  const auto deadline = [this] {
-    return Instant{loop_.clock().now().micros + options_.timeout_micros};
-  };
-  stream.set_deadline(deadline());
-  SinkDialogue::Next next = dialogue.begin();
-  if (!co_await follow(stream, dialogue, next)) co_return;
+Task<bool> Sink::converse(ByteStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next) {
+  using Next = SinkDialogue::Next;
   std::string kept;  // input that waits while the dialogue pauses
   for (;;) {
+    next = co_await follow(stream, dialogue, next);
+    if (next != Next::input) co_return next == Next::tls;
     stream.set_deadline(deadline());
     const Result<std::string_view> bytes = co_await stream.read();
-    if (!bytes || bytes->empty()) co_return;
+    if (!bytes || bytes->empty()) co_return false;
     show("< ", *bytes);
     std::string_view input = *bytes;
-    while (!input.empty()) {
+    for (;;) {
       next = dialogue.feed(input);
-      if (next == SinkDialogue::Next::input) break;
+      if (next == Next::input || input.empty()) break;
       // What the stream gave is not valid after a pause.
       std::string rest(input);
       kept.swap(rest);
       input = kept;
-      if (!co_await follow(stream, dialogue, next)) co_return;
-      next = SinkDialogue::Next::input;
+      next = co_await follow(stream, dialogue, next);
+      if (next != Next::input) co_return next == Next::tls;
     }
-    if (!co_await follow(stream, dialogue, next)) co_return;
   }
 }
 
-Task<bool> Sink::follow(ByteStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next) {
+Task<void> Sink::converse_in_tls(ByteStream& stream, SinkDialogue& dialogue) {
+  tls::ServerSession session;
+  session.resumption = true;
+  session.now = loop_.clock().wall();
+  tls::TlsStream secure(stream, tls::Engine::make_server(tls_context_, session));
+  secure.set_deadline(deadline());
+  const Result<tls::Handshake> shaken = co_await secure.handshake();
+  if (!shaken) {
+    if (!stopped_.is_set())
+      std::fprintf(stderr, "smtp-sink: TLS: %s\n", shaken.error().to_string().c_str());
+    co_return;
+  }
+  ++handshakes_;
+  if (secure.engine().facts().is_resumed()) ++resumed_;
+  dialogue.tls_started(features_in_tls_);
+  co_await converse(secure, dialogue, SinkDialogue::Next::input);
+}
+
+Instant Sink::deadline() const {
+  return {loop_.clock().now().micros + options_.timeout_micros};
+}
+
+Task<SinkDialogue::Next> Sink::follow(ByteStream& stream, SinkDialogue& dialogue,
+                                      SinkDialogue::Next next) {
   for (;;) {
     if (!dialogue.output().empty()) {
       show("> ", dialogue.output());
+      stream.set_deadline(deadline());
       const Result<void> written = co_await stream.write(dialogue.output());
       dialogue.output().clear();
-      if (!written) co_return false;
+      if (!written) co_return SinkDialogue::Next::end;
     }
-    if (next != SinkDialogue::Next::pause) co_return next == SinkDialogue::Next::input;
+    if (next != SinkDialogue::Next::pause) co_return next;
     const Millis delay{(dialogue.pause_micros() + 999) / 1000};
-    if (!co_await Sleep(loop_.timers(), delay, &cancel_)) co_return false;
+    if (!co_await Sleep(loop_.timers(), delay, &cancel_)) co_return SinkDialogue::Next::end;
     next = dialogue.resume();
   }
 }
@@ -228,6 +260,8 @@ std::string Sink::to_json() const {
   json.integer("faulty", static_cast<int64_t>(faulty_));
   json.integer("sessions", static_cast<int64_t>(sessions_begun_));
   json.integer("quits", static_cast<int64_t>(quits_));
+  json.integer("handshakes", static_cast<int64_t>(handshakes_));
+  json.integer("resumed", static_cast<int64_t>(resumed_));
   json.integer("first_message_micros", first_message_.micros);
   json.integer("last_message_micros", last_message_.micros);
   json.integer("cpu_micros", cpu_micros());

@@ -8,6 +8,8 @@
 #include "core/io/event.h"
 #include "core/io/listener.h"
 #include "core/io/scope.h"
+#include "tls/context.h"
+#include "tls/tickets.h"
 
 #include <deque>
 #include <memory>
@@ -35,10 +37,13 @@ class Sink final : ConnectionHandler, MessageTaker {
   Task<void> conduct();
   Task<void> tick();
   Task<void> session(std::unique_ptr<UvStream> stream);
-  Task<void> converse(ByteStream& stream, SinkDialogue& dialogue);
-  // Sends what the dialogue said, and waits where it asks for that; false where the session is
-  // over.
-  Task<bool> follow(ByteStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next);
+  // From `next` on, to the end of the session or, which gives true, to where TLS begins.
+  Task<bool> converse(ByteStream& stream, SinkDialogue& dialogue, SinkDialogue::Next next);
+  Task<void> converse_in_tls(ByteStream& stream, SinkDialogue& dialogue);
+  // Sends what the dialogue said, and waits where it asks for that; then input, tls or end.
+  Task<SinkDialogue::Next> follow(ByteStream& stream, SinkDialogue& dialogue,
+                                  SinkDialogue::Next next);
+  Instant deadline() const;
   void session_ended();
   void show_counters() const;
   void watch();
@@ -48,6 +53,9 @@ class Sink final : ConnectionHandler, MessageTaker {
   Loop& loop_;
   const SinkOptions& options_;
   const std::string features_;
+  const std::string features_in_tls_;
+  tls::TicketKeys ticket_keys_;
+  std::shared_ptr<const tls::ServerContext> tls_context_;  // with --tls
   Random random_;
   LedgerWriter ledger_;
   CancelSource cancel_;
@@ -70,6 +78,8 @@ class Sink final : ConnectionHandler, MessageTaker {
   uint64_t sessions_begun_ = 0;
   uint64_t sessions_done_ = 0;
   uint64_t quits_ = 0;
+  uint64_t handshakes_ = 0;
+  uint64_t resumed_ = 0;  // of those
 };
 
 }  // namespace godwit::bench

@@ -95,10 +95,6 @@ Result<void> set_proxy(Options& options, std::string_view value) {
   options.proxy = Endpoint{*address, text->port};
   return {};
 }
-Result<void> refuse_tls(Options&, std::string_view) {
-  return Error(Errc::unsupported,
-               "this smtp-source cannot speak TLS yet; only plain SMTP and LMTP");
-}
 
 constexpr std::array kRows{
     OptionRow<Options>{{'4', "", "", "connect with IPv4"}, &set_family<Family::v4>},
@@ -174,7 +170,9 @@ constexpr std::array kRows{
                        &set_flag<&Options::no_token>},
     OptionRow<Options>{{0, "seed", "N", "of everything random (1)"},
                        &set_count<&Options::seed, 0, UINT64_MAX>},
-    OptionRow<Options>{{0, "starttls", "", "not available yet"}, &refuse_tls},
+    OptionRow<Options>{
+        {0, "tls", "", "begin TLS with STARTTLS, with any certificate; sessions are resumed"},
+        &set_flag<&Options::tls>},
     OptionRow<Options>{{0, "allow-non-loopback", "", "allow a target that is not this machine"},
                        &set_flag<&Options::allow_non_loopback>},
     OptionRow<Options>{{'h', "help", "", "this text"}, &set_flag<&Options::help>},
@@ -194,6 +192,8 @@ Result<void> apply_rules(Options& options) {
     return Error(Errc::invalid_argument, "a ledger needs the token header");
   if (options.bdat && options.old_mode)
     return Error(Errc::invalid_argument, "BDAT needs EHLO, which -o leaves out");
+  if (options.tls && options.old_mode)
+    return Error(Errc::invalid_argument, "TLS needs EHLO, which -o leaves out");
   if (options.time_limit_micros == 0)
     return Error(Errc::invalid_argument, "--time-limit must be more than 0");
   if (options.duration_micros > 0 && !options.messages_given) options.messages = kMessagesMax;

@@ -55,6 +55,7 @@ struct SourceOptions {
   std::optional<Endpoint> proxy;  // client that a PROXY v2 preamble names
   std::string ledger;
   std::string json;
+  bool tls = false;  // STARTTLS in every session
   bool quiet = false;
   bool progress = false;
   bool no_token = false;

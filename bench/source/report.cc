@@ -9,7 +9,8 @@ namespace godwit::bench {
 namespace {
 
 constexpr std::array<std::string_view, kPhases> kPhaseNames{
-    "connect", "greeting", "ehlo", "mail", "rcpt", "data", "dot", "quit", "message"};
+    "connect", "greeting", "ehlo", "starttls", "handshake", "mail",
+    "rcpt",    "data",     "dot",  "quit",     "message"};
 
 }  // namespace
 
@@ -111,6 +112,7 @@ std::string Report::to_json(const SourceOptions& options, std::string_view targe
   json.integer("deferred", static_cast<int64_t>(deferred_));
   json.integer("refused", static_cast<int64_t>(refused_));
   json.integer("unknown", static_cast<int64_t>(unknown_));
+  json.integer("resumed", static_cast<int64_t>(resumed_));
   json.integer("bytes", static_cast<int64_t>(bytes_));
   json.number("rate", seconds() > 0 ? static_cast<double>(accepted_) / seconds() : 0);
   json.integer("cpu_micros", cpu_used_);

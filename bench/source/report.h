@@ -13,8 +13,20 @@ namespace godwit::bench {
 
 // The steps of a session, in their order. `message` is a whole message: from its scheduled time,
 // or from its start where there is no schedule, to the reply to its end.
-enum class Phase : uint8_t { connect, greeting, hello, mail, rcpt, data, dot, quit, message };
-inline constexpr size_t kPhases = 9;
+enum class Phase : uint8_t {
+  connect,
+  greeting,
+  hello,
+  starttls,
+  handshake,
+  mail,
+  rcpt,
+  data,
+  dot,
+  quit,
+  message
+};
+inline constexpr size_t kPhases = 11;
 
 class Report {
  public:
@@ -30,6 +42,8 @@ class Report {
   void count_outcome(std::string_view outcome, uint64_t bytes, Instant now, WallTime wall) noexcept;
   // Something unexpected, for people: the first lines of each kind are kept.
   void count_trouble(std::string_view text);
+
+  void count_resumed() noexcept { ++resumed_; }
 
   uint64_t finished() const noexcept { return accepted_ + deferred_ + refused_ + unknown_; }
   uint64_t accepted() const noexcept { return accepted_; }
@@ -49,7 +63,8 @@ class Report {
   uint64_t deferred_ = 0;
   uint64_t refused_ = 0;
   uint64_t unknown_ = 0;
-  uint64_t bytes_ = 0;  // of accepted messages, as sent
+  uint64_t resumed_ = 0;  // TLS sessions
+  uint64_t bytes_ = 0;    // of accepted messages, as sent
   std::map<std::string, uint64_t, std::less<>> troubles_;
   Instant started_;
   Instant stopped_;

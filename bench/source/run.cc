@@ -33,6 +33,15 @@ int Run::execute() {
       return 1;
     }
   }
+  if (options_.tls) {
+    Result<std::shared_ptr<const tls::ClientContext>> context =
+        tls::ClientContext::load(tls::ClientSettings());
+    if (!context) {
+      std::fprintf(stderr, "smtp-source: %s\n", context.error().to_string().c_str());
+      return 1;
+    }
+    tls_context_ = std::move(*context);
+  }
   Scope conductor;
   conductor.spawn(conduct());
   if (conductor.running() > 0) loop_.run();

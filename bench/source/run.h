@@ -11,7 +11,10 @@
 #include "core/io/loop.h"
 #include "core/io/scope.h"
 #include "core/io/uv_stream.h"
+#include "tls/context.h"
+#include "tls/session_cache.h"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +55,11 @@ class Run {
   ContentSet& contents() noexcept { return contents_; }
   Report& report() noexcept { return report_; }
   LedgerWriter& ledger() noexcept { return ledger_; }
+  // With --tls.
+  const std::shared_ptr<const tls::ClientContext>& tls_context() const noexcept {
+    return tls_context_;
+  }
+  tls::SessionCache& tls_sessions() noexcept { return tls_sessions_; }
   Random& random() noexcept { return random_; }
   CancelSource& cancel() noexcept { return cancel_; }
   Instant now() const { return loop_.clock().now(); }
@@ -72,6 +80,8 @@ class Run {
   Random random_;
   Report report_;
   LedgerWriter ledger_;
+  std::shared_ptr<const tls::ClientContext> tls_context_;
+  tls::SessionCache tls_sessions_;
   CancelSource cancel_;  // sessions
   CancelSource tick_cancel_;
   Scope sessions_;

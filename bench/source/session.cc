@@ -76,7 +76,7 @@ Task<bool> SourceSession::wait_until_due(Assignment& assignment) {
 }
 
 Task<bool> SourceSession::ensure_open() {
-  if (stream_) co_return true;
+  if (socket_) co_return true;
   for (uint64_t left = options().connect_tries; left > 0; --left) {
     if (co_await open_once(left == 1)) co_return co_await greet();
     if (run_.is_over()) break;
@@ -104,10 +104,10 @@ Task<bool> SourceSession::open_once(bool is_last_try) {
       run_.trouble("connect: " + stream.error().to_string());
     co_return false;
   }
-  stream_ = std::move(*stream);
-  run_.set_stream(index_, stream_.get());
+  socket_ = std::move(*stream);
+  run_.set_stream(index_, socket_.get());
   replies_.clear();
-  set_window(stream_->descriptor(), static_cast<int>(options().window));
+  set_window(socket_->descriptor(), static_cast<int>(options().window));
   run_.report().add(Phase::connect, begun, run_.now());
   co_return true;
 }
@@ -117,22 +117,59 @@ Task<bool> SourceSession::greet() {
   if (options().proxy) preamble = proxy_header(*options().proxy, run_.target());
   if (!co_await exchange(Phase::greeting, preamble, 2)) co_return false;
   if (options().old_mode) co_return true;
-  const std::string hello = (options().lmtp ? "LHLO " : "EHLO ") + options().hello + "\r\n";
-  if (!co_await exchange(Phase::hello, hello, 2)) co_return false;
-  const std::string offers = to_upper(last_.text);
-  offers_pipelining_ = offers.find("PIPELINING") != std::string::npos;
-  offers_chunking_ = offers.find("CHUNKING") != std::string::npos;
+  if (!co_await say_hello()) co_return false;
+  if (options().tls && !co_await start_tls()) co_return false;
   if (!options().bdat || offers_chunking_) co_return true;
   run_.trouble("the server does not offer CHUNKING, which --bdat needs");
   drop();
   co_return false;
 }
 
+Task<bool> SourceSession::say_hello() {
+  const std::string hello = (options().lmtp ? "LHLO " : "EHLO ") + options().hello + "\r\n";
+  if (!co_await exchange(Phase::hello, hello, 2)) co_return false;
+  const std::string offers = to_upper(last_.text);
+  offers_pipelining_ = offers.find("PIPELINING") != std::string::npos;
+  offers_chunking_ = offers.find("CHUNKING") != std::string::npos;
+  co_return true;
+}
+
+// Whoever serves is trusted, whatever its certificate: it is this machine.
+Task<bool> SourceSession::start_tls() {
+  if (!co_await exchange(Phase::starttls, "STARTTLS\r\n", 2)) co_return false;
+  replies_.clear();  // what came in clear behind the reply is nobody's
+  const Instant begun = run_.now();
+  tls::ClientSession session;
+  session.now = run_.wall();
+  session.verify = tls::Verify::no;
+  session.sessions = &run_.tls_sessions();
+  session.session_key = std::to_string(index_);  // a ticket is used once
+  Result<std::unique_ptr<tls::Engine>> engine =
+      tls::Engine::make_client(run_.tls_context(), session);
+  std::string problem;
+  if (engine) {
+    tls_ = std::make_unique<tls::TlsStream>(*socket_, std::move(*engine));
+    tls_->set_deadline(after(begun, options().reply_timeout_micros));
+    const Result<tls::Handshake> shaken = co_await tls_->handshake();
+    if (!shaken) problem = shaken.error().to_string();
+  } else {
+    problem = engine.error().to_string();
+  }
+  if (!problem.empty()) {
+    run_.trouble("TLS: " + problem);
+    drop();
+    co_return false;
+  }
+  run_.report().add(Phase::handshake, begun, run_.now());
+  if (tls_->engine().facts().is_resumed()) run_.report().count_resumed();
+  co_return co_await say_hello();
+}
+
 Task<bool> SourceSession::exchange(Phase phase, std::string_view command, int wanted) {
   const Instant sent = run_.now();
   if (!command.empty()) {
     show("> ", command);
-    const Result<void> written = co_await stream_->write(command);
+    const Result<void> written = co_await stream().write(command);
     if (!written) error_ = written.error().to_string();
   }
   const int code = co_await read_reply();
@@ -151,8 +188,8 @@ Task<int> SourceSession::read_reply() {
       show("< ", last_.text);
       co_return last_.code;
     }
-    stream_->set_deadline(after(run_.now(), options().reply_timeout_micros));
-    const Result<std::string_view> bytes = co_await stream_->read();
+    stream().set_deadline(after(run_.now(), options().reply_timeout_micros));
+    const Result<std::string_view> bytes = co_await stream().read();
     if (bytes && !bytes->empty()) {
       replies_.feed(*bytes);
       continue;
@@ -201,7 +238,7 @@ Task<bool> SourceSession::send_envelope(Transaction& transaction) {
     while (sent < total && sent - first < depth) append_command(sent++);
     const Instant at = run_.now();
     show("> ", commands_);
-    const Result<void> written = co_await stream_->write(commands_);
+    const Result<void> written = co_await stream().write(commands_);
     if (!written) error_ = written.error().to_string();
     for (size_t i = first; i < sent; ++i) {
       const int code = co_await read_reply();
@@ -235,7 +272,7 @@ bool SourceSession::judge_envelope_reply(Transaction& transaction, size_t index,
 
 Task<bool> SourceSession::send_content(Transaction& transaction) {
   const Instant sent = run_.now();
-  const Result<void> written = co_await stream_->write(transaction.content);
+  const Result<void> written = co_await stream().write(transaction.content);
   if (!written) error_ = written.error().to_string();
   co_return co_await read_outcome(transaction, sent);
 }
@@ -259,7 +296,7 @@ Task<bool> SourceSession::send_chunks(Transaction& transaction) {
     const std::array<std::string_view, 2> parts{commands_, bytes};
     sent = run_.now();
     show("> ", commands_);
-    const Result<void> written = co_await stream_->write(parts);
+    const Result<void> written = co_await stream().write(parts);
     if (!written) error_ = written.error().to_string();
     if (is_last) break;
     const int code = co_await read_reply();
@@ -294,10 +331,10 @@ Task<bool> SourceSession::read_outcome(Transaction& transaction, Instant sent) {
 }
 
 Task<void> SourceSession::leave() {
-  if (!stream_) co_return;
+  if (!socket_) co_return;
   const Instant sent = run_.now();
   show("> ", "QUIT\r\n");
-  const Result<void> written = co_await stream_->write("QUIT\r\n");
+  const Result<void> written = co_await stream().write("QUIT\r\n");
   if (written && co_await read_reply() > 0) run_.report().add(Phase::quit, sent, run_.now());
   drop();
 }
@@ -359,7 +396,8 @@ void SourceSession::show(std::string_view prefix, std::string_view text) const {
 
 void SourceSession::drop() noexcept {
   run_.set_stream(index_, nullptr);
-  stream_.reset();
+  tls_.reset();  // says close_notify
+  socket_.reset();
 }
 
 }  // namespace godwit::bench

@@ -4,6 +4,7 @@
 
 #include "bench/source/reply_reader.h"
 #include "bench/source/run.h"
+#include "tls/tls_stream.h"
 
 #include <memory>
 #include <string>
@@ -37,6 +38,8 @@ class SourceSession {
   Task<bool> ensure_open();
   Task<bool> open_once(bool is_last_try);
   Task<bool> greet();
+  Task<bool> say_hello();
+  Task<bool> start_tls();
   Task<bool> transact(Assignment assignment);
   Task<bool> send_envelope(Transaction& transaction);
   Task<bool> send_content(Transaction& transaction);
@@ -58,12 +61,17 @@ class SourceSession {
   void unexpected(std::string_view step);
   void show(std::string_view prefix, std::string_view text) const;
   void drop() noexcept;
+  ByteStream& stream() noexcept {
+    if (tls_ != nullptr) return *tls_;
+    return *socket_;
+  }
   size_t envelope_size() const noexcept { return options().recipients + 2; }
   const SourceOptions& options() const noexcept { return run_.options(); }
 
   Run& run_;
   uint32_t index_;
-  std::unique_ptr<UvStream> stream_;
+  std::unique_ptr<UvStream> socket_;
+  std::unique_ptr<tls::TlsStream> tls_;  // over socket_
   ReplyReader replies_;
   ServerReply last_;
   std::string error_;              // why read_reply gave -1

@@ -28,7 +28,7 @@ class Session {
   explicit Session(std::vector<std::string_view> arguments) {
     arguments.push_back(":1");
     options_ = std::move(*parse_sink_options(arguments));
-    features_ = features_of(options_);
+    features_ = features_of(options_, options_.tls);
     dialogue_.emplace(options_, features_, taker, random_, "127.0.0.1");
     follow(dialogue_->begin());
   }
@@ -42,6 +42,7 @@ class Session {
   Taker taker;
   bool ended = false;
   int64_t paused_micros = 0;
+  int handshakes = 0;
 
  private:
   void follow(SinkDialogue::Next next) {
@@ -50,6 +51,10 @@ class Session {
       next = dialogue_->resume();
     }
     ended |= next == SinkDialogue::Next::end;
+    if (next != SinkDialogue::Next::tls) return;
+    ++handshakes;
+    features_ = features_of(options_, false);
+    dialogue_->tls_started(features_);
   }
 
   SinkOptions options_;
@@ -109,6 +114,35 @@ TEST(SinkDialogue, OffersWhatIsNotHidden) {
   Session old({"-e"});
   EXPECT_EQ(old.take(), "220 smtp-sink\r\n");
   EXPECT_EQ(old.say("EHLO me\r\n"), "500 5.5.1 Error: unknown command\r\n");
+}
+
+TEST(SinkDialogue, BeginsTlsOnceAndForgetsWhatWasSaidInClear) {
+  Session session({"--tls"});
+  session.take();
+  EXPECT_NE(session.say("EHLO me\r\n").find("STARTTLS"), std::string::npos);
+  session.say("MAIL FROM:<a@x>\r\n");
+  EXPECT_EQ(session.say("STARTTLS\r\n"), "220 2.0.0 Ready to start TLS\r\n");
+  EXPECT_EQ(session.handshakes, 1);
+  EXPECT_EQ(session.say("RCPT TO:<b@y>\r\n"), "503 5.5.1 Error: need MAIL command\r\n");
+  EXPECT_EQ(session.say("EHLO me\r\n").find("STARTTLS"), std::string::npos);
+  EXPECT_EQ(session.say("STARTTLS\r\n"), "500 5.5.1 Error: unknown command\r\n");
+  EXPECT_EQ(session.handshakes, 1);
+}
+
+TEST(SinkDialogue, BeginsNoTlsWhereItIsNotOfferedOrIsRefused) {
+  for (const std::vector<std::string_view>& arguments : {std::vector<std::string_view>{},
+                                                         {"--tls", "-f", "STARTTLS"},
+                                                         {"--tls", "-r", "STARTTLS"},
+                                                         {"--tls", "-q", "STARTTLS"},
+                                                         {"--tls", "-Q", "STARTTLS"}}) {
+    Session session(arguments);
+    session.say("EHLO me\r\nSTARTTLS\r\n");
+    EXPECT_EQ(session.handshakes, 0);
+  }
+  Session late({"--tls", "-W", "STARTTLS:1"});
+  late.say("STARTTLS\r\n");
+  EXPECT_EQ(late.handshakes, 1);
+  EXPECT_EQ(late.paused_micros, 1'000'000);
 }
 
 TEST(SinkDialogue, MakesTheFaultsItIsAskedFor) {
