@@ -196,6 +196,13 @@ void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics)
   }
 }
 
+void check_stores(const config::MainOptions& options, config::Diagnostics& diagnostics) {
+  if (options.rate_store() != config::RatelimitStore::redis || !options.redis_servers.empty())
+    return;
+  diagnostics.error({}, "ratelimit_store = redis needs redis_servers",
+                    "name the servers that keep the rates, as in redis_servers = 192.0.2.1//");
+}
+
 void set_brakes(ServerConfig& config, config::Diagnostics& diagnostics) {
   const auto set = [&](std::string_view name, const std::string& text, CommandBrake& brake) {
     if (text.empty()) return;
@@ -252,6 +259,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
   check_numbers(*config, diagnostics);
   set_brakes(*config, diagnostics);
+  check_stores(config->options(), diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);
   acl::ServerFacts& facts = config->facts;

@@ -7,6 +7,7 @@
 #include "acl/expand/socket_answers.h"
 #include "acl/lists/decisions.h"
 #include "acl/lookup/lookup_set.h"
+#include "acl/policy/redis_rates.h"
 #include "core/hints/database.h"
 #include "core/io/loop.h"
 #include "core/log/log.h"
@@ -43,6 +44,7 @@ class EvaluatorServices {
   acl::LookupSet lookups_;
   RoutedAddresses verifier_;
   std::unique_ptr<hints::Database> rates_;
+  acl::RedisRates shared_rates_;
   std::unique_ptr<hints::Database> seen_;
   acl::Services services_;
 };

@@ -27,6 +27,7 @@ namespace godwit::acl {
 
 class ListCompiler;
 class ListDecisions;
+class RateStore;
 class Lookups;
 class SocketAnswers;
 struct EvalContext;
@@ -88,9 +89,10 @@ struct Services {
   dns::Resolver* resolver = nullptr;
   const dns::HostsFile* hosts_file = nullptr;
   const AclCaller* acls = nullptr;
-  Log* log = nullptr;                // of `logwrite` in an ACL that a string calls outside any ACL
-  hints::Database* rates = nullptr;  // of ratelimit
-  hints::Database* seen = nullptr;   // of seen
+  Log* log = nullptr;                 // of `logwrite` in an ACL that a string calls outside any ACL
+  hints::Database* rates = nullptr;   // of ratelimit
+  RateStore* shared_rates = nullptr;  // of ratelimit where machines share them; null: `rates`
+  hints::Database* seen = nullptr;    // of seen
   const ListCompiler* lists = nullptr;  // for what is compiled at run time: ${expand, ${listnamed
   ListDecisions* decisions = nullptr;   // what named lists said about this message
   SocketAnswers* sockets = nullptr;     // what ${readsocket keeps for this message

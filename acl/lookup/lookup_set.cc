@@ -142,6 +142,11 @@ Result<std::optional<LookupAnswer>> LookupSet::find(const LookupQuestion& questi
                                     question.expander, 0});
 }
 
+Result<std::string> LookupSet::run_redis_script(const RedisScript& script,
+                                                const std::vector<std::string>& arguments) {
+  return parts_->redis.run_script(script, arguments);
+}
+
 Result<LookupFound> find_nested(LookupParts& parts, const LookupCall& outer,
                                 const KeyPattern& pattern) {
   if (static_cast<size_t>(outer.nesting) >= kNestedLookupsMax)

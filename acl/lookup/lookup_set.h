@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace godwit {
 class Loop;
@@ -27,6 +28,7 @@ class Resolver;
 namespace godwit::acl {
 
 struct LookupParts;
+struct RedisScript;  // redis.h
 
 // Values of main options, by their names.
 struct LookupSetOptions {
@@ -46,6 +48,9 @@ class LookupSet final : public Lookups {
   ~LookupSet() override;
 
   Result<std::optional<LookupAnswer>> find(const LookupQuestion& question) override;
+  // What a script answered at one of redis_servers. Waits on the current fiber.
+  Result<std::string> run_redis_script(const RedisScript& script,
+                                       const std::vector<std::string>& arguments);
   // Keeps no answers.
   void forget() override {}
   // Ends all connections: whoever waits for an answer gets an Error. Complete when all are gone.

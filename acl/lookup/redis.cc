@@ -115,6 +115,34 @@ Result<LookupFound> RedisServers::ask_servers(const std::vector<ServerSpec>& ser
   return *failure;
 }
 
+Result<RespReply> RedisServers::run_script_at(const ServerSpec& server, const RedisScript& script,
+                                              const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{"EVALSHA", script.sha1, std::to_string(script.keys)};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  Result<RespReply> reply = wait_for(connection(server).command(words));
+  const bool is_unknown =
+      reply && reply->kind == RespReply::Kind::error && reply->text.starts_with("NOSCRIPT");
+  if (!is_unknown) return reply;
+  words[0] = "EVAL";
+  words[1] = script.text;
+  return wait_for(connection(server).command(words));
+}
+
+Result<std::string> RedisServers::run_script(const RedisScript& script,
+                                             const std::vector<std::string>& arguments) {
+  if (closing_) return deferred("REDIS connection closed");
+  if (!Fiber::is_current()) return must_wait("a script of Redis");
+  if (!main_servers_) return main_servers_.error();
+  std::optional<Error> failure;
+  for (const ServerSpec& server : *main_servers_) {
+    Result<RespReply> reply = run_script_at(server, script, arguments);
+    if (reply && reply->kind != RespReply::Kind::error) return std::move(reply->text);
+    // A script has no errors of its own: a replica, or one without memory, is no place for it.
+    failure = reply ? deferred("REDIS: script failed: " + reply->text) : reply.error();
+  }
+  return *failure;
+}
+
 Result<LookupFound> find_redis(LookupParts& parts, const LookupCall& call) {
   return parts.redis.ask(call.options, call.key);
 }

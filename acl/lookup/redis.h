@@ -18,6 +18,14 @@
 namespace godwit::acl {
 
 class RedisConnection;  // redis_connection.h
+struct RespReply;       // resp.h
+
+// A Lua script that a server runs in one step, between the commands of everybody else.
+struct RedisScript {
+  std::string text;
+  std::string sha1;  // of the text, in lower case hex: its name in servers that know it
+  size_t keys = 1;   // how many of its arguments are keys; they come first
+};
 
 class RedisServers {
  public:
@@ -25,9 +33,14 @@ class RedisServers {
   ~RedisServers();
 
   Result<LookupFound> ask(const LookupOptions& options, std::string_view query);
+  // What the first of redis_servers answers that can run it.
+  Result<std::string> run_script(const RedisScript& script,
+                                 const std::vector<std::string>& arguments);
   Task<void> close();
 
  private:
+  Result<RespReply> run_script_at(const ServerSpec& server, const RedisScript& script,
+                                  const std::vector<std::string>& arguments);
   Result<LookupFound> ask_servers(const std::vector<ServerSpec>& servers,
                                   const std::vector<std::string>& words);
   RedisConnection& connection(const ServerSpec& server);

@@ -166,34 +166,41 @@ Findings::Rates& counted_rates(const RateQuestion& question, AclRun& run) {
 // One step on the record of a key.
 class CountEvent final : public hints::Database::Change {
  public:
-  CountEvent(const RateQuestion& question, double weight, WallTime now)
-      : question_(question), weight_(weight), now_(now) {}
+  CountEvent(const RateEvent& event, WallTime now) : event_(event), now_(now) {}
 
   std::optional<std::string> operator()(std::optional<std::string_view> value) override {
     std::optional<RateRecord> record = value ? decode_rate(*value) : std::nullopt;
-    if (question_.update == Update::readonly) {
+    if (event_.is_read_only) {
       rate = record ? record->rate : 0;
       return std::nullopt;
     }
-    RateRecord next = rate_after(record, weight_, question_.period, now_);
-    if (question_.unique && is_repeated(next, *question_.unique, question_.period, now_)) {
+    RateRecord next = rate_after(record, event_.count, event_.period, now_);
+    if (event_.unique && is_repeated(next, *event_.unique, event_.period, now_)) {
       // Seen before: the rate stays, as a look without counting would find it.
       rate = record ? record->rate : 0;
       return std::nullopt;
     }
     rate = next.rate;
-    const bool is_over = rate >= question_.limit;
-    if (question_.no_update || (is_over && question_.update == Update::leaky)) return std::nullopt;
+    const bool is_over = rate >= event_.limit;
+    if (event_.is_kept_as_it_was || (is_over && event_.is_leaky)) return std::nullopt;
     return encode_rate(next);
   }
 
   double rate = 0;
 
  private:
-  const RateQuestion& question_;
-  double weight_;
+  const RateEvent& event_;
   WallTime now_;
 };
+
+Result<double> count_event(const RateEvent& event, AclRun& run) {
+  const Services& services = *run.context().services;
+  if (services.shared_rates != nullptr) return services.shared_rates->count(event);
+  CountEvent change(event, run.context().now);
+  const Result<void> done = services.rates->update("ratelimit/" + event.key, change);
+  if (!done) return done.error();
+  return change.rate;
+}
 
 // Modes that do not fit the ACL, and defaults.
 bool complete(RateQuestion& question, AclRun& run, std::string& problem) {
@@ -237,7 +244,7 @@ Answer run_ratelimit(AclRun& run, const AclCondition& condition, const std::stri
   if (!complete(question, run, parser.problem))
     return run.error("\"ratelimit = " + value + "\": " + parser.problem);
   const Services* services = run.context().services;
-  if (services == nullptr || services->rates == nullptr)
+  if (services == nullptr || (services->rates == nullptr && services->shared_rates == nullptr))
     return run.defer("ratelimit: there is no store for rates here");
   Findings& findings = run.context().findings;
   const std::string key = question.period_text + "/" + std::string(question.measure->name) +
@@ -251,10 +258,14 @@ Answer run_ratelimit(AclRun& run, const AclCondition& condition, const std::stri
   if (known != counted.end()) {
     rate = known->second;
   } else {
-    CountEvent event(question, weight_of(question, run), run.context().now);
-    const Result<void> done = services->rates->update("ratelimit/" + key, event);
-    if (!done) return run.defer("ratelimit: " + done.error().to_string());
-    rate = event.rate;
+    RateEvent event{key, weight_of(question, run), question.period, question.limit};
+    event.is_leaky = question.update == Update::leaky;
+    event.is_read_only = question.update == Update::readonly;
+    event.is_kept_as_it_was = question.no_update;
+    event.unique = question.unique;
+    const Result<double> counted_rate = count_event(event, run);
+    if (!counted_rate) return run.defer("ratelimit: " + counted_rate.error().to_string());
+    rate = *counted_rate;
     if (counts_once) counted.insert_or_assign(key, rate);
   }
   char text[64];

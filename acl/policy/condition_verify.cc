@@ -39,6 +39,7 @@ struct ItemRow {
   WhereMask legal;
   bool has_options;                                       // those of addresses
   Answer (*run)(AclRun& run, const Verification& asked);  // null: not available yet
+  std::string_view missing = {};                          // and why
 };
 
 // --- Options -------------------------------------------------------------------------------------
@@ -130,7 +131,8 @@ Problem take_option(std::string_view option, Verification& asked) {
     asked.callout_options();
     if (equals != std::string_view::npos) return take_callout(option.substr(equals + 1), asked);
   } else if (name == "quota") {
-    return "the option \"quota\" is not available yet";
+    return "the option \"quota\" is not available yet: verification stops at the router, and does "
+           "not ask the transport that knows the mailbox";
   } else {
     return not_known(option);
   }
@@ -165,7 +167,8 @@ Problem parse_verification(std::string_view value, Verification& asked, const It
            "\"header_sender\", \"header_names_ascii\" or \"reverse_host_lookup\" at start of ACL "
            "condition \"verify " +
            std::string(value) + "\"";
-  if (row->run == nullptr) return "\"verify = " + asked.name + "\" is not available yet";
+  if (row->run == nullptr)
+    return "\"verify = " + asked.name + "\" is not available yet: " + std::string(row->missing);
   if (equals != std::string_view::npos) {
     if (asked.name != "sender") return "\"" + asked.name + "\" takes no value";
     asked.address = std::string(trim(first.substr(equals + 1)));
@@ -360,9 +363,10 @@ constexpr WhereMask kHasSender = only({mail, rcpt, predata, data, not_smtp});
 
 // name, where it is legal, options of addresses, function
 constexpr auto kItems = std::to_array<ItemRow>({
-    {"arc", only({data}), false, nullptr},
+    {"arc", only({data}), false, nullptr, "seals of ARC are not verified"},
     {"certificate", kAnywhere, false, verify_certificate},
-    {"csa", all_but({not_smtp, not_smtp_start}), false, nullptr},
+    {"csa", all_but({not_smtp, not_smtp_start}), false, nullptr,
+     "Client SMTP Authorization is a draft that has expired"},
     {"header_names_ascii", kHasData, false, verify_header_names},
     {"header_sender", kHasData, true, verify_header_sender},
     {"header_syntax", kHasData, false, verify_header_syntax},

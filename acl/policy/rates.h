@@ -1,7 +1,8 @@
 // Rates of events by key, as `ratelimit` keeps them: the record of a key, and how an event changes
-// it. Pure; the store is a hints database. EXIM.md 2.5.
+// it. Pure; the store is a hints database, or a RateStore. EXIM.md 2.5.
 #pragma once
 
+#include "core/base/result.h"
 #include "core/base/time.h"
 
 #include <cstdint>
@@ -19,6 +20,26 @@ struct RateRecord {
   double rate = 0;               // events in a period
   WallTime events_since;         // of `events`
   std::vector<uint64_t> events;  // hashes of unique= values, sorted
+};
+
+// An event that `ratelimit` asks about.
+struct RateEvent {
+  std::string key;
+  double count = 1;
+  Seconds period;
+  double limit = 0;
+  bool is_leaky = false;  // what comes over the limit does not count
+  bool is_read_only = false;
+  bool is_kept_as_it_was = false;  // the rate is computed, and not stored
+  std::optional<std::string> unique = {};
+};
+
+// Rates elsewhere than in the hints of this machine. Waits on the current fiber.
+class RateStore {
+ public:
+  virtual ~RateStore() = default;
+  // The rate with the event, stored as the event wants it.
+  virtual Result<double> count(const RateEvent& event) = 0;
 };
 
 std::string encode_rate(const RateRecord& record);

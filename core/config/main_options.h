@@ -336,12 +336,16 @@ struct LookupOptions {
   std::string mysql_servers;
   std::string oracle_servers;
   std::string pgsql_servers;
+  Choice ratelimit_store;
   std::string redis_servers;
   ExpandText sqlite_dbfile;
   Seconds sqlite_lock_timeout;
 };
 
 enum class BareNewline : uint8_t { reject, replace, keep };
+// Values of ratelimit_store, in the order of its row.
+enum class RatelimitStore : uint8_t { local, redis };
+
 enum class MessageIdForm : uint8_t { long_form, short_form };
 
 struct MainOptions : AclOptions,
@@ -354,6 +358,9 @@ struct MainOptions : AclOptions,
                      LookupOptions {
   BareNewline bare_newline() const noexcept {
     return static_cast<BareNewline>(smtp_bare_newline.index);
+  }
+  RatelimitStore rate_store() const noexcept {
+    return static_cast<RatelimitStore>(ratelimit_store.index);
   }
   MessageIdForm id_form() const noexcept {
     return static_cast<MessageIdForm>(message_id_form.index);

@@ -23,6 +23,10 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"mysql_servers", &M::mysql_servers, "", now, "MySQL servers"},
     {"oracle_servers", &M::oracle_servers, "", never, "Oracle servers"},
     {"pgsql_servers", &M::pgsql_servers, "", now, "PostgreSQL servers"},
+    {"ratelimit_store", &M::ratelimit_store, "local", now,
+     "where ACLs count rates: in the hints of this machine, or in redis_servers, which machines "
+     "share",
+     "local|redis"},
     {"redis_servers", &M::redis_servers, "", now, "Redis servers"},
     {"sqlite_dbfile", &M::sqlite_dbfile, "", now, "SQLite database"},
     {"sqlite_lock_timeout", &M::sqlite_lock_timeout, "5s", now,

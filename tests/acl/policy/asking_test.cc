@@ -222,7 +222,11 @@ TEST_F(AskingAcl, RefusesAtLoadWhatCannotBe) {
             "cannot verify \"recipient\" in an ACL for MAIL");
   EXPECT_EQ(refusal("accept verify = header_syntax\n"),
             "cannot verify \"header_syntax\" in an ACL for RCPT");
-  EXPECT_EQ(refusal("accept verify = csa\n"), "\"verify = csa\" is not available yet");
+  EXPECT_EQ(refusal("accept verify = csa\n"),
+            "\"verify = csa\" is not available yet: "
+            "Client SMTP Authorization is a draft that has expired");
+  EXPECT_EQ(refusal("accept verify = recipient/quota\n").substr(0, 52),
+            "the option \"quota\" is not available yet: verificatio");
   EXPECT_EQ(refusal("accept verify = sender/nonsense\n"), "unknown option \"nonsense\"");
   EXPECT_EQ(refusal("accept verify = sender/callout=use_sender\n"),
             "\"use_sender\", \"use_postmaster\" and \"hold\" are allowed only for recipient");
