@@ -17,8 +17,8 @@ namespace godwit::daemon {
 
 inline constexpr size_t kWorkersMax = 64;
 inline constexpr size_t kCountSections = 2 * kWorkersMax;  // of two generations of workers
-inline constexpr size_t kHostSlots = 8192;  // connected hosts of a worker
-inline constexpr size_t kProbeSlots = 16;   // a host whose slots are all taken is not counted
+inline constexpr size_t kHostSlots = 8192;                 // connected hosts of a worker
+inline constexpr size_t kProbeSlots = 16;  // a host whose slots are all taken is not counted
 
 class ConnectionCounts {
  public:

@@ -37,18 +37,39 @@ std::string at_start(const acl::CompiledPolicy& policy, std::string_view option,
   return std::move(value.text);
 }
 
+SyslogSetup syslog_setup(const config::MainOptions& options, config::Diagnostics& diagnostics) {
+  SyslogSetup setup;
+  setup.socket_path = options.syslog_socket;
+  setup.name = options.syslog_processname;
+  setup.shows_time = options.syslog_timestamp;
+  setup.shows_pid = options.syslog_pid;
+  setup.duplicates = options.syslog_duplication;
+  const std::string name = options.syslog_facility.empty() ? "mail" : options.syslog_facility;
+  const std::optional<int> facility = syslog_facility(name);
+  if (!facility) diagnostics.error({}, "syslog_facility: \"" + name + "\" is no facility");
+  setup.facility = facility.value_or(0);
+  return setup;
+}
+
 // log_file_path: a list of "syslog" and of one path with %s for the log's name.
 void set_log_paths(std::string_view list, ServerConfig& config, config::Diagnostics& diagnostics) {
+  const config::MainOptions& options = config.options();
+  bool to_syslog = false;
   std::string pattern;
   const std::vector<std::string> items = config::split_list(list);
   for (const std::string& item : items) {
     if (item == "syslog") {
-      config.log_to_syslog = true;
+      to_syslog = true;
     } else if (!item.empty()) {
       pattern = item;
     }
   }
-  if (pattern.empty() && (items.empty() || !config.log_to_syslog || items.size() > 1)) {
+  if (to_syslog) config.log_paths.syslog = syslog_setup(options, diagnostics);
+  if (options.message_logs)
+    config.log_paths.messages.directory = config.spool_directory + "/msglog";
+  if (options.message_logs && options.preserve_message_logs)
+    config.log_paths.messages.kept = config.spool_directory + "/msglog.OLD";
+  if (pattern.empty() && (items.empty() || !to_syslog || items.size() > 1)) {
     pattern = config.spool_directory + "/log/%slog";
   }
   if (pattern.empty()) return;
@@ -63,7 +84,7 @@ void set_log_paths(std::string_view list, ServerConfig& config, config::Diagnost
   };
   config.log_paths.main = named("main");
   config.log_paths.panic = named("panic");
-  if (config.options().write_rejectlog) config.log_paths.reject = named("reject");
+  if (options.write_rejectlog) config.log_paths.reject = named("reject");
 }
 
 std::optional<uint16_t> parse_port(std::string_view text) {

@@ -23,13 +23,12 @@ struct ServerConfig {
   acl::ServerFacts facts;
   LogPaths log_paths;
   LogStyle log_style;
-  bool log_to_syslog = false;
   std::string spool_directory;
   std::string pid_file_path;
   std::vector<uint16_t> tls_ports;  // tls_on_connect_ports
   std::vector<Endpoint> listen;
-  CommandBrake mail_brake;  // smtp_ratelimit_mail
-  CommandBrake rcpt_brake;  // smtp_ratelimit_rcpt
+  CommandBrake mail_brake;   // smtp_ratelimit_mail
+  CommandBrake rcpt_brake;   // smtp_ratelimit_rcpt
   double explain_share = 0;  // explain_sample; 0: nothing is sampled
 
   const config::MainOptions& options() const noexcept { return policy->options(); }

@@ -55,9 +55,9 @@ void raise_descriptor_limit() {
 std::string format_worker_argument(const WorkerArgument& argument) {
   std::string out =
       "--worker=" + std::to_string(argument.index) + "," + std::to_string(argument.workers) + "," +
-      std::to_string(argument.section) + "," + std::to_string(argument.counts_descriptor) + "," + std::to_string(argument.ready_descriptor) +
-      "," + std::to_string(argument.tickets_descriptor) + "," + (argument.announces ? "1" : "0") +
-      ",";
+      std::to_string(argument.section) + "," + std::to_string(argument.counts_descriptor) + "," +
+      std::to_string(argument.ready_descriptor) + "," +
+      std::to_string(argument.tickets_descriptor) + "," + (argument.announces ? "1" : "0") + ",";
   for (int descriptor : argument.listen_descriptors) out += std::to_string(descriptor) + ".";
   return out;
 }
@@ -144,6 +144,9 @@ void Supervisor::drop_privileges_of_directories() const {
   std::vector<std::string> paths;
   for (const char* name : {"", "/shards", "/control", "/db"})
     paths.push_back(config_->spool_directory + name);
+  if (!config_->log_paths.messages.directory.empty())
+    paths.push_back(config_->log_paths.messages.directory);
+  if (!config_->log_paths.messages.kept.empty()) paths.push_back(config_->log_paths.messages.kept);
   for (const std::string* log_path : {&config_->log_paths.main, &config_->log_paths.reject,
                                       &config_->log_paths.panic, &config_->log_paths.json}) {
     if (log_path->empty()) continue;
@@ -160,7 +163,9 @@ void Supervisor::drop_privileges_of_directories() const {
 // --- Logs without a loop -------------------------------------------------------------------------
 
 BlockingLog::BlockingLog(const ServerConfig& config)
-    : paths_(config.log_paths), formatter_(config.log_style, getpid()) {}
+    : paths_(config.log_paths),
+      formatter_(config.log_style, getpid()),
+      syslog_(config.log_paths.syslog, getpid()) {}
 
 void BlockingLog::write(const LogRecord& record) {
   const WallTime now = wall_now();
@@ -177,6 +182,11 @@ void BlockingLog::write(const LogRecord& record) {
   if (contains(record.files, LogFiles::main)) append(paths_.main, line);
   if (contains(record.files, LogFiles::reject)) append(paths_.reject, line);
   if (contains(record.files, LogFiles::panic)) append(paths_.panic, line);
+  if (syslog_.is_wanted()) {
+    std::vector<std::string> datagrams;
+    syslog_.append_datagrams(datagrams, formatter_, record, now);
+    for (const std::string& datagram : datagrams) syslog_.send(datagram);
+  }
   if (!wants_fields()) return;
   std::string json;
   formatter_.append_json(json, record, now);

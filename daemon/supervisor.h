@@ -109,6 +109,7 @@ class BlockingLog final : public Log {
  private:
   LogPaths paths_;
   LogFormatter formatter_;
+  Syslog syslog_;
 };
 
 }  // namespace godwit::daemon
