@@ -190,6 +190,15 @@ void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnosti
   reader.read_interfaces(interfaces);
 }
 
+// A mail program that counts on delivery or failure at once must not get a queue instead.
+void refuse_wrapper(const ServerConfig& config, config::Diagnostics& diagnostics) {
+  if (!config.options().mua_wrapper) return;
+  for (const config::Setting& setting : config.document.main) {
+    if (setting.name == "mua_wrapper")
+      diagnostics.error(setting.place, "mua_wrapper is not available");
+  }
+}
+
 // Numbers that may be expansions are read at use; a constant can be checked now.
 void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics) {
   struct Row {
@@ -272,6 +281,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
   check_numbers(*config, diagnostics);
+  refuse_wrapper(*config, diagnostics);
   set_brakes(*config, diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);

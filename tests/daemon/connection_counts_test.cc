@@ -1,7 +1,6 @@
 #include "daemon/connection_counts.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 namespace godwit::daemon {
