@@ -38,8 +38,9 @@ Task<void> tell_frozen(MessageInjector& injector, const DeliveryConfig& config,
   const std::string body = "Message " + notice.id + " has been frozen.\r\nThe sender is <" +
                            notice.sender + ">.\r\n\r\nIt stays in the queue of " +
                            services.server.primary_hostname + " until it is thawed.\r\n";
+  const std::string nobody;
   const Result<void> sent =
-      co_await injector.inject_message({}, addresses, headers, body, notice.id);
+      co_await injector.inject_message(nobody, addresses, headers, body, notice.id);
   if (!sent) {
     services.log.panic(
         LogEvent::spool, notice.id,
