@@ -190,6 +190,14 @@ void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnosti
   reader.read_interfaces(interfaces);
 }
 
+void check_queue_only_file(const ServerConfig& config, config::Diagnostics& diagnostics) {
+  for (const std::string& path : config::split_list(config.options().queue_only_file)) {
+    if (path.empty() || path.starts_with('/')) continue;
+    diagnostics.error({}, "queue_only_file: \"" + path + "\" is no absolute path",
+                      "paths with \"smtp\" before them are not available");
+  }
+}
+
 // A mail program that counts on delivery or failure at once must not get a queue instead.
 void refuse_wrapper(const ServerConfig& config, config::Diagnostics& diagnostics) {
   if (!config.options().mua_wrapper) return;
@@ -282,6 +290,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
   check_numbers(*config, diagnostics);
   refuse_wrapper(*config, diagnostics);
+  check_queue_only_file(*config, diagnostics);
   set_brakes(*config, diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);

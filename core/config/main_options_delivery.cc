@@ -65,7 +65,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
      "domains that are delivered to from the queue only"},
     {"queue_fast_ramp", &M::queue_fast_ramp, "true", never, "start queue deliveries while routing"},
     {"queue_only", &M::queue_only, "false", now, "messages wait for a queue run"},
-    {"queue_only_file", &M::queue_only_file, "", later, "files whose existence means queue_only"},
+    {"queue_only_file", &M::queue_only_file, "", now, "files whose existence means queue_only"},
     {"queue_only_load", &M::queue_only_load, "", now,
      "load above which messages wait for a queue run"},
     {"queue_only_load_latch", &M::queue_only_load_latch, "true", now,
