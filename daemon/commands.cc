@@ -2,7 +2,9 @@
 
 #include "acl/lookup/catalogue.h"
 #include "core/config/values.h"
+#include "daemon/blocking_log.h"
 #include "daemon/features.h"
+#include "daemon/later_options.h"
 #include "daemon/print_config.h"
 #include "daemon/supervisor.h"
 #include "daemon/worker.h"
@@ -76,21 +78,6 @@ int print_version(const LoadOptions& load) {
               routers.c_str(), transports.c_str());
   std::printf("Configuration file is %s\n", load.path.c_str());
   return 0;
-}
-
-// Options that the file sets and that are read and checked, but do nothing yet.
-void warn_of_later_options(const config::ConfigDocument& document,
-                           config::Diagnostics& diagnostics) {
-  const auto rows = config::main_option_rows();
-  for (const config::Setting& setting : document.main) {
-    for (const auto& row : rows) {
-      const bool is_named = setting.name == row.name ||
-                            setting.name == "no_" + std::string(row.name) ||
-                            setting.name == "not_" + std::string(row.name);
-      if (!is_named || row.effect != config::Effect::later) continue;
-      diagnostics.warning(setting.place, std::string(row.name) + " does not act yet");
-    }
-  }
 }
 
 int run_daemon(const CommandLine& line, const ConfigPointer& config, const LoadOptions& load) {

@@ -377,7 +377,20 @@ int act_on_messages(const CommandLine& line, const ConfigPointer& config) {
 
 namespace {
 
+// The log of the message where it has one; else the lines about it in the main log.
 int show_log(const ServerConfig& config, const std::string& id) {
+  for (const char* directory : {"/msglog/", "/msglog.OLD/"}) {
+    std::ifstream own(config.spool_directory + directory + id);
+    std::string line;
+    if (!own) continue;
+    while (std::getline(own, line)) std::printf("%s\n", line.c_str());
+    return 0;
+  }
+  if (config.log_paths.main.empty()) {
+    std::fprintf(stderr, "godwit: message %s has no log, and the main log is in syslog\n",
+                 id.c_str());
+    return 1;
+  }
   std::ifstream in(config.log_paths.main);
   if (!in) {
     std::fprintf(stderr, "godwit: cannot read %s\n", config.log_paths.main.c_str());

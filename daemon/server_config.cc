@@ -37,18 +37,39 @@ std::string at_start(const acl::CompiledPolicy& policy, std::string_view option,
   return std::move(value.text);
 }
 
+SyslogSetup syslog_setup(const config::MainOptions& options, config::Diagnostics& diagnostics) {
+  SyslogSetup setup;
+  setup.socket_path = options.syslog_socket;
+  setup.name = options.syslog_processname;
+  setup.shows_time = options.syslog_timestamp;
+  setup.shows_pid = options.syslog_pid;
+  setup.duplicates = options.syslog_duplication;
+  const std::string name = options.syslog_facility.empty() ? "mail" : options.syslog_facility;
+  const std::optional<int> facility = syslog_facility(name);
+  if (!facility) diagnostics.error({}, "syslog_facility: \"" + name + "\" is no facility");
+  setup.facility = facility.value_or(0);
+  return setup;
+}
+
 // log_file_path: a list of "syslog" and of one path with %s for the log's name.
 void set_log_paths(std::string_view list, ServerConfig& config, config::Diagnostics& diagnostics) {
+  const config::MainOptions& options = config.options();
+  bool to_syslog = false;
   std::string pattern;
   const std::vector<std::string> items = config::split_list(list);
   for (const std::string& item : items) {
     if (item == "syslog") {
-      config.log_to_syslog = true;
+      to_syslog = true;
     } else if (!item.empty()) {
       pattern = item;
     }
   }
-  if (pattern.empty() && (items.empty() || !config.log_to_syslog || items.size() > 1)) {
+  if (to_syslog) config.log_paths.syslog = syslog_setup(options, diagnostics);
+  if (options.message_logs)
+    config.log_paths.messages.directory = config.spool_directory + "/msglog";
+  if (options.message_logs && options.preserve_message_logs)
+    config.log_paths.messages.kept = config.spool_directory + "/msglog.OLD";
+  if (pattern.empty() && (items.empty() || !to_syslog || items.size() > 1)) {
     pattern = config.spool_directory + "/log/%slog";
   }
   if (pattern.empty()) return;
@@ -63,7 +84,7 @@ void set_log_paths(std::string_view list, ServerConfig& config, config::Diagnost
   };
   config.log_paths.main = named("main");
   config.log_paths.panic = named("panic");
-  if (config.options().write_rejectlog) config.log_paths.reject = named("reject");
+  if (options.write_rejectlog) config.log_paths.reject = named("reject");
 }
 
 std::optional<uint16_t> parse_port(std::string_view text) {
@@ -169,6 +190,23 @@ void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnosti
   reader.read_interfaces(interfaces);
 }
 
+void check_queue_only_file(const ServerConfig& config, config::Diagnostics& diagnostics) {
+  for (const std::string& path : config::split_list(config.options().queue_only_file)) {
+    if (path.empty() || path.starts_with('/')) continue;
+    diagnostics.error({}, "queue_only_file: \"" + path + "\" is no absolute path",
+                      "paths with \"smtp\" before them are not available");
+  }
+}
+
+// A mail program that counts on delivery or failure at once must not get a queue instead.
+void refuse_wrapper(const ServerConfig& config, config::Diagnostics& diagnostics) {
+  if (!config.options().mua_wrapper) return;
+  for (const config::Setting& setting : config.document.main) {
+    if (setting.name == "mua_wrapper")
+      diagnostics.error(setting.place, "mua_wrapper is not available");
+  }
+}
+
 // Numbers that may be expansions are read at use; a constant can be checked now.
 void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics) {
   struct Row {
@@ -258,6 +296,8 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
   check_numbers(*config, diagnostics);
+  refuse_wrapper(*config, diagnostics);
+  check_queue_only_file(*config, diagnostics);
   set_brakes(*config, diagnostics);
   check_stores(config->options(), diagnostics);
   if (diagnostics.has_errors()) return config;

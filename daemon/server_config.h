@@ -23,7 +23,6 @@ struct ServerConfig {
   acl::ServerFacts facts;
   LogPaths log_paths;
   LogStyle log_style;
-  bool log_to_syslog = false;
   std::string spool_directory;
   std::string pid_file_path;
   std::vector<uint16_t> tls_ports;  // tls_on_connect_ports

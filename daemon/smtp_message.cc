@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "daemon/explain_keeper.h"
+#include "daemon/queue_only_file.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
@@ -364,6 +365,12 @@ Task<void> SmtpSession::commit() {
   std::string received = co_await on_fiber(received_line);
   std::string headers = header_edits_.apply(std::move(received), incoming_.head, header_fields());
   Envelope envelope = make_envelope();
+  const std::string& files = inbound_.options().queue_only_file;
+  if (!files.empty()) {
+    auto looking = [&files] { return exists_any_of(files); };
+    const bool holds = co_await blocking(inbound_.services().loop, looking);
+    envelope.queue_only = envelope.queue_only || holds;
+  }
   envelope.message_bytes =
       headers.size() + delivery::MessageContent::kEmptyLine.size() + incoming_.writer->body_bytes();
   std::string line = arrival_line(envelope);

@@ -9,6 +9,7 @@
 #include "daemon/commands.h"
 #include "daemon/header_edits.h"
 #include "daemon/local_shard.h"
+#include "daemon/queue_only_file.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
 #include "daemon/trace_text.h"
@@ -26,6 +27,10 @@
 
 namespace godwit::daemon {
 namespace {
+
+bool is_queue_only(const ServerConfig& config) {
+  return config.options().queue_only || exists_any_of(config.options().queue_only_file);
+}
 
 struct Submitter {
   std::string login;
@@ -207,7 +212,7 @@ Envelope envelope_of(const CommandLine& line, const ServerConfig& config,
   envelope.protocol = line.received_protocol.empty() ? "local" : line.received_protocol;
   envelope.is_local = true;
   envelope.smtputf8 = submission.needs_smtputf8;
-  envelope.queue_only = line.delivery == DeliveryMode::queue_only || config.options().queue_only;
+  envelope.queue_only = line.delivery == DeliveryMode::queue_only || is_queue_only(config);
   message::HeaderScanner scanner;
   scanner.feed(submission.headers);
   scanner.feed("\r\n");
@@ -364,7 +369,7 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
       return 1;
     }
   }
-  const bool holds = line.delivery == DeliveryMode::queue_only || config->options().queue_only;
+  const bool holds = line.delivery == DeliveryMode::queue_only || is_queue_only(*config);
   return hand_over(line, config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);
 }
 

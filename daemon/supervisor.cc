@@ -4,6 +4,7 @@
 #include "core/config/values.h"
 #include "core/io/clock.h"
 #include "core/io/listener.h"
+#include "daemon/blocking_log.h"
 #include "daemon/ticket_sharing.h"
 #include "daemon/worker.h"
 
@@ -144,6 +145,9 @@ void Supervisor::drop_privileges_of_directories() const {
   std::vector<std::string> paths;
   for (const char* name : {"", "/shards", "/control", "/db"})
     paths.push_back(config_->spool_directory + name);
+  if (!config_->log_paths.messages.directory.empty())
+    paths.push_back(config_->log_paths.messages.directory);
+  if (!config_->log_paths.messages.kept.empty()) paths.push_back(config_->log_paths.messages.kept);
   for (const std::string* log_path : {&config_->log_paths.main, &config_->log_paths.reject,
                                       &config_->log_paths.panic, &config_->log_paths.json}) {
     if (log_path->empty()) continue;
@@ -155,32 +159,6 @@ void Supervisor::drop_privileges_of_directories() const {
       std::fprintf(stderr, "cannot give %s to user %s\n", path.c_str(), user->pw_name);
     }
   }
-}
-
-// --- Logs without a loop -------------------------------------------------------------------------
-
-BlockingLog::BlockingLog(const ServerConfig& config)
-    : paths_(config.log_paths), formatter_(config.log_style, getpid()) {}
-
-void BlockingLog::write(const LogRecord& record) {
-  const WallTime now = wall_now();
-  const auto append = [](const std::string& path, const std::string& text) {
-    if (path.empty()) return;
-    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    const bool written =
-        fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    if (!written) std::fprintf(stderr, "cannot write log %s: %s", path.c_str(), text.c_str());
-    if (fd >= 0) ::close(fd);
-  };
-  std::string line;
-  formatter_.append_line(line, record, now);
-  if (contains(record.files, LogFiles::main)) append(paths_.main, line);
-  if (contains(record.files, LogFiles::reject)) append(paths_.reject, line);
-  if (contains(record.files, LogFiles::panic)) append(paths_.panic, line);
-  if (!wants_fields()) return;
-  std::string json;
-  formatter_.append_json(json, record, now);
-  append(paths_.json, json);
 }
 
 // --- The supervisor ------------------------------------------------------------------------------

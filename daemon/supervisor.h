@@ -99,16 +99,4 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text);
 // what was done, for the log.
 Result<std::string> drop_privileges(const ServerConfig& config);
 
-// Appends to the logs at once, blocking: for processes without a loop.
-class BlockingLog final : public Log {
- public:
-  explicit BlockingLog(const ServerConfig& config);
-  void write(const LogRecord& record) override;
-  bool wants_fields() const noexcept override { return !paths_.json.empty(); }
-
- private:
-  LogPaths paths_;
-  LogFormatter formatter_;
-};
-
 }  // namespace godwit::daemon

@@ -55,6 +55,12 @@ Result<void> make_spool_directories(const ServerConfig& config) {
     if (!made) return made;
   }
   for (const std::string* path :
+       {&config.log_paths.messages.directory, &config.log_paths.messages.kept}) {
+    if (path->empty()) continue;
+    const Result<void> made = make_directories(*path, 0750);
+    if (!made) return made;
+  }
+  for (const std::string* path :
        {&config.log_paths.main, &config.log_paths.json, &config.pid_file_path}) {
     const size_t slash = path->rfind('/');
     if (slash == std::string::npos || slash == 0) continue;

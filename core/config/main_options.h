@@ -307,6 +307,7 @@ struct ProcessOptions {
   std::string syslog_facility;
   bool syslog_pid = false;
   std::string syslog_processname;
+  std::string syslog_socket;
   bool syslog_timestamp = false;
   ExpandText system_filter;
   ExpandText system_filter_directory_transport;

@@ -8,12 +8,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace godwit {
 
 LogWriter::LogWriter(Loop& loop, LogPaths paths, LogStyle style)
     : loop_(loop),
       formatter_(style, getpid()),
+      messages_(std::move(paths.messages)),
+      syslog_(std::move(paths.syslog), getpid()),
       flush_timer_([](void* self) noexcept { static_cast<LogWriter*>(self)->hand_over(); }, this) {
   streams_[kMain].path = std::move(paths.main);
   streams_[kReject].path = std::move(paths.reject);
@@ -28,6 +31,9 @@ LogWriter::~LogWriter() {
     write_stream(stream, reopen_);
     if (stream.descriptor >= 0) ::close(stream.descriptor);
   }
+  messages_.take();
+  messages_.flush();
+  for (const std::string& datagram : syslog_waiting_) syslog_.send(datagram);
 }
 
 void LogWriter::write(const LogRecord& record) {
@@ -45,6 +51,12 @@ void LogWriter::write(const LogRecord& record) {
   append(kReject, LogFiles::reject);
   append(kPanic, LogFiles::panic);
   if (wants_fields()) formatter_.append_json(streams_[kJson].waiting, record, at);
+  if (syslog_.is_wanted()) write_syslog(record, at);
+  if (messages_.wants(record)) {
+    std::string line;
+    formatter_.append_line(line, record, at, {true, true, false});
+    messages_.add(record, std::move(line));
+  }
   if (job_in_flight_) return;
   if (streams_[kMain].waiting.size() > kFlushBytes) {
     flush_timer_.disarm();
@@ -54,9 +66,20 @@ void LogWriter::write(const LogRecord& record) {
   }
 }
 
+void LogWriter::write_syslog(const LogRecord& record, WallTime at) {
+  if (syslog_waiting_.size() >= kSyslogWaitingMax) {
+    ++syslog_dropped_;
+    return;
+  }
+  syslog_.append_datagrams(syslog_waiting_, formatter_, record, at);
+}
+
 void LogWriter::hand_over() noexcept {
   if (job_in_flight_) return;
-  bool anything = false;
+  bool anything = messages_.has_waiting() || !syslog_waiting_.empty();
+  messages_.take();
+  syslog_writing_.swap(syslog_waiting_);
+  syslog_.count_lost(std::exchange(syslog_dropped_, 0));
   for (Stream& stream : streams_) {
     GODWIT_ASSERT(stream.writing.empty());
     stream.writing.swap(stream.waiting);
@@ -71,6 +94,9 @@ void LogWriter::hand_over() noexcept {
 
 void LogWriter::run() noexcept {
   for (Stream& stream : streams_) write_stream(stream, reopening_);
+  messages_.flush();
+  for (const std::string& datagram : syslog_writing_) syslog_.send(datagram);
+  syslog_writing_.clear();
 }
 
 void LogWriter::finished() noexcept {

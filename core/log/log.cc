@@ -46,7 +46,7 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
-void LogFormatter::append_line(std::string& out, const LogRecord& record, WallTime at) {
+void LogFormatter::append_time(std::string& out, WallTime at) {
   if (at.seconds() != cached_second_) {
     cached_second_ = at.seconds();
     cached_text_ = format_log_time(at, style_.utc);
@@ -63,12 +63,17 @@ void LogFormatter::append_line(std::string& out, const LogRecord& record, WallTi
     out.append(whole, whole.size() - 6);
   }
   out += ' ';
-  if (style_.pid) {
+}
+
+void LogFormatter::append_line(std::string& out, const LogRecord& record, WallTime at,
+                               LogLineParts parts) {
+  if (parts.time) append_time(out, at);
+  if (style_.pid && parts.pid) {
     out += '[';
     out += std::to_string(process_id_);
     out += "] ";
   }
-  if (!record.message_id.empty()) {
+  if (!record.message_id.empty() && parts.id) {
     out += record.message_id;
     out += ' ';
   }

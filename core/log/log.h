@@ -91,17 +91,26 @@ struct LogStyle {
   bool pid = false;           // log_selector +pid
 };
 
+// What a line shows beside its text; the main log shows all of it, as far as the style asks.
+struct LogLineParts {
+  bool time = true;
+  bool pid = true;
+  bool id = true;
+};
+
 // Makes lines. Keeps the last second's text, since most lines share it.
 class LogFormatter {
  public:
   LogFormatter(LogStyle style, int process_id) : style_(style), process_id_(process_id) {}
 
   // "2026-11-21 04:30:00 1abcde-... text\n"
-  void append_line(std::string& out, const LogRecord& record, WallTime at);
+  void append_line(std::string& out, const LogRecord& record, WallTime at, LogLineParts parts = {});
   // {"time":"...","event":"arrival","id":"...","text":"...",...}\n
   void append_json(std::string& out, const LogRecord& record, WallTime at) const;
 
  private:
+  void append_time(std::string& out, WallTime at);
+
   LogStyle style_;
   int process_id_;
   int64_t cached_second_ = -1;

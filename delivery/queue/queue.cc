@@ -3,10 +3,10 @@
 #include "core/base/ascii.h"
 #include "delivery/queue/active_message.h"
 #include "delivery/queue/attempt.h"
+#include "delivery/queue/freeze_notice.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
-#include "protocol/message/fixups.h"
 
 #include <algorithm>
 #include <utility>
@@ -157,6 +157,11 @@ void Queue::accepted(spool::StoredMessage stored, Envelope envelope, bool hold) 
     services_.store->update(entry.ref,
                             encode_number(ChangeKind::frozen, entry.progress->frozen_at.micros));
     services_.log.main(LogEvent::frozen, envelope.message_id, "frozen by an ACL");
+    if (!envelope.is_local_error) {
+      const FreezeNotice notice{envelope.message_id, envelope.sender,
+                                services_.loop.clock().wall()};
+      scope_.spawn(tell_frozen(*this, *config_, services_, notice));
+    }
     wait_until(entry, frozen_deadline(entry));
     return;
   }
@@ -175,48 +180,6 @@ void Queue::accepted(spool::StoredMessage stored, Envelope envelope, bool hold) 
   }
   make_ready(entry);
   fill();
-}
-
-Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::string body,
-                                 std::string reference) {
-  const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
-  envelope.message_bytes = headers.size() + MessageContent::kEmptyLine.size() + body.size();
-  const std::unique_ptr<spool::MessageWriter> writer = services_.store->begin(key_of(id));
-  co_await ok(writer->append(body));
-  spool::StoredMessage stored =
-      co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
-  const std::string line =
-      "<= <> R=" + reference + " P=local S=" + std::to_string(envelope.message_bytes);
-  services_.log.main(LogEvent::arrival, envelope.message_id, line);
-  accepted(std::move(stored), std::move(envelope), false);
-  co_return Result<void>();
-}
-
-// A message of our own: Received: and Message-ID: are added here.
-Task<Result<void>> Queue::inject_message(std::string sender, std::vector<std::string> recipients,
-                                         std::string headers, std::string body,
-                                         std::string reference) {
-  Envelope envelope;
-  const WallTime now = services_.loop.clock().wall();
-  envelope.message_id = services_.ids.next(now).to_string();
-  envelope.sender = std::move(sender);
-  for (std::string& recipient : recipients)
-    envelope.recipients.push_back({std::move(recipient), {}, {}, 0});
-  envelope.received = now;
-  envelope.protocol = "local";
-  envelope.is_local = true;
-  message::ReceivedFacts facts;
-  facts.host = services_.server.primary_hostname;
-  facts.protocol = envelope.protocol;
-  facts.program = "Godwit";
-  facts.version = services_.server.version_number;
-  facts.sender = envelope.sender;
-  facts.id = envelope.message_id;
-  facts.date = now;
-  std::string section = message::received_field(facts) + headers + "Message-Id: <E" +
-                        envelope.message_id + "@" + services_.server.primary_hostname + ">\r\n";
-  co_return co_await inject(std::move(envelope), std::move(section), std::move(body),
-                            std::move(reference));
 }
 
 // --- Scheduling ----------------------------------------------------------------------------------
@@ -399,6 +362,10 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   entry.forced = false;
   entry.in_run = false;
   entry.tried = true;
+  const bool tells_frozen = verdict.freeze && !entry.frozen && entry.active != nullptr &&
+                            !entry.active->envelope.is_local_error;
+  FreezeNotice notice;
+  if (tells_frozen) notice = {id, std::string(entry.active->sender()), now};
   if (verdict.complete) {
     complete(entry, id);
   } else {
@@ -420,6 +387,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   }
   fill();
   if (verdict.complete) co_await work->tell_completed();
+  if (tells_frozen) co_await tell_frozen(*this, *config_, services_, std::move(notice));
 }
 
 void Queue::complete(QueueEntry& entry, std::string_view id) {

@@ -21,7 +21,7 @@ def test_a_declared_size_that_does_not_fit_gives_452():
 
 
 def test_options_that_do_not_act_yet_are_named():
-    with Godwit(main="freeze_tell = postmaster\n", start=False) as godwit:
+    with Godwit(main="errors_copy = postmaster\n", start=False) as godwit:
         done = godwit.cli("-bV")
-        assert "warning: freeze_tell does not act yet" in done.stdout + done.stderr, done
+        assert "warning: errors_copy does not act yet" in done.stdout + done.stderr, done
         assert "godwit.conf:" in done.stderr or ":" in done.stderr, done.stderr

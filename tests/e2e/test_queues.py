@@ -83,3 +83,16 @@ def test_etrn_runs_its_command_once_at_a_time():
         client.command("ETRN two", 250)
         ran = godwit.dir / "ran"
         wait_for(lambda: ran.exists() and sorted(ran.read_text().split()) == ["one", "two"], what="the commands")
+
+
+def test_queue_only_file_holds_mail_while_the_file_is_there():
+    with Sink() as sink, Godwit(sink.port, main="queue_only_file = {dir}/hold") as godwit:
+        (godwit.dir / "hold").write_text("")
+        godwit.send()
+        godwit.cli("-odb", "b@example.com", stdin="Subject: x\n\nlocal\n")
+        (godwit.dir / "hold").unlink()
+        godwit.send(sender="now@test.example")
+        assert sink.wait(1)[0]["sender"] == "now@test.example"
+        assert godwit.queue_count() == 2 and len(sink.messages) == 1
+        godwit.cli("-q")
+        sink.wait(3)

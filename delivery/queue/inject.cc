@@ -1,0 +1,53 @@
+// Queue: messages of our own.
+#include "delivery/queue/active_message.h"
+#include "delivery/queue/message_key.h"
+#include "delivery/queue/queue.h"
+#include "protocol/message/fixups.h"
+
+#include <utility>
+
+namespace godwit::delivery {
+
+Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::string body,
+                                 std::string reference) {
+  const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
+  envelope.message_bytes = headers.size() + MessageContent::kEmptyLine.size() + body.size();
+  const std::unique_ptr<spool::MessageWriter> writer = services_.store->begin(key_of(id));
+  co_await ok(writer->append(body));
+  spool::StoredMessage stored =
+      co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
+  const std::string line =
+      "<= <> R=" + reference + " P=local S=" + std::to_string(envelope.message_bytes);
+  services_.log.main(LogEvent::arrival, envelope.message_id, line);
+  accepted(std::move(stored), std::move(envelope), false);
+  co_return Result<void>();
+}
+
+// A message of our own: Received: and Message-ID: are added here.
+Task<Result<void>> Queue::inject_message(std::string sender, std::vector<std::string> recipients,
+                                         std::string headers, std::string body,
+                                         std::string reference) {
+  Envelope envelope;
+  const WallTime now = services_.loop.clock().wall();
+  envelope.message_id = services_.ids.next(now).to_string();
+  envelope.sender = std::move(sender);
+  for (std::string& recipient : recipients)
+    envelope.recipients.push_back({std::move(recipient), {}, {}, 0});
+  envelope.received = now;
+  envelope.protocol = "local";
+  envelope.is_local = true;
+  message::ReceivedFacts facts;
+  facts.host = services_.server.primary_hostname;
+  facts.protocol = envelope.protocol;
+  facts.program = "Godwit";
+  facts.version = services_.server.version_number;
+  facts.sender = envelope.sender;
+  facts.id = envelope.message_id;
+  facts.date = now;
+  std::string section = message::received_field(facts) + headers + "Message-Id: <E" +
+                        envelope.message_id + "@" + services_.server.primary_hostname + ">\r\n";
+  co_return co_await inject(std::move(envelope), std::move(section), std::move(body),
+                            std::move(reference));
+}
+
+}  // namespace godwit::delivery
