@@ -106,6 +106,21 @@ def test_into_godwit_and_wrong_digests_wait():
                     sink.wait(2)
 
 
+def test_aliases_lead_to_records():
+    """RFC 7672 2.2.2: the end of a secure chain of aliases first, then its start."""
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("any.name.test")
+        with TlsSink(certificate) as sink:
+            zone = in_zone(records(certificate, sink.port, "mx1")) + "bare A 127.0.0.1\nnickname CNAME bare\n"
+            zone += in_zone(records(certificate, sink.port, "nickname"))
+            with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
+                godwit.send(recipients=["one@alias.signed.test", "two@chain1.signed.test",
+                                        "three@nickname.signed.test", "four@bare.signed.test"])
+                for name in ("one@alias", "two@chain1", "three@nickname"):
+                    godwit.wait_log(rf"=> {name}.signed.test .* CV=dane ")
+                godwit.wait_log(r"== four@bare.signed.test .*DANE error: tlsa lookup FAIL")
+
+
 def test_records_of_a_trust_anchor_need_the_name():
     """RFC 7672 3.2.2: the MX host's name, or the secure domain of the mail, must be in the certificate."""
     with serving(start=False) as holder:
