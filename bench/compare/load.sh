@@ -1,11 +1,12 @@
 # Sourced by scripts/bench: the loads. A run is one scenario through one server with a fresh spool.
 
-# name: sessions, body bytes, options of smtp-source, queue_only, and messages for each server. The
-# counts differ, so that slow ones finish; rates are compared.
+# name: sessions, body bytes, an option of smtp-source (-: none; pipelined: MAIL, RCPT and DATA at
+# once, as mail servers send), queue_only, and messages for each server. The counts differ, so that slow ones finish; rates are compared.
 scenario_row() {
   case "$1" in
     direct) echo "20 4096 -d false direct=40000" ;;
     new)    echo "20 4096 - false direct=20000 godwit=30000 postfix=4000 exim=600" ;;
+    pipelined) echo "20 4096 pipelined false direct=20000 godwit=30000 postfix=4000 exim=600" ;;
     reused) echo "20 4096 -d true direct=40000 godwit=60000 postfix=4000 exim=1500" ;;
     large)  echo "20 65536 - false godwit=6000 postfix=1500 exim=400" ;;
     tls)    echo "20 4096 - false godwit=10000 postfix=2000" ;;
@@ -65,7 +66,11 @@ wait_for_lines() {  # FILE LINES
 # The ledger is appended to.
 send_load() {  # PORT MESSAGES SESSIONS BYTES OPTIONS FILES
   local options=()
-  [ "$5" = - ] || options=("$5")
+  case "$5" in
+    -) ;;
+    pipelined) options=(--pipeline 4) ;;
+    *) options=("$5") ;;
+  esac
   [ -z "${with_tls:-}" ] || options+=(--tls)
   "$tools/smtp-source" -s "$3" -m "$2" -l "$4" "${options[@]}" -f a@source.test -t b@sink.test \
     -M source.test --time-limit 300 --ledger "$6.ledger" --json "$6.json" "127.0.0.1:$1" \

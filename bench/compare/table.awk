@@ -4,6 +4,7 @@ BEGIN {
   FS = "\t"
   title["direct"] = "4 KiB, 20 sessions, connections reused, generator -> sink with nothing between"
   title["new"] = "4 KiB, 20 sessions, a new connection each message, relayed to the sink"
+  title["pipelined"] = "4 KiB, 20 sessions, a new connection each message with MAIL, RCPT and DATA at once, relayed"
   title["reused"] = "4 KiB, 20 sessions, connections reused, accepted and synced, not delivered"
   title["large"] = "64 KiB, 20 sessions, a new connection each message, relayed to the sink"
   title["tls"] = "4 KiB, 20 sessions, TLS on both sides, a new connection each message, relayed to the sink"

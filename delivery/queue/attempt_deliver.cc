@@ -139,6 +139,10 @@ acl::AddressFacts DeliveryAttempt::address_facts(const Recipient& recipient) con
   address.local_part_prefix = route.prefix;
   address.local_part_suffix = route.suffix;
   address.self_hostname = route.self_hostname;
+  // What a router lists for a local transport is text.
+  const bool is_text = route.hosts != nullptr && !route.hosts->hosts.empty() &&
+                       route.hosts->hosts.front().addresses.empty();
+  if (is_text) address.host = route.hosts->hosts.front().name;
   if (recipient.kind == GeneratedKind::pipe) {
     address.pipe = recipient.address.substr(1);
   } else if (recipient.kind != GeneratedKind::address) {

@@ -82,7 +82,12 @@ class ManualrouteRouter final : public RouterDriver {
   ManualrouteOptions options;
   std::vector<Rule> rules;
   bool has_data = false;  // rules[0] is route_data
-  std::vector<std::pair<std::string, int>> transports;
+  struct NamedTransport {
+    std::string name;
+    int index;
+    bool is_local;
+  };
+  std::vector<NamedTransport> transports;
 
   bool copies_same_domain() const noexcept override { return options.same_domain_copy_routing; }
 
@@ -141,11 +146,11 @@ class ManualrouteRouter final : public RouterDriver {
         out.v4_first = true;
       } else {
         const auto found = std::find_if(transports.begin(), transports.end(),
-                                        [word](const auto& row) { return row.first == word; });
+                                        [word](const auto& row) { return row.name == word; });
         if (found == transports.end()) {
           out.problem = "unknown routing option or transport name \"" + std::string(word) + "\"";
         } else {
-          out.transport = found->second;
+          out.transport = found->index;
         }
       }
     }
@@ -177,6 +182,16 @@ class ManualrouteRouter final : public RouterDriver {
       result.status = has_data ? DriverStatus::decline : DriverStatus::routed;
       return result;
     }
+    const int transport = result.transport >= 0 ? result.transport : router.transport_index();
+    if (is_local(transport)) {
+      // A local transport finds the text in $host; nobody looks such hosts up.
+      auto list = std::make_shared<HostList>();
+      list->hosts.emplace_back().name = std::move(hosts_list);
+      set_key(*list);
+      result.hosts = std::move(list);
+      result.status = DriverStatus::routed;
+      return result;
+    }
     ListedHosts wanted;
     wanted.text = std::move(hosts_list);
     wanted.randomize = rule_options.randomize;
@@ -186,6 +201,12 @@ class ManualrouteRouter final : public RouterDriver {
     wanted.if_missing = options.host_find_failed;
     wanted.if_all_ignored = options.host_all_ignored;
     return find_listed_hosts(wanted, router, context, std::move(result));
+  }
+
+  bool is_local(int index) const {
+    return std::ranges::any_of(transports, [index](const NamedTransport& transport) {
+      return transport.index == index && transport.is_local;
+    });
   }
 
   // Leaves the first word, the hosts, in `data`; gives the options behind it.
@@ -250,7 +271,8 @@ std::unique_ptr<RouterDriver> make_manualroute_router(const config::Instance& in
   config::apply_settings(instance.settings, {&generic, &own}, context.diagnostics,
                          "manualroute router");
   for (std::string_view name : context.transports.all()) {
-    driver->transports.emplace_back(name, context.transports.find(name));
+    const int index = context.transports.find(name);
+    driver->transports.push_back({std::string(name), index, context.transports.is_local(index)});
   }
   check_action(driver->options.host_find_failed, true, instance, "host_find_failed",
                context.diagnostics);

@@ -95,7 +95,7 @@ struct RouteResult {
   RouteStatus status = RouteStatus::failed;
   const Router* router = nullptr;  // null where no router took the address
   int transport = -1;              // index into the transports of the snapshot; -1: verify_only
-  SharedHostList hosts;            // null for local transports
+  SharedHostList hosts;            // null, or one name without addresses, for local transports
   std::string local_part;          // after prefix and suffix were taken off
   std::string domain;              // after widening and rerouting
   std::string prefix;
@@ -168,6 +168,7 @@ class TransportNames {
  public:
   virtual ~TransportNames() = default;
   virtual int find(std::string_view name) const = 0;  // -1: none
+  virtual bool is_local(int index) const = 0;
   virtual std::vector<std::string_view> all() const = 0;
 };
 
@@ -184,6 +185,7 @@ class Router {
  public:
   const std::string& name() const noexcept { return name_; }
   const RouterOptions& options() const noexcept { return options_; }
+  int transport_index() const noexcept { return transport_index_; }  // -1: none, or expanded
   SelfAction self() const noexcept { return self_; }
   const std::string& self_domain() const noexcept { return self_domain_; }  // of reroute
   // What dnssec_request_domains and dnssec_require_domains say about `domain`.

@@ -127,6 +127,9 @@ class TransportSet final : public TransportNames {
                                                      const acl::NamedLists& lists,
                                                      config::Diagnostics& diagnostics);
   int find(std::string_view name) const override;
+  bool is_local(int index) const override {
+    return at(index) != nullptr && !at(index)->is_remote();
+  }
   std::vector<std::string_view> all() const override;
   // Null for a transport whose options were wrong; such a set is never used to deliver.
   const Transport* at(int index) const { return transports_[static_cast<size_t>(index)].get(); }

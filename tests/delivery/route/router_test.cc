@@ -15,6 +15,7 @@ class TwoTransports final : public TransportNames {
   int find(std::string_view name) const override {
     return name == "remote" ? 0 : name == "local" ? 1 : -1;
   }
+  bool is_local(int index) const override { return index == 1; }
   std::vector<std::string_view> all() const override { return {"remote", "local"}; }
 };
 
