@@ -72,7 +72,7 @@ def test_the_default_configurations_load_and_decide():
         for name, path in configurations(directory):
             count += 1
             loaded = run("-C", path, "-bV")
-            assert loaded.returncode == 0 and "error" not in loaded.stderr, (name, loaded.stderr)
+            assert loaded.returncode == 0 and ": error:" not in loaded.stderr, (name, loaded.stderr)
             names = run("-C", path, "-bP", "router_list").stdout.split()
             assert "system_aliases" in names and "hubbed_hosts" in names, (name, names)
             session = run("-C", path, "-bh", "192.0.2.7", stdin=DIALOGUE)

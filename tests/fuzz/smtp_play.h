@@ -46,6 +46,12 @@ inline void answer(smtp::ServerEngine& engine, const smtp::Event& event, Played&
     case EventKind::verify:
     case EventKind::expand:
       return engine.reply(ReplyId::vrfy_refused);
+    case EventKind::path: {
+      const std::string path(event.text);
+      return engine.use_path(path);
+    }
+    case EventKind::etrn:
+      return engine.reply({458, "4.0.0", "no"});
     case EventKind::auth:
       return engine.reply({535, "5.7.8", "no"});
     case EventKind::starttls:
