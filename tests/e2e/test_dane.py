@@ -121,6 +121,19 @@ def test_aliases_lead_to_records():
                 godwit.wait_log(r"== four@bare.signed.test .*DANE error: tlsa lookup FAIL")
 
 
+def test_connections_are_not_shared_with_insecure_domains():
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("any.name.test")
+        with TlsSink(certificate) as sink:
+            zone = in_zone(records(certificate, sink.port, "mx1")) + "foreign MX 10 mx1.signed.test.\n"
+            with DnsLab(zone) as lab, sending(sink.port, lab) as godwit:
+                godwit.send(recipients=["one@foreign.insecure.test"])
+                godwit.wait_log(r"=> one@foreign.insecure.test .*H=mx1.signed.test .* CV=no ")
+                godwit.send(recipients=["two@signed.test", "three@foreign.insecure.test"])
+                godwit.wait_log(r"=> two@signed.test .*H=mx1.signed.test .* CV=dane ")
+                godwit.wait_log(r"[-=]> three@foreign.insecure.test .* CV=no ")
+
+
 def test_records_of_a_trust_anchor_need_the_name():
     """RFC 7672 3.2.2: the MX host's name, or the secure domain of the mail, must be in the certificate."""
     with serving(start=False) as holder:

@@ -70,11 +70,11 @@ def test_version_warns_of_driver_options_that_do_not_act():
     with Godwit(1, start=False) as godwit:
         godwit.write_config(routers="out:\n  driver = manualroute\n  route_list = * 127.0.0.1\n"
                                     "  transport = remote\n  debug_print = hello\n",
-                            transports=TRANSPORTS.format(sink=1, smtp="  hosts_try_fastopen = *\n  keepalive = true\n"))
+                            transports=TRANSPORTS.format(sink=1, smtp="  dkim_canon = relaxed\n  keepalive = true\n"))
         done = godwit.cli("-bV")
         text = done.stdout + done.stderr
         assert re.search(r"godwit\.conf:\d+.*\n?.*router out: debug_print does not act yet", text), text
-        assert "transport remote: hosts_try_fastopen does not act yet" in text and "keepalive" not in text, text
+        assert "transport remote: dkim_canon does not act yet" in text and "keepalive" not in text, text
 
 
 def test_mua_wrapper_is_refused():
