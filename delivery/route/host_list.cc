@@ -32,8 +32,8 @@ RouteHost parse_route_host(std::string_view item, int preference) {
   return host;
 }
 
-// Connections are shared by key. What decides about DANE is in it: a session that nobody vouches for
-// must not carry mail for a domain whose records ask for more.
+// Connections are shared by key. What decides about DANE is in it: a session that nobody vouches
+// for must not carry mail for a domain whose records ask for more.
 void set_key(HostList& list) {
   list.key.clear();
   for (const RouteHost& host : list.hosts) {
