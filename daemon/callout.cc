@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "delivery/transport/smtp_outcome.h"
 #include "protocol/smtp/client_engine.h"
 
 #include <algorithm>
@@ -53,18 +54,6 @@ int64_t now_of(const acl::EvalContext& context) {
 
 std::string joined(const smtp::ServerReply& reply, std::string_view problem) {
   return reply.code != 0 ? reply.full_text() : std::string(problem);
-}
-
-std::string on_one_line(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      out += c;
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -311,7 +300,7 @@ class CalloutRun {
 
   std::string response(const std::string& command, const std::string& text) const {
     return host_ + " : SMTP error from remote mail server after " + command + ": " +
-           on_one_line(text);
+           delivery::one_line(text);
   }
 
   Answer refused(std::string_view kind, const Endpoint& to, const std::string& command,

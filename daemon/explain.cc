@@ -7,9 +7,7 @@
 #include "daemon/commands.h"
 #include "daemon/explain_keeper.h"
 #include "daemon/explain_query.h"
-#include "daemon/local_shard.h"
-#include "daemon/scratch_directory.h"
-#include "daemon/smtp_session.h"
+#include "daemon/scratch_inbound.h"
 #include "delivery/route/verify.h"
 #include "protocol/message/address_syntax.h"
 
@@ -20,8 +18,6 @@
 
 namespace godwit::daemon {
 namespace {
-
-constexpr uint16_t kClientPort = 12345;
 
 // A client that says its lines, one after each reply, and hears nothing.
 class ScriptedClient final : public ByteStream {
@@ -77,12 +73,6 @@ Result<std::vector<std::string>> script_of(const ExplainQuery& query) {
   }
   lines.emplace_back("QUIT\r\n");
   return lines;
-}
-
-Task<bool> converse(Inbound& inbound, ScriptedClient& client, SessionOrigin origin) {
-  SmtpSession session(inbound, client, std::move(origin));
-  co_await session.run();
-  co_return true;
 }
 
 // Takes every recipient that was accepted through the routers.
@@ -153,39 +143,15 @@ int explain_dialogue(const ExplainQuery& query, const CommandLine& line,
     std::fprintf(stderr, "godwit: %s\n", script.error().detail().c_str());
     return 1;
   }
-  const ScratchDirectory scratch;
-  auto test_config = std::make_shared<ServerConfig>(*config);
-  test_config->spool_directory = scratch.path();
-  LocalShard shard(test_config);
-  const Result<void> opened = shard.open(own_shard_name());
-  if (!opened) {
-    std::fprintf(stderr, "godwit: no temporary spool: %s\n", opened.error().to_string().c_str());
-    return 1;
-  }
-  acl::TraceRecord record(*test_config->document.sources, shard.loop().clock());
-  const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
   NoLog log;
-  const InboundServices services{shard.loop(),
-                                 shard.store(),
-                                 shard.queue(),
-                                 log,
-                                 shard.ids(),
-                                 *counts,
-                                 shard.evaluators().get(),
-                                 shard.tls_contexts(),
-                                 shard.evaluators().names().hosts()};
-  shard.evaluators().callouts().omit();
-  Inbound inbound(test_config, services);
+  ScratchInbound inbound(config, log);
+  if (!inbound.open(false)) return 1;
+  LocalShard& shard = inbound.shard();
+  acl::TraceRecord record(*inbound.config()->document.sources, shard.loop().clock());
   SessionFacts facts;
-  SessionOrigin origin;
-  origin.peer = Endpoint{query.client, kClientPort};
-  origin.local = Endpoint{*IpAddress::parse("127.0.0.1"), 25};
-  origin.is_test = true;
-  origin.trace = &record;
-  origin.facts = &facts;
   ScriptedClient client(std::move(*script));
-  shard.wait(converse(inbound, client, std::move(origin)));
-  shard.wait(RoutesOfMessage(*test_config, shard, facts, record).run());
+  inbound.run(client, Endpoint{query.client, ScratchInbound::kClientPort}, record, &facts);
+  shard.wait(RoutesOfMessage(*inbound.config(), shard, facts, record).run());
   return print(record, line.as_json);
 }
 

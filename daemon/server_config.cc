@@ -7,6 +7,7 @@
 #include "daemon/features.h"
 #include "daemon/resolver_setup.h"
 #include "delivery/route/host_finder.h"
+#include "protocol/smtp/ports.h"
 
 #include <unistd.h>
 
@@ -87,21 +88,6 @@ void set_log_paths(std::string_view list, ServerConfig& config, config::Diagnost
   if (options.write_rejectlog) config.log_paths.reject = named("reject");
 }
 
-std::optional<uint16_t> parse_port(std::string_view text) {
-  struct Service {
-    std::string_view name;
-    uint16_t port;
-  };
-  constexpr std::array kServices{Service{"smtp", 25}, Service{"ssmtp", 465}, Service{"smtps", 465},
-                                 Service{"submissions", 465}, Service{"submission", 587}};
-  for (const Service& service : kServices) {
-    if (service.name == text) return service.port;
-  }
-  const std::optional<uint64_t> number = parse_decimal(text);
-  if (!number || *number == 0 || *number > 65535) return std::nullopt;
-  return static_cast<uint16_t>(*number);
-}
-
 // "192.0.2.1", "192.0.2.1.25", "[192.0.2.1]:25", "::1", "[::1]:25", "::1.25": Exim's forms. The
 // port is 0 where the item has none.
 std::optional<Endpoint> parse_interface(std::string_view item) {
@@ -112,7 +98,7 @@ std::optional<Endpoint> parse_interface(std::string_view item) {
     if (!address) return std::nullopt;
     if (close + 1 == item.size()) return Endpoint{*address, 0};
     const std::optional<uint16_t> port =
-        item[close + 1] == ':' ? parse_port(item.substr(close + 2)) : std::nullopt;
+        item[close + 1] == ':' ? smtp::parse_port(item.substr(close + 2)) : std::nullopt;
     if (!port) return std::nullopt;
     return Endpoint{*address, *port};
   }
@@ -122,7 +108,7 @@ std::optional<Endpoint> parse_interface(std::string_view item) {
   const size_t dot = item.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
   const Result<IpAddress> address = IpAddress::parse(item.substr(0, dot));
-  const std::optional<uint16_t> port = parse_port(item.substr(dot + 1));
+  const std::optional<uint16_t> port = smtp::parse_port(item.substr(dot + 1));
   if (!address || !port) return std::nullopt;
   return Endpoint{*address, *port};
 }
@@ -134,7 +120,7 @@ struct ListenReader {
 
   void read_ports(std::string_view list, std::string_view option, std::vector<uint16_t>& out) {
     for (const std::string& item : config::split_list(list)) {
-      const std::optional<uint16_t> port = parse_port(item);
+      const std::optional<uint16_t> port = smtp::parse_port(item);
       if (port) {
         out.push_back(*port);
       } else {
@@ -175,7 +161,7 @@ void set_listen(const LoadOptions& load, ServerConfig& config, config::Diagnosti
     std::string only_ports;
     std::string only_addresses = "<;";
     for (const std::string& item : config::split_list(load.interfaces_override)) {
-      if (parse_port(item)) {
+      if (smtp::parse_port(item)) {
         only_ports += (only_ports.empty() ? "" : ":") + item;
       } else {
         only_addresses += " " + item + " ;";

@@ -131,16 +131,22 @@ std::string SmtpSession::expanded(std::string address, uint16_t& code) {
   return address + " cannot be resolved at this time";
 }
 
-Task<void> SmtpSession::on_expn(const std::string& argument) {
-  Judgement judgement = co_await ask(AclWhere::expn, argument);
-  if (judgement.verdict != AclVerdict::accept) {
-    if (judgement.drop) {
-      engine_.reply_and_close(judgement.reply, {});
-    } else {
-      engine_.reply(judgement.reply);
-    }
-    co_return;
+// What the ACL of a command says; nothing where it refused, and that was answered.
+Task<std::optional<SmtpSession::Judgement>> SmtpSession::permission(AclWhere where,
+                                                                    const std::string& argument) {
+  Judgement judgement = co_await ask(where, argument);
+  if (judgement.verdict == AclVerdict::accept) co_return judgement;
+  if (judgement.drop) {
+    engine_.reply_and_close(judgement.reply, {});
+  } else {
+    engine_.reply(judgement.reply);
   }
+  co_return std::nullopt;
+}
+
+Task<void> SmtpSession::on_expn(const std::string& argument) {
+  const std::optional<Judgement> permitted = co_await permission(AclWhere::expn, argument);
+  if (!permitted) co_return;
   uint16_t code = 250;
   auto expanding = [&] { return expanded(argument, code); };
   const std::string text = co_await on_fiber(expanding);
@@ -176,15 +182,8 @@ Result<std::vector<std::string>> SmtpSession::etrn_command(const std::string& ar
 Task<void> SmtpSession::on_etrn(const std::string& argument) {
   if (selects(config::LogSelector::etrn))
     log(LogEvent::connection, "ETRN " + argument + " received from " + host_text().substr(2));
-  Judgement judgement = co_await ask(AclWhere::etrn, argument);
-  if (judgement.verdict != AclVerdict::accept) {
-    if (judgement.drop) {
-      engine_.reply_and_close(judgement.reply, {});
-    } else {
-      engine_.reply(judgement.reply);
-    }
-    co_return;
-  }
+  const std::optional<Judgement> permitted = co_await permission(AclWhere::etrn, argument);
+  if (!permitted) co_return;
   if (inbound_.etrn_words().empty() && !argument.starts_with('#')) {
     engine_.reply({501, "5.5.4", "argument must begin with #"});
     co_return;
@@ -205,7 +204,7 @@ Task<void> SmtpSession::on_etrn(const std::string& argument) {
     engine_.reply({458, "4.3.0", text});
     co_return;
   }
-  const smtp::Reply reply{250, "2.0.0", judgement.message.empty() ? "OK" : judgement.message};
+  const smtp::Reply reply{250, "2.0.0", permitted->message.empty() ? "OK" : permitted->message};
   engine_.reply(reply);
 }
 

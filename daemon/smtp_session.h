@@ -118,6 +118,15 @@ class SmtpSession {
   void keep_record();
   Task<void> ask_notquit();
 
+  // What an ACL says.
+  struct Judgement {
+    acl::AclVerdict verdict = acl::AclVerdict::accept;
+    smtp::Reply reply;  // for what is not accepted
+    std::string message;
+    std::string log_message;
+    bool drop = false;
+  };
+
   // --- Commands
   Task<void> on_helo(std::string_view name);
   bool allows_literal(const smtp::Path& path);
@@ -129,6 +138,7 @@ class SmtpSession {
   void set_address(std::string_view address);
   Task<void> on_path(std::string_view path);
   Task<void> on_vrfy(const std::string& argument);
+  Task<std::optional<Judgement>> permission(acl::AclWhere where, const std::string& argument);
   Task<void> on_expn(const std::string& argument);
   std::string expanded(std::string address, uint16_t& code);
   Task<void> on_etrn(const std::string& argument);
@@ -155,13 +165,6 @@ class SmtpSession {
   void forget_transaction();
 
   // --- Policy
-  struct Judgement {
-    acl::AclVerdict verdict = acl::AclVerdict::accept;
-    smtp::Reply reply;  // for what is not accepted
-    std::string message;
-    std::string log_message;
-    bool drop = false;
-  };
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
   Task<bool> judge(acl::AclWhere where, smtp::ReplyView accepted, std::string_view subject);
   void write_notes(const std::vector<acl::LogWrite>& notes);

@@ -3,9 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
-#include "daemon/local_shard.h"
-#include "daemon/scratch_directory.h"
-#include "daemon/smtp_session.h"
+#include "daemon/scratch_inbound.h"
 #include "daemon/trace_text.h"
 
 #include <cstdio>
@@ -14,7 +12,7 @@
 namespace godwit::daemon {
 namespace {
 
-constexpr uint16_t kClientPort = 12345;  // where -bh names none
+constexpr uint16_t kClientPort = ScratchInbound::kClientPort;
 
 // "192.0.2.1", "192.0.2.1.25", "[192.0.2.1]:25".
 std::optional<Endpoint> parse_host(std::string_view text) {
@@ -38,12 +36,6 @@ std::optional<Endpoint> parse_host(std::string_view text) {
   return Endpoint{*address, static_cast<uint16_t>(*port)};
 }
 
-Task<bool> converse(Inbound& inbound, StdioStream& stream, SessionOrigin origin) {
-  SmtpSession session(inbound, stream, std::move(origin));
-  co_await session.run();
-  co_return true;
-}
-
 }  // namespace
 
 int test_session(const CommandLine& line, const ConfigPointer& config) {
@@ -52,41 +44,17 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
     std::fprintf(stderr, "godwit: -bh needs an IP address, not \"%s\"\n", line.test_host.c_str());
     return 1;
   }
-  const ScratchDirectory scratch;
-  auto test_config = std::make_shared<ServerConfig>(*config);
-  test_config->spool_directory = scratch.path();
-  LocalShard shard(test_config);
-  const Result<void> opened = shard.open(own_shard_name());
-  if (!opened) {
-    std::fprintf(stderr, "godwit: no temporary spool: %s\n", opened.error().to_string().c_str());
-    return 1;
-  }
+  TestLog log;
+  ScratchInbound inbound(config, log);
+  if (!inbound.open(line.test_callouts)) return 1;
   std::fprintf(stderr,
                "\n**** SMTP testing session as if from host %s\n"
                "**** but without any ident (RFC 1413) callback.\n"
                "**** This is not for real!\n\n",
                peer->address.to_string().c_str());
-  TextTrace trace(*test_config->document.sources, line.debug);
-  TestLog log;
-  const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
-  const InboundServices services{shard.loop(),
-                                 shard.store(),
-                                 shard.queue(),
-                                 log,
-                                 shard.ids(),
-                                 *counts,
-                                 shard.evaluators().get(),
-                                 shard.tls_contexts(),
-                                 shard.evaluators().names().hosts()};
-  if (!line.test_callouts) shard.evaluators().callouts().omit();
-  Inbound inbound(test_config, services);
-  SessionOrigin origin;
-  origin.peer = peer;
-  origin.local = Endpoint{*IpAddress::parse("127.0.0.1"), 25};
-  origin.is_test = true;
-  origin.trace = &trace;
+  TextTrace trace(*inbound.config()->document.sources, line.debug);
   StdioStream stream(false);
-  shard.wait(converse(inbound, stream, std::move(origin)));
+  inbound.run(stream, *peer, trace, nullptr);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "delivery/queue/attempt_events.h"
 #include "delivery/transport/header_changes.h"
 #include "protocol/message/address_syntax.h"
+#include "protocol/smtp/ports.h"
 
 #include <algorithm>
 #include <utility>
@@ -200,7 +201,7 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
   if (port != nullptr) {
     const acl::EvalResult text = port->evaluate(evaluation);
     const std::optional<uint16_t> number =
-        text.ok() ? SmtpTransport::parse_port(trim(text.text)) : std::nullopt;
+        text.ok() ? smtp::parse_port(trim(text.text)) : std::nullopt;
     if (!number)
       return Error(Errc::lookup_deferred, "invalid port for " + batch.transport->name() +
                                               " transport: \"" + text.text + "\"");

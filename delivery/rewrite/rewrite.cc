@@ -3,6 +3,7 @@
 #include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "protocol/message/address_list.h"
+#include "protocol/message/header_fields.h"
 
 #include <algorithm>
 #include <array>
@@ -19,16 +20,6 @@ constexpr std::array kFields{
     FieldRow{"sender", kSender}, FieldRow{"from", kFrom}, FieldRow{"to", kTo},
     FieldRow{"cc", kCc},         FieldRow{"bcc", kBcc},   FieldRow{"reply-to", kReplyTo},
 };
-
-size_t field_bytes(std::string_view text) {
-  size_t end = 0;
-  do {
-    const size_t line_end = text.find('\n', end);
-    if (line_end == std::string_view::npos) return text.size();
-    end = line_end + 1;
-  } while (end < text.size() && (text[end] == ' ' || text[end] == '\t'));
-  return end;
-}
 
 // The facts that $local_part and $domain come from, in place of what the context had.
 class AddressScope {
@@ -205,7 +196,7 @@ std::optional<std::string> RewriteRules::rewrite_headers(std::string_view sectio
   std::string out;
   bool changed = false;
   while (!section.empty()) {
-    const std::string_view field = section.substr(0, field_bytes(section));
+    const std::string_view field = section.substr(0, message::field_bytes(section));
     section.remove_prefix(field.size());
     const size_t colon = std::min(field.find(':'), field.size());
     const uint16_t place = place_of_field(trim_right(field.substr(0, colon)));

@@ -2,22 +2,12 @@
 
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "protocol/message/header_fields.h"
 
 #include <algorithm>
 
 namespace godwit::delivery {
 namespace {
-
-// The bytes of the field at the start of `text`, with its folded lines.
-size_t field_bytes(std::string_view text) {
-  size_t end = 0;
-  do {
-    const size_t line_end = text.find('\n', end);
-    if (line_end == std::string_view::npos) return text.size();
-    end = line_end + 1;
-  } while (end < text.size() && (text[end] == ' ' || text[end] == '\t'));
-  return end;
-}
 
 bool matches(std::string_view name, std::string_view wanted) {
   if (wanted.ends_with(':')) wanted.remove_suffix(1);
@@ -53,7 +43,7 @@ std::string change_headers(std::string_view section, const HeaderChanges& change
   std::string out;
   out.reserve(section.size() + 256);
   while (!section.empty()) {
-    const std::string_view field = section.substr(0, field_bytes(section));
+    const std::string_view field = section.substr(0, message::field_bytes(section));
     section.remove_prefix(field.size());
     const std::string_view name = trim_right(field.substr(0, field.find(':')));
     const bool goes = std::any_of(removed.begin(), removed.end(),

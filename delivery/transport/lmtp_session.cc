@@ -1,5 +1,6 @@
 #include "delivery/transport/lmtp_session.h"
 
+#include "delivery/transport/smtp_outcome.h"
 #include "protocol/smtp/dot_stuff.h"
 
 #include <span>
@@ -13,19 +14,6 @@ smtp::ClientOptions engine_options(std::string helo_name) {
   out.helo_name = std::move(helo_name);
   out.lmtp = true;
   out.recipients_max = 0;  // batch_max has cut them
-  return out;
-}
-
-// A reply of several lines on one, as Exim's logs show it.
-std::string one_line(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      out += c;
-    }
-  }
   return out;
 }
 

@@ -1,6 +1,7 @@
 // Rows of the smtp transport's own options, and their compilation.
 #include "core/base/ascii.h"
 #include "delivery/transport/smtp_transport.h"
+#include "protocol/smtp/ports.h"
 
 #include <array>
 
@@ -132,21 +133,6 @@ std::optional<int> parse_traffic_class(std::string_view text) {
 
 }  // namespace
 
-std::optional<uint16_t> SmtpTransport::parse_port(std::string_view text) {
-  struct PortRow {
-    std::string_view name;
-    uint16_t port;
-  };
-  constexpr std::array kPorts{PortRow{"smtp", 25}, PortRow{"lmtp", 24}, PortRow{"smtps", 465},
-                              PortRow{"submissions", 465}, PortRow{"submission", 587}};
-  for (const PortRow& row : kPorts) {
-    if (row.name == text) return row.port;
-  }
-  const std::optional<uint64_t> port = parse_decimal(text);
-  if (!port || *port == 0 || *port > 65535) return std::nullopt;
-  return static_cast<uint16_t>(*port);
-}
-
 std::unique_ptr<config::OptionBinding> smtp_options() {
   return std::make_unique<config::OwnOptions<SmtpOptions>>(kRows);
 }
@@ -199,7 +185,7 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   if (options.port.is_set && !options.port.text.empty()) {
     transport->port_ = context.expansion(options.port);
     const std::string_view text = options.port.text.view();
-    const std::optional<uint16_t> port = SmtpTransport::parse_port(text);
+    const std::optional<uint16_t> port = smtp::parse_port(text);
     if (port) {
       transport->default_port_ = *port;
     } else if (text.find('$') == std::string_view::npos) {

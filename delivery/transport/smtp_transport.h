@@ -103,8 +103,6 @@ class SmtpTransport final : public Transport {
   const acl::Expansion* expanded_port() const noexcept {
     return has_expanded_port_ ? &port_ : nullptr;
   }
-  // A number, or the name of a service of mail.
-  static std::optional<uint16_t> parse_port(std::string_view text);
   const acl::Expansion& socks_proxy() const noexcept { return socks_proxy_; }
   // dscp: the traffic class byte of the packets.
   std::optional<int> traffic_class() const noexcept { return traffic_class_; }

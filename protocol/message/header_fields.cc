@@ -77,4 +77,14 @@ bool is_field_name(std::string_view name) noexcept {
   return std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~' && c != ':'; });
 }
 
+size_t field_bytes(std::string_view section) noexcept {
+  size_t end = 0;
+  do {
+    const size_t line_end = section.find('\n', end);
+    if (line_end == std::string_view::npos) return section.size();
+    end = line_end + 1;
+  } while (end < section.size() && (section[end] == ' ' || section[end] == '\t'));
+  return end;
+}
+
 }  // namespace godwit::message

@@ -3,19 +3,10 @@
 "N passed, N failed, N skipped"; a test is a row. The rest of what they print differs as intended:
 options that only one of them has are left out."""
 
-import os
-import pathlib
-import subprocess
 import sys
-import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+from oracle import GODWIT, run, with_exim
 
-import peers  # noqa: E402
-
-GODWIT = pathlib.Path(os.environ.get("GODWIT_BINARY", ROOT / "build" / "dev" / "godwit"))
 CONFIG = """\
 MYMACRO = hello world
 primary_hostname = mx.example.org
@@ -71,9 +62,8 @@ WORDS = ["primary_hostname", "primary_hostname qualify_domain auto_thaw", "nosuc
 LEFT_OUT = ("translate_ip_address", "*expand_maildir_use_size_file")
 
 
-def run(command):
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False,
-                          env={"PATH": os.environ["PATH"], "LC_ALL": "C"})
+def answer(command):
+    done = run(command)
     return done.stdout.splitlines() + [f"exit status {done.returncode}"]
 
 
@@ -81,14 +71,14 @@ def names_of(lines):
     return {line.split(" = ")[0].removeprefix("no_") for line in lines}
 
 
-def compare(directory, enter):
+def compare(directory, exim):
     config = directory / "exim.conf"
     config.write_text(CONFIG.replace("DIR", str(directory)))
     config.chmod(0o644)
     passed, failed = 0, 0
     for words in WORDS:
         arguments = ["-C", str(config), "-bP", *words.split()]
-        theirs, ours = run(enter + arguments), run([str(GODWIT)] + arguments)
+        theirs, ours = answer(exim + arguments), answer([str(GODWIT)] + arguments)
         if words == "routers" or words.split()[0] in ("router", "transport"):
             both = names_of(theirs) & names_of(ours)
             theirs, ours = ([line for line in lines if names_of([line]) <= both and not line.startswith(LEFT_OUT)]
@@ -104,26 +94,8 @@ def compare(directory, enter):
         for line in ours:
             if line not in theirs:
                 print(f"  Godwit: {line}")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
-
-
-def main():
-    with tempfile.TemporaryDirectory(prefix="godwit-printing-") as name:
-        directory = pathlib.Path(name)
-        directory.chmod(0o755)
-        for below in ("spool", "log"):
-            (directory / below).mkdir()
-            (directory / below).chmod(0o777)
-        try:
-            peers.fetch()
-        except peers.Skipped as why:
-            print(f"SKIPPED: {why}\n0 passed, 0 failed, 1 skipped")
-            return 0
-        return compare(directory, ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc",
-                                   "bench/compare/enter-peer", "run", str(peers.PACKAGES), str(directory),
-                                   "/usr/sbin/exim4"])
+    return passed, failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(with_exim(compare))
