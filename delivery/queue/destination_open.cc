@@ -33,6 +33,7 @@ SmtpOpening Destination::opening_of(const Candidate& candidate, const DanePlan& 
   out.chunking = matches(transport_.try_chunking);
   out.prdr = matches(transport_.try_prdr);
   out.from = local_address(ip, evaluation);
+  out.secure = candidate.host->secure;
   const TlsTarget target{candidate.host->name, ip, dane, table_.config_.options().openssl_options,
                          evaluation.now};
   out.tls = transport_.tls().plan(target, evaluation);

@@ -36,6 +36,7 @@ struct SmtpOpening {
   bool esmtp = true;
   bool chunking = true;
   bool prdr = true;
+  bool secure = false;              // DNSSEC vouches for the host's address
   std::vector<SocksProxy> proxies;  // in the order of trying; empty: none is used
   TlsPlan tls;
   EventSink* events = nullptr;  // told while the connection is opened; null: nobody
@@ -131,6 +132,7 @@ class SmtpConnection {
   uint32_t messages_sent_ = 0;
   bool usable_ = false;
   bool chunking_ = false;
+  bool is_secure_ = false;
   bool prdr_ = false;
   bool nudged_ = false;
   bool aborted_ = false;
