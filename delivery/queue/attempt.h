@@ -112,6 +112,8 @@ class DeliveryAttempt {
                             const MessageContent& content);
   Task<void> deliver_to_fallback(RemoteDelivery& delivery, const Batch& batch,
                                  const SmtpTransport& transport);
+  FoundAddresses find_addresses(const std::string& name, const SmtpOptions& smtp,
+                                const FindOptions& options, acl::EvalContext& evaluation);
   SharedHostList find_hosts(const std::string& names, const SmtpTransport& transport,
                             acl::EvalContext& evaluation);
   smtp::ClientRecipient recipient_to_send(const Recipient& recipient,

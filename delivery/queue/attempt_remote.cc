@@ -93,6 +93,21 @@ Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const 
     delivery.outcomes[left[i]] = std::move(again.outcomes[i]);
 }
 
+// The first of the names that `name` may stand for that has an address.
+FoundAddresses DeliveryAttempt::find_addresses(const std::string& name, const SmtpOptions& smtp,
+                                               const FindOptions& options,
+                                               acl::EvalContext& evaluation) {
+  HostFinder& hosts = queue_.services_.hosts;
+  const bool is_qualified = smtp.gethostbyname;  // by the system, which has rules of its own
+  FoundAddresses found;
+  for (const std::string& full : hosts.full_names(name, smtp.dns_qualify_single && !is_qualified,
+                                                  smtp.dns_search_parents && !is_qualified)) {
+    found = hosts.find_addresses(full, FindMethod::dns_then_name, options, evaluation);
+    if (found.status != FindStatus::none) break;
+  }
+  return found;
+}
+
 // The hosts of a list, with their addresses; null where none has any. On a fiber.
 SharedHostList DeliveryAttempt::find_hosts(const std::string& names, const SmtpTransport& transport,
                                            acl::EvalContext& evaluation) {
@@ -111,8 +126,7 @@ SharedHostList DeliveryAttempt::find_hosts(const std::string& names, const SmtpT
     options.dnssec_required = matches(transport.dnssec_require, host.name);
     options.dnssec_requested =
         options.dnssec_required || matches(transport.dnssec_request, host.name);
-    FoundAddresses found = queue_.services_.hosts.find_addresses(
-        host.name, FindMethod::dns_then_name, options, evaluation);
+    FoundAddresses found = find_addresses(host.name, transport.smtp(), options, evaluation);
     if (found.status != FindStatus::found) continue;
     host.initial_name = std::exchange(host.name, std::move(found.name));
     host.secure = found.secure;

@@ -7,6 +7,7 @@
 #include "delivery/queue/destination.h"
 #include "delivery/queue/host_claim.h"
 #include "delivery/queue/host_tries.h"
+#include "delivery/transport/smtp_opener.h"
 
 #include <deque>
 #include <map>
@@ -59,6 +60,9 @@ class Destination {
   // --- Hosts
   Task<void> serve_by_new_connection(RemoteDelivery& delivery,
                                      std::unique_ptr<SmtpConnection>& connection);
+  Task<std::optional<DeliveryOutcome>> try_host(const Candidate& candidate,
+                                                RemoteDelivery& delivery,
+                                                std::unique_ptr<SmtpConnection>& connection);
   const RouteHost& host_named(std::string_view name) const;
   void log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure);
   // Points into `hosts`.
@@ -66,17 +70,14 @@ class Destination {
   void shuffle_within_preference(std::vector<Candidate>& candidates);
 
   // --- Opening
-  SmtpOpening opening_of(const Candidate& candidate, const DanePlan& dane) const;
-  Task<bool> is_serialized(const Candidate& candidate) const;
+  SmtpOpener opener() const;
+  Task<bool> is_serialized(const SmtpHost& host) const;
   Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
+                                            bool may_believe,
                                             std::unique_ptr<SmtpConnection>& connection);
-  Task<std::optional<DeliveryOutcome>> open_as(const Candidate& candidate, SmtpOpening opening,
+  Task<std::optional<DeliveryOutcome>> open_as(const SmtpHost& host, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,
                                                std::string& tls_problem);
-  std::vector<SocksProxy> proxies_of(acl::EvalContext& evaluation, std::string& problem) const;
-  Task<DanePlan> ask_dane(const Candidate& candidate);
-  DeliveryOutcome not_now(const Candidate& candidate, std::string why) const;
-  std::optional<IpAddress> local_address(const IpAddress& to, acl::EvalContext& evaluation) const;
 
   SmtpJob job_of(const RemoteDelivery& delivery) const {
     return {delivery.envelope, delivery.content, delivery.sender, delivery.recipients};
