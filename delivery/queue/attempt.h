@@ -157,7 +157,9 @@ class DeliveryAttempt {
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
   // The content with the header lines that routers and transport add and remove.
+  class BatchContent;
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
+  Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;
 
   Task<Verdict> finish();
   Task<bool> report_failures();

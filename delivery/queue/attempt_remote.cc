@@ -6,9 +6,49 @@
 #include "delivery/queue/attempt_events.h"
 #include "protocol/message/address_syntax.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace godwit::delivery {
+
+namespace {
+
+// Whether header lines of the transport may be different from connection to connection.
+bool speaks_of_connection(const Transport& transport) {
+  const auto does = [](const acl::Expansion& text) {
+    return text.source().find("tls_out_") != std::string_view::npos ||
+           text.source().find("$host") != std::string_view::npos ||
+           text.source().find("${host") != std::string_view::npos;
+  };
+  return std::ranges::any_of(transport.headers_add(), does) ||
+         std::ranges::any_of(transport.headers_remove(), does);
+}
+
+}  // namespace
+
+// The content of one batch, for the connection that it goes over.
+class DeliveryAttempt::BatchContent final : public ContentMaker {
+ public:
+  BatchContent(DeliveryAttempt& attempt, const Batch& batch) : attempt_(attempt), batch_(batch) {}
+
+  Task<Result<MessageContent>> make(const RemoteInfo& remote) override {
+    acl::AddressFacts address = attempt_.address_facts(attempt_.recipients_[batch_.members[0]]);
+    address.transport_name = batch_.transport->name();
+    address.host = remote.host_name;
+    address.host_address = remote.endpoint.address.to_string();
+    address.host_port = remote.endpoint.port;
+    acl::EvalContext evaluation = attempt_.evaluation_of(address);
+    if (!remote.tls.cipher.empty()) evaluation.tls_out = &remote.tls;
+    const auto making = [this, &evaluation] {
+      return attempt_.changed_content(batch_, evaluation);
+    };
+    co_return co_await on_fiber(making);
+  }
+
+ private:
+  DeliveryAttempt& attempt_;
+  const Batch& batch_;
+};
 
 Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
                                            const MessageContent& content) {
@@ -33,6 +73,8 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   BatchEvents events(*this, batch);
   const bool tells = has_events(batch);
   if (tells || !main_events().empty()) delivery.events = &events;
+  BatchContent maker(*this, batch);
+  if (speaks_of_connection(transport)) delivery.maker = &maker;
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
   co_await deliver_to_fallback(delivery, batch, transport);
   bool is_first = true;
@@ -74,6 +116,7 @@ Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const 
   again.forced = delivery.forced;
   again.is_retry = delivery.is_retry;
   again.events = delivery.events;
+  again.maker = delivery.maker;
   again.port = delivery.port;
   std::vector<size_t> left;
   for (size_t i = 0; i < delivery.outcomes.size(); ++i) {

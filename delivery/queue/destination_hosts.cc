@@ -77,6 +77,8 @@ Task<std::optional<DeliveryOutcome>> Destination::try_host(
     std::optional<DeliveryOutcome> failure =
         co_await open(candidate, delivery.events, may_believe, connection);
     if (!failure) {
+      const bool is_made = co_await make_content(delivery, *connection);
+      if (!is_made) co_return std::nullopt;
       Outcomes outcomes = co_await connection->send(job_of(delivery));
       if (!failed_as_a_host(outcomes)) {
         settle(delivery, std::move(outcomes), *connection);

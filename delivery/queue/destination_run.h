@@ -54,6 +54,7 @@ class Destination {
   Task<void> drop(std::unique_ptr<SmtpConnection>& connection);
   Task<void> serve_open(RemoteDelivery& first, SmtpConnection& connection);
   bool may_add(const SmtpConnection& connection) const;
+  Task<bool> make_content(RemoteDelivery& delivery, const SmtpConnection& connection);
   size_t connections_max() const noexcept;
   void settle(RemoteDelivery& delivery, Outcomes outcomes, const SmtpConnection& connection);
 
@@ -80,7 +81,8 @@ class Destination {
                                                std::string& tls_problem);
 
   SmtpJob job_of(const RemoteDelivery& delivery) const {
-    return {delivery.envelope, delivery.content, delivery.sender, delivery.recipients};
+    const MessageContent& content = delivery.made ? *delivery.made : delivery.content;
+    return {delivery.envelope, content, delivery.sender, delivery.recipients};
   }
 
   std::string key_;
