@@ -67,6 +67,7 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
   expressions_.max_per_connection = &policy.expansion("smtp_accept_max_per_connection");
   expressions_.max_per_host = &policy.expansion("smtp_accept_max_per_host");
   expressions_.pipelining_hosts = &policy.list("pipelining_advertise_hosts");
+  expressions_.early_pipelining_hosts = &policy.list("pipelining_connect_advertise_hosts");
   expressions_.chunking_hosts = &policy.list("chunking_advertise_hosts");
   expressions_.dsn_hosts = &policy.list("dsn_advertise_hosts");
   expressions_.smtputf8_hosts = &policy.list("smtputf8_advertise_hosts");

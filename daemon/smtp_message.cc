@@ -283,6 +283,8 @@ Envelope SmtpSession::make_envelope() const {
   envelope.line_bytes_max = scanner.line_bytes_longest();
   envelope.body_8bit = eight_bit_ || scanner.has_8bit();
   envelope.smtputf8 = smtputf8_;
+  envelope.utf8_downconvert = smtputf8_ && controls_.utf8_downconvert == 1;
+  envelope.utf8_downconvert_if = smtputf8_ && controls_.utf8_downconvert == -1;
   envelope.has_bare_line_ends = engine_.body().bare_line_ends;
   envelope.is_local = !origin_.peer;
   envelope.frozen_at_start = controls_.freeze;
@@ -360,6 +362,15 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     line += " U=" + origin_.login;
   }
   line += " P=" + envelope.protocol;
+  if (selects(LogSelector::pipelining) && engine_.offered(smtp::Extension::pipelining)) {
+    line += " L";
+    if (engine_.was_early()) {
+      line += '*';
+    } else if (engine_.offered(smtp::Extension::pipe_connect)) {
+      line += '.';
+    }
+    if (!engine_.was_pipelined()) line += '-';
+  }
   line += tls_text();
   if (!incoming_.prdr_result.empty()) line += " PRDR";
   if (engine_.body().chunked) line += " K";

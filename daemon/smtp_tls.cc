@@ -120,6 +120,12 @@ Task<bool> SmtpSession::begin_tls(TlsBasis basis) {
     co_return false;
   }
   connection_.tls_in = delivery::tls_facts_of(facts);
+  const std::string denial = co_await tell_certificates();
+  if (!denial.empty() && basis.answer.session.verify == tls::Verify::require) {
+    log_tls_error("certificate", denial);
+    co_return false;
+  }
+  if (!denial.empty()) connection_.tls_in.certificate_verified = false;
   const bool remembers = inbound_.options().tls_remember_esmtp && !tls_on_connect_;
   engine_.tls_started(remembers);
   if (!remembers) {
@@ -129,6 +135,24 @@ Task<bool> SmtpSession::begin_tls(TlsBasis basis) {
   forget_transaction();
   connection_.received_protocol = protocol_name();
   co_return true;
+}
+
+// tls:cert, from the authority down to the client. Gives why one is not to be trusted.
+Task<std::string> SmtpSession::tell_certificates() {
+  if (inbound_.config().policy->events().empty()) co_return "";
+  const std::vector<tls::ChainLink> chain = tls_->engine().checked_chain();
+  const acl::TlsFacts facts = connection_.tls_in;
+  std::string denial;
+  for (size_t depth = chain.size(); denial.empty() && depth-- > 0;) {
+    connection_.tls_in.peer_certificate = chain[depth].pem;
+    connection_.tls_in.peer_dn = chain[depth].subject;
+    const std::string said = co_await raise_event("tls:cert", std::to_string(depth));
+    if (!said.empty())
+      denial = "verify denied by event-action: depth=" + std::to_string(depth) +
+               " cert=" + chain[depth].subject + ": " + said;
+  }
+  connection_.tls_in = facts;
+  co_return denial;
 }
 
 // " X=... CV=..." of log lines; empty without TLS.

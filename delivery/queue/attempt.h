@@ -116,6 +116,8 @@ class DeliveryAttempt {
                         const Batch& batch);
   Task<void> deliver_to_fallback(RemoteDelivery& delivery, const Batch& batch,
                                  const SmtpTransport& transport);
+  FoundAddresses find_addresses(const std::string& name, const SmtpOptions& smtp,
+                                const FindOptions& options, acl::EvalContext& evaluation);
   SharedHostList find_hosts(const std::string& names, const SmtpTransport& transport,
                             acl::EvalContext& evaluation);
   smtp::ClientRecipient recipient_to_send(const Recipient& recipient,
@@ -160,7 +162,9 @@ class DeliveryAttempt {
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
   // The content with the header lines that routers and transport add and remove.
+  class BatchContent;
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
+  Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;
 
   Task<Verdict> finish();
   Task<bool> report_failures();

@@ -29,6 +29,7 @@ RemoteDelivery delivery_of(const RemoteDelivery& from, const std::vector<size_t>
   out.forced = from.forced;
   out.is_retry = from.is_retry;
   out.events = from.events;
+  out.maker = from.maker;
   out.port = from.port;
   out.recipients.reserve(recipients.size());
   for (size_t at : recipients) out.recipients.push_back(from.recipients[at]);
@@ -50,7 +51,42 @@ SharedHostList without(const HostList& hosts, const std::vector<Endpoint>& seen,
   return left;
 }
 
+// Whether header lines of the transport may be different from connection to connection.
+bool speaks_of_connection(const Transport& transport) {
+  const auto does = [](const acl::Expansion& text) {
+    return text.source().find("tls_out_") != std::string_view::npos ||
+           text.source().find("$host") != std::string_view::npos ||
+           text.source().find("${host") != std::string_view::npos;
+  };
+  return std::ranges::any_of(transport.headers_add(), does) ||
+         std::ranges::any_of(transport.headers_remove(), does);
+}
+
 }  // namespace
+
+// The content of one batch, for the connection that it goes over.
+class DeliveryAttempt::BatchContent final : public ContentMaker {
+ public:
+  BatchContent(DeliveryAttempt& attempt, const Batch& batch) : attempt_(attempt), batch_(batch) {}
+
+  Task<Result<MessageContent>> make(const RemoteInfo& remote) override {
+    acl::AddressFacts address = attempt_.address_facts(attempt_.recipients_[batch_.members[0]]);
+    address.transport_name = batch_.transport->name();
+    address.host = remote.host_name;
+    address.host_address = remote.endpoint.address.to_string();
+    address.host_port = remote.endpoint.port;
+    acl::EvalContext evaluation = attempt_.evaluation_of(address);
+    if (!remote.tls.cipher.empty()) evaluation.tls_out = &remote.tls;
+    const auto making = [this, &evaluation] {
+      return attempt_.changed_content(batch_, evaluation);
+    };
+    co_return co_await on_fiber(making);
+  }
+
+ private:
+  DeliveryAttempt& attempt_;
+  const Batch& batch_;
+};
 
 Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
                                            const MessageContent& content) {
@@ -75,6 +111,8 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   BatchEvents events(*this, batch);
   const bool tells = has_events(batch);
   if (tells || !main_events().empty()) delivery.events = &events;
+  BatchContent maker(*this, batch);
+  if (speaks_of_connection(transport)) delivery.maker = &maker;
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
   co_await deliver_to_others(delivery, batch, transport);
   co_await deliver_to_fallback(delivery, batch, transport);
@@ -173,6 +211,21 @@ Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const 
     delivery.outcomes[left[i]] = std::move(again.outcomes[i]);
 }
 
+// The first of the names that `name` may stand for that has an address.
+FoundAddresses DeliveryAttempt::find_addresses(const std::string& name, const SmtpOptions& smtp,
+                                               const FindOptions& options,
+                                               acl::EvalContext& evaluation) {
+  HostFinder& hosts = queue_.services_.hosts;
+  const bool is_qualified = smtp.gethostbyname;  // by the system, which has rules of its own
+  FoundAddresses found;
+  for (const std::string& full : hosts.full_names(name, smtp.dns_qualify_single && !is_qualified,
+                                                  smtp.dns_search_parents && !is_qualified)) {
+    found = hosts.find_addresses(full, FindMethod::dns_then_name, options, evaluation);
+    if (found.status != FindStatus::none) break;
+  }
+  return found;
+}
+
 // The hosts of a list, with their addresses; null where none has any. On a fiber.
 SharedHostList DeliveryAttempt::find_hosts(const std::string& names, const SmtpTransport& transport,
                                            acl::EvalContext& evaluation) {
@@ -191,8 +244,7 @@ SharedHostList DeliveryAttempt::find_hosts(const std::string& names, const SmtpT
     options.dnssec_required = matches(transport.dnssec_require, host.name);
     options.dnssec_requested =
         options.dnssec_required || matches(transport.dnssec_request, host.name);
-    FoundAddresses found = queue_.services_.hosts.find_addresses(
-        host.name, FindMethod::dns_then_name, options, evaluation);
+    FoundAddresses found = find_addresses(host.name, transport.smtp(), options, evaluation);
     if (found.status != FindStatus::found) continue;
     host.initial_name = std::exchange(host.name, std::move(found.name));
     host.secure = found.secure;

@@ -53,15 +53,8 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
     const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
     if (tries.must_wait(candidate, key, now())) continue;
     tries.begin(now());
-    std::optional<DeliveryOutcome> failure = co_await open(candidate, delivery.events, connection);
-    if (!failure) {
-      Outcomes outcomes = co_await connection->send(job_of(delivery));
-      if (!failed_as_a_host(outcomes)) {
-        settle(delivery, std::move(outcomes), *connection);
-        co_return;
-      }
-      failure = std::move(outcomes.front());
-    }
+    std::optional<DeliveryOutcome> failure = co_await try_host(candidate, delivery, connection);
+    if (!failure) co_return;
     if (failure->scope == FailureScope::none) {  // nothing is wrong with it
       tries.busy(std::move(*failure), now());
       continue;
@@ -74,6 +67,29 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
   }
   shrink_window();
   finish_with(delivery, std::move(tries).outcome(now()));
+}
+
+// Nothing: the delivery is settled. Where the host is not what hints said of it, it is tried again
+// at once, without believing them.
+Task<std::optional<DeliveryOutcome>> Destination::try_host(
+    const Candidate& candidate, RemoteDelivery& delivery,
+    std::unique_ptr<SmtpConnection>& connection) {
+  for (bool may_believe = true;; may_believe = false) {
+    std::optional<DeliveryOutcome> failure =
+        co_await open(candidate, delivery.events, may_believe, connection);
+    if (!failure) {
+      const bool is_made = co_await make_content(delivery, *connection);
+      if (!is_made) co_return std::nullopt;
+      Outcomes outcomes = co_await connection->send(job_of(delivery));
+      if (!failed_as_a_host(outcomes)) {
+        settle(delivery, std::move(outcomes), *connection);
+        co_return std::nullopt;
+      }
+      failure = std::move(outcomes.front());
+    }
+    if (!failure->belief_wrong || !may_believe) co_return failure;
+    if (connection != nullptr) co_await drop(connection);
+  }
 }
 
 const RouteHost& Destination::host_named(std::string_view name) const {

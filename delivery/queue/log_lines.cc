@@ -109,6 +109,15 @@ std::string tls_fields(const acl::TlsFacts& tls, const LogSelectors& selectors, 
   return out;
 }
 
+namespace {
+
+void append_steps(std::string& out, const DeliveryOutcome& outcome, const LogSelectors& selectors) {
+  if (selectors.has(LogSelector::protocol_detail) && !outcome.steps.empty())
+    append_field(out, "PS", outcome.steps);
+}
+
+}  // namespace
+
 std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                            bool is_first, const LogSelectors& selectors) {
   std::string out;
@@ -124,9 +133,11 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   }
   if (outcome.remote != nullptr)
     out += tls_fields(outcome.remote->tls, selectors, TlsLine::outbound);
-  if (outcome.pipelined && selectors.has(LogSelector::pipelining)) out += " L";
+  if (outcome.pipelined && selectors.has(LogSelector::pipelining))
+    out += outcome.early ? " L*" : " L";
   if (outcome.prdr) out += " PRDR";
   if (outcome.chunked) out += " K";
+  append_steps(out, outcome, selectors);
   if (selectors.has(LogSelector::smtp_confirmation) && !outcome.confirmation.empty()) {
     out += " C=\"";
     for (char c : outcome.confirmation) {
@@ -172,6 +183,7 @@ std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& o
     out += ' ';
     out += host;
   }
+  append_steps(out, outcome, selectors);
   append_times(out, facts, selectors);
   if (!outcome.text.empty()) {
     out += ": ";

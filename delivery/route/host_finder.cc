@@ -74,6 +74,18 @@ HostFinder::HostFinder(dns::Resolver& resolver, HostPolicy policy)
 
 // --- This machine --------------------------------------------------------------------------------
 
+std::vector<std::string> HostFinder::full_names(const std::string& name, bool qualify_single,
+                                                bool search_parents) const {
+  std::vector<std::string> out;
+  const bool is_single = name.find_first_of(".:") == std::string::npos;
+  if (is_single && qualify_single && !policy_.search.empty())
+    out.push_back(name + "." + policy_.search.front());
+  out.push_back(name);
+  if (!search_parents || IpAddress::parse(name)) return out;
+  for (const std::string& parent : policy_.search) out.push_back(name + "." + parent);
+  return out;
+}
+
 bool HostFinder::is_local(const IpAddress& address) const {
   if (address.is_unspecified()) return true;
   const auto& own = policy_.own_addresses;

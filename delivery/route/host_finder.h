@@ -88,7 +88,11 @@ class HostFinder {
   FindStatus remove_local(std::vector<RouteHost>& hosts, acl::EvalContext& context, bool& removed,
                           std::string& local_name) const;
   const dns::HostsFile& hosts_file() const noexcept { return policy_.hosts_file; }
-  const std::vector<std::string>& search() const noexcept { return policy_.search; }
+  // The names under which `name` may be known, as the system's resolver tries them: with
+  // `qualify_single` one label gets the system's domain, with `search_parents` any name those of
+  // the search list.
+  std::vector<std::string> full_names(const std::string& name, bool qualify_single,
+                                      bool search_parents) const;
 
  private:
   FoundAddresses look_up_addresses(const std::string& name, FindMethod method,

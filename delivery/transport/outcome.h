@@ -64,6 +64,8 @@ struct DeliveryOutcome {
   bool unanswered = false;     // the server left before it took MAIL: on a reused connection, go on
   bool unreached = false;      // there was no connection: text is the system's error
   bool pipelined = false;      // L on the log line
+  bool early = false;          // L*: with the connection, before the host had spoken
+  bool belief_wrong = false;   // early pipelining failed: without it the host may do well
   bool chunked = false;        // K
   bool prdr = false;           // PRDR
   bool retry_expired = false;  // the retry rules have come to their end: give up
@@ -74,6 +76,7 @@ struct DeliveryOutcome {
   std::string confirmation;    // the remote host's last answer, for C="..."
   std::string status;          // RFC 3463, where it is known and no reply says it
   std::string reply;           // the SMTP reply that decided a failure; empty for none
+  std::string steps;           // PS: the commands that were sent, a letter each
   std::string file;            // appendfile: what was written to
   std::shared_ptr<const RemoteInfo> remote;
 };

@@ -218,7 +218,8 @@ def test_a_message_in_utf8_is_not_given_to_a_host_that_cannot_take_it():
     with Sink() as sink, Sink(extensions=("SMTPUTF8", "8BITMIME")) as home:
         back = ("back:\n  driver = manualroute\n  domains = test.example\n  transport = remote\n  self = send\n"
                 f"  route_list = * 127.0.0.1::{home.port}\n")
-        with Godwit(sink.port, routers=back + ROUTERS) as godwit, godwit.client() as client:
+        with Godwit(sink.port, routers=back + ROUTERS, smtp="utf8_downconvert = 0") as godwit, \
+                godwit.client() as client:
             client.command("EHLO client.test", 250)
             client.command("MAIL FROM:<a@test.example> SMTPUTF8", 250)
             client.command("RCPT TO:<b@example.com>", 250)
