@@ -178,7 +178,7 @@ EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
     if (status != EvalStatus::ok) return status;
   }
   // $value is the output in both branches.
-  const StateGuard guard(context);
+  const ValueGuard guard(context);
   const bool yes = context.runrc == 0;
   if (!yes) set_value(context, output.text, false);
   return finish_tail(node, context, yes, std::move(output), out);

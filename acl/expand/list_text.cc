@@ -18,6 +18,16 @@ bool ListReader::next(std::string& item) {
     rest_.remove_prefix(1);
   }
   if (rest_.empty()) return false;
+  // Nearly always one piece.
+  const size_t end = std::min(rest_.find(separator_), rest_.size());
+  if (end + 1 >= rest_.size() || rest_[end + 1] != separator_) {
+    size_t length = end;
+    while (length > 0 && is_space(rest_[length - 1])) --length;
+    item.clear();
+    item.append(rest_.data(), length);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    return true;
+  }
   item.clear();
   const auto byte = static_cast<unsigned char>(separator_);
   const bool is_control = byte < 0x20 || byte == 0x7f;
@@ -39,7 +49,14 @@ void append_list_item(std::string_view item, char separator, bool is_first, std:
   if (!is_first) out += separator;
   // An empty item that is not the first is a blank, or it would double the separator.
   if (!is_first && item.empty()) out += ' ';
-  for (char c : item) out.append(c == separator ? 2 : 1, c);
+  while (true) {
+    const size_t at = item.find(separator);
+    if (at == std::string_view::npos) break;
+    out.append(item, 0, at + 1);
+    out += separator;
+    item.remove_prefix(at + 1);
+  }
+  out += item;
 }
 
 }  // namespace godwit::acl
