@@ -96,6 +96,11 @@ EvalStatus run_sequence(const Sequence& sequence, EvalContext& context, std::str
   const DepthGuard guard(context);
   if (guard.too_deep()) return fail(context, "the expansion is nested too deeply");
   for (const Node& node : sequence) {
+    // What most nodes are, without a call.
+    if (node.run == run_literal) {
+      out += node.text;
+      continue;
+    }
     const EvalStatus status = node.run(node, context, out);
     if (status != EvalStatus::ok) return status;
     if (out.size() > kExpansionBytesMax) return fail(context, "the expansion is too long");

@@ -7,6 +7,20 @@
 
 namespace godwit::acl {
 
+namespace {
+
+// Where `separator` stands, or the end. Most items are shorter than what a call is worth.
+size_t end_of_piece(std::string_view text, char separator) {
+  constexpr size_t kShort = 16;
+  const size_t close = std::min(text.size(), kShort);
+  for (size_t at = 0; at < close; ++at) {
+    if (text[at] == separator) return at;
+  }
+  return std::min(text.find(separator, close), text.size());
+}
+
+}  // namespace
+
 ListReader::ListReader(std::string_view list) {
   size_t start = 0;
   separator_ = config::list_separator(list, start);
@@ -19,7 +33,7 @@ bool ListReader::next(std::string& item) {
   }
   if (rest_.empty()) return false;
   // Nearly always one piece.
-  const size_t end = std::min(rest_.find(separator_), rest_.size());
+  const size_t end = end_of_piece(rest_, separator_);
   if (end + 1 >= rest_.size() || rest_[end + 1] != separator_) {
     size_t length = end;
     while (length > 0 && is_space(rest_[length - 1])) --length;
@@ -50,8 +64,8 @@ void append_list_item(std::string_view item, char separator, bool is_first, std:
   // An empty item that is not the first is a blank, or it would double the separator.
   if (!is_first && item.empty()) out += ' ';
   while (true) {
-    const size_t at = item.find(separator);
-    if (at == std::string_view::npos) break;
+    const size_t at = end_of_piece(item, separator);
+    if (at == item.size()) break;
     out.append(item, 0, at + 1);
     out += separator;
     item.remove_prefix(at + 1);
