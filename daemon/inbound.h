@@ -118,7 +118,6 @@ class Inbound final : public ConnectionHandler {
   std::set<SmtpSession*> sessions_;
   WallTime last_accept_error_;
   std::vector<acl::Expansion> etrn_words_;
-  std::set<std::string> etrn_running_;  // keys
   CancelSource etrn_cancel_;
   bool stopping_ = false;
 };

@@ -34,7 +34,8 @@ SmtpSession::Admission SmtpSession::admission() {
   connection_.unqualified_recipient = matches(expressions.unqualified_recipient_hosts);
   if (matches(&inbound_.config().policy->list("host_lookup"))) client_.find_name(context());
   const config::MainOptions& options = inbound_.options();
-  const int64_t load = inbound_.pressure().load_over(options.smtp_load_reserve);
+  const int64_t load = inbound_.pressure().load_over(options.smtp_load_reserve, "smtp_load_reserve",
+                                                     evaluation_.trace);
   out.is_reserved =
       (options.smtp_accept_reserve > 0 || load >= 0) && matches(expressions.reserve_hosts);
   if (!out.is_reserved) out.load = load;

@@ -459,8 +459,8 @@ Task<void> SmtpSession::commit() {
     engine_.reply({250, "2.0.0", text});
   }
   if (why_queued_.empty()) {
-    why_queued_ =
-        inbound_.pressure().why_queued(connection_.connections_at_start, messages_accepted_ - 1);
+    why_queued_ = inbound_.pressure().why_queued(connection_.connections_at_start,
+                                                 messages_accepted_ - 1, evaluation_.trace);
   }
   const bool hold = !why_queued_.empty();
   if (hold && selects(config::LogSelector::delay_delivery))

@@ -21,6 +21,7 @@ constexpr Seconds kHandshakeTimeout{120};
 void SmtpSession::log_tls_error(std::string_view what, std::string_view why) {
   had_errors_ = true;
   failure_ = {"tls:fail:connect", std::string(why), 0};
+  tell(evaluation_.trace, {acl::TraceKind::tls, {}, host_text(), why, {}});
   log(LogEvent::protocol_error, "TLS error on connection from " + host_text().substr(2) + " (" +
                                     std::string(what) + "): " + std::string(why));
 }
@@ -126,6 +127,7 @@ Task<bool> SmtpSession::begin_tls(TlsBasis basis) {
     co_return false;
   }
   if (!denial.empty()) connection_.tls_in.certificate_verified = false;
+  tell(evaluation_.trace, {acl::TraceKind::tls, {}, host_text(), connection_.tls_in.cipher, {}});
   const bool remembers = inbound_.options().tls_remember_esmtp && !tls_on_connect_;
   engine_.tls_started(remembers);
   if (!remembers) {

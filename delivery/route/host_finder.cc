@@ -67,6 +67,23 @@ void show(acl::Trace& trace, const std::string& domain, const Result<dns::MxAnsw
   trace.event({acl::TraceKind::dns, {}, domain + " (MX)", text, {}});
 }
 
+void show(acl::Trace& trace, const std::string& name, const Result<dns::Answer>& answer) {
+  std::string text;
+  if (!answer) {
+    text = "deferred: " + answer.error().detail();
+  } else {
+    for (const dns::Record& record : answer->records) {
+      const auto* service = record.as<dns::Srv>();
+      if (service == nullptr) continue;
+      text += (text.empty() ? "" : ", ") + std::to_string(service->priority) + " " +
+              std::to_string(service->weight) + " " + std::to_string(service->port) + " " +
+              service->target;
+    }
+    if (text.empty()) text = answer->status == dns::AnswerStatus::no_name ? "no such name" : "none";
+  }
+  trace.event({acl::TraceKind::dns, {}, name + " (SRV)", text, {}});
+}
+
 }  // namespace
 
 HostFinder::HostFinder(dns::Resolver& resolver, HostPolicy policy)
@@ -190,8 +207,9 @@ bool HostFinder::find_services(const std::string& domain, const FindOptions& opt
                                acl::EvalContext& context, FoundHosts& out) {
   dns::QueryOptions query;
   query.lane = dns::Lane::delivery;
-  const Result<dns::Answer> answer =
-      dns::ask(resolver_, "_" + options.srv_service + "._tcp." + domain, dns::RrType::SRV, query);
+  const std::string name = "_" + options.srv_service + "._tcp." + domain;
+  const Result<dns::Answer> answer = dns::ask(resolver_, name, dns::RrType::SRV, query);
+  if (context.trace != nullptr) show(*context.trace, name, answer);
   if (!answer) {
     if (matches(options.srv_fail_domains, domain, context)) return false;
     out.status = FindStatus::again;
