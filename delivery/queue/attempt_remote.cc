@@ -47,13 +47,8 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
 smtp::ClientRecipient DeliveryAttempt::recipient_to_send(const Recipient& recipient,
                                                          const SmtpTransport& transport) const {
   const RouteResult& route = recipient.route;
-  const bool unchanged =
-      transport.options().rcpt_include_affixes ||
-      (route.domain == recipient.domain &&
-       equals_ignore_case(route.local_part, message::unquote_local_part(recipient.local_part)));
   smtp::ClientRecipient to;
-  to.address = unchanged ? recipient.address
-                         : message::quote_local_part(route.local_part) + "@" + route.domain;
+  to.address = rcpt_address(recipient, route, transport);
   to.ignore_quota = transport.smtp().lmtp_ignore_quota;
   if (route.router->options().dsn_lasthop) return to;  // reports end here
   to.orcpt = recipient.orcpt;

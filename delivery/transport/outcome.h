@@ -43,6 +43,7 @@ enum ErrorNumber : int {
   kErrorUnknownHost = -2,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
+  kErrorFilter = -24,
   kErrorExpansion = -27,
   kErrorTlsFailure = -37,
   kErrorTlsRequired = -38,
@@ -50,6 +51,7 @@ enum ErrorNumber : int {
   kErrorMail4xx = -45,
   kErrorData4xx = -46,
   kErrorRetryNotReached = -53,
+  kErrorConcurrency = -57,
   kErrorEvent = -58,
 };
 
@@ -63,6 +65,7 @@ struct DeliveryOutcome {
   bool pipelined = false;      // L on the log line
   bool chunked = false;        // K
   bool prdr = false;           // PRDR
+  bool freezes = false;        // the message is to be frozen
   bool retry_expired = false;  // the retry rules have come to their end: give up
   WallTime next_try;           // deferred: when the rules allow the next attempt; 0 where unknown
   WallTime expires;            // deferred: when the message is too old to wait longer; 0: unknown
@@ -72,6 +75,7 @@ struct DeliveryOutcome {
   std::string status;          // RFC 3463, where it is known and no reply says it
   std::string reply;           // the SMTP reply that decided a failure; empty for none
   std::string file;            // appendfile: what was written to
+  std::string shadow;          // of the shadow transport: its name, and why it did not succeed
   std::shared_ptr<const RemoteInfo> remote;
 };
 
