@@ -2,6 +2,8 @@
 
 #include "core/base/assert.h"
 
+#include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -12,6 +14,26 @@
 
 namespace godwit {
 namespace {
+
+// The umask that a child inherits from this thread, which gets one of its own for it: other threads
+// create files meanwhile.
+class WithUmask {
+ public:
+  explicit WithUmask(std::optional<uint32_t> wanted) {
+    if (!wanted) return;
+    static thread_local const bool is_own = ::unshare(CLONE_FS) == 0;
+    static_cast<void>(is_own);
+    before_ = ::umask(static_cast<mode_t>(*wanted));
+  }
+  ~WithUmask() {
+    if (before_) ::umask(*before_);
+  }
+  WithUmask(const WithUmask&) = delete;
+  WithUmask& operator=(const WithUmask&) = delete;
+
+ private:
+  std::optional<mode_t> before_;
+};
 
 // Lives until its task completed and libuv closed every handle.
 class Child {
@@ -38,6 +60,7 @@ class Child {
 
   // False where there is nothing to wait for; error_ says why.
   bool start();
+  void add_group_setter();
   void feed_input();
   bool set_streams(std::array<uv_stdio_container_t, kPipes>& streams);
   void stop(Errc why, std::string_view detail);
@@ -111,6 +134,15 @@ std::vector<char*> pointers_of(std::vector<std::string>& words) {
   return pointers;
 }
 
+// A child that libuv starts as another user has no additional groups.
+void Child::add_group_setter() {
+  const std::string user = std::to_string(*options_.user);
+  const std::string group = std::to_string(options_.group.value_or(*options_.user));
+  options_.arguments.insert(
+      options_.arguments.begin(),
+      {"/usr/bin/setpriv", "--reuid=" + user, "--regid=" + group, "--init-groups", "--"});
+}
+
 bool Child::start() {
   GODWIT_ASSERT(!options_.arguments.empty());
   // A child that ends before it read its input must not end this process.
@@ -125,6 +157,7 @@ bool Child::start() {
     for (size_t i = 0; i < kPipes; ++i) close_handle(pipe_handle(i));
     return true;
   }
+  if (options_.user && options_.initgroups) add_group_setter();
   // PATH is not searched: execvp() looks at names without a slash only.
   std::string file = options_.arguments.front();
   if (file.find('/') == std::string::npos) file = "./" + file;
@@ -139,13 +172,18 @@ bool Child::start() {
   spawn.env = options_.environment ? environment.data() : nullptr;
   spawn.cwd = options_.directory.empty() ? nullptr : options_.directory.c_str();
   spawn.flags = UV_PROCESS_DETACHED;
-  if (options_.user) spawn.flags |= UV_PROCESS_SETUID;
-  if (options_.group) spawn.flags |= UV_PROCESS_SETGID;
+  const bool is_set_here = !options_.initgroups;
+  if (options_.user && is_set_here) spawn.flags |= UV_PROCESS_SETUID;
+  if (options_.group && is_set_here) spawn.flags |= UV_PROCESS_SETGID;
   spawn.uid = options_.user.value_or(0);
   spawn.gid = options_.group.value_or(0);
   spawn.stdio_count = kPipes;
   spawn.stdio = streams.data();
-  const int code = uv_spawn(loop_.uv(), &process_, &spawn);
+  int code = 0;
+  {
+    const WithUmask inherited(options_.umask);
+    code = uv_spawn(loop_.uv(), &process_, &spawn);
+  }
   process_.data = this;
   ++open_;
   if (shared_output_ >= 0) ::close(shared_output_);

@@ -33,6 +33,8 @@ struct ProcessOptions {
   CancelSource* cancel = nullptr;
   std::optional<uint32_t> user;  // to run as; needs root
   std::optional<uint32_t> group;
+  bool initgroups = false;  // with the additional groups that `user` has; without it there are none
+  std::optional<uint32_t> umask;  // nothing: that of this process
   // Standard input and output of the child, in place of `input` and output; the caller's to close.
   int socket = -1;
 };

@@ -102,6 +102,7 @@ Task<AttemptVerdict> DeliveryAttempt::pass() {
   std::erase(facts_.headers, '\r');
   co_await route_all();
   co_await tell_unrouted();
+  co_await find_batch_ids();
   std::vector<Batch> work = batches();
   unfinished_batches_ = work.size();
   if (!work.empty()) co_await deliver_all(std::move(work));

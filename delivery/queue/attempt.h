@@ -17,6 +17,8 @@
 namespace godwit::delivery {
 
 struct DeliveryLineFacts;
+struct LocalScene;
+class HostClaim;
 
 class DeliveryAttempt {
  public:
@@ -51,6 +53,7 @@ class DeliveryAttempt {
     std::string orcpt;
     uint8_t dsn_flags = 0;
     GeneratedKind kind = GeneratedKind::address;
+    std::optional<std::string> batch_id;  // where the transport has one that expands
     std::string local_part;
     std::string domain;
     State state = State::pending;
@@ -105,6 +108,8 @@ class DeliveryAttempt {
 
   std::vector<Batch> batches() const;
   bool fits(const Batch& batch, const Recipient& recipient) const;
+  bool fits_locally(const Batch& batch, const Recipient& recipient) const;
+  Task<void> find_batch_ids();
   Task<void> deliver_all(std::vector<Batch> batches);
   Task<void> deliver_in_turn(std::vector<Batch>& batches, size_t& next, size_t end);
   Task<void> deliver(Batch& batch);
@@ -122,8 +127,31 @@ class DeliveryAttempt {
                             acl::EvalContext& evaluation);
   smtp::ClientRecipient recipient_to_send(const Recipient& recipient,
                                           const SmtpTransport& transport) const;
-  Task<void> deliver_local(const Batch& batch, const MessageContent& content,
-                           const acl::AddressFacts& address);
+  Task<void> deliver_local(const Batch& batch, const MessageContent& content, LocalScene& scene);
+  Task<std::vector<DeliveryOutcome>> run_local(const Batch& batch, const MessageContent& content,
+                                               LocalScene& scene);
+  Task<void> run_shadow(const Batch& batch, LocalScene& scene,
+                        std::vector<DeliveryOutcome>& outcomes);
+  Task<bool> wants_shadow(const Batch& batch, LocalScene& scene);
+
+  // attempt_prepare.cc
+  std::unique_ptr<LocalScene> scene_of(const Batch& batch);
+  static std::string rcpt_address(const Recipient& recipient, const RouteResult& route,
+                                  const Transport& transport);
+  std::string envelope_addresses(const Batch& batch) const;
+  std::string lines_on_top(const Batch& batch, const acl::EvalContext& evaluation) const;
+  bool expand_directories(const Batch& batch, LocalScene& scene, DeliveryOutcome& trouble) const;
+  bool check_size(const Batch& batch, const MessageContent& content, LocalScene& scene,
+                  DeliveryOutcome& trouble) const;
+  Task<std::optional<MessageContent>> prepare(Batch& batch, LocalScene& scene,
+                                              DeliveryOutcome& trouble);
+  Task<std::optional<MessageContent>> filter(const Batch& batch, LocalScene& scene,
+                                             const MessageContent& content,
+                                             std::vector<std::string> arguments,
+                                             DeliveryOutcome& trouble);
+  void show_debug_print(const Transport& transport, LocalScene& scene) const;
+  Task<std::unique_ptr<HostClaim>> claim_turn(const Batch& batch, LocalScene& scene,
+                                              DeliveryOutcome& trouble);
 
   // attempt_events.cc
   Task<std::string> raise(const acl::EventActions& actions, acl::EventFacts event,
@@ -134,7 +162,6 @@ class DeliveryAttempt {
   Task<void> tell_deferred(const Batch& batch);
   Task<void> tell_unrouted();
 
-  Task<void> deliver_local_batch(const Batch& batch, const LocalDelivery& delivery);
   std::string rewritten_section(const rewrite::RewriteRules& rules, std::string section,
                                 acl::EvalContext& evaluation) const;
   Task<void> settle_all(const Batch& batch, DeliveryOutcome outcome);

@@ -1,11 +1,10 @@
 // Grouping the routed recipients of an attempt into transactions, and delivering those.
-#include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/attempt_events.h"
-#include "delivery/transport/header_changes.h"
+#include "delivery/queue/host_claim.h"
+#include "delivery/queue/local_scene.h"
 #include "protocol/message/address_syntax.h"
-#include "protocol/smtp/ports.h"
 
 #include <algorithm>
 #include <utility>
@@ -20,7 +19,7 @@ bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const
     const int64_t max = static_cast<const SmtpTransport*>(transport)->smtp().max_rcpt;
     if (max > 0 && batch.members.size() >= static_cast<size_t>(max)) return false;
     if (batch.hosts->key != recipient.route.hosts->key) return false;
-  } else if (batch.members.size() >= transport->batch_max()) {
+  } else if (!fits_locally(batch, recipient)) {
     return false;
   }
   if (batch.return_path != return_path_of(recipient)) return false;
@@ -30,6 +29,40 @@ bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const
     return false;
   return transport->mixes_domains() ||
          recipients_[batch.members.front()].domain == recipient.domain;
+}
+
+// Several recipients of one local delivery have all but their addresses in common.
+bool DeliveryAttempt::fits_locally(const Batch& batch, const Recipient& recipient) const {
+  const BatchRules& rules = batch.transport->batching();
+  if (batch.members.size() >= rules.max) return false;
+  const Recipient& first = recipients_[batch.members.front()];
+  const RouteResult& a = first.route;
+  const RouteResult& b = recipient.route;
+  if (rules.has_id && (!first.batch_id || first.batch_id != recipient.batch_id)) return false;
+  if (first.kind != recipient.kind) return false;
+  // Redirected straight to a file: each by itself. To a command: where it is the same.
+  if (first.kind == GeneratedKind::pipe && first.address != recipient.address) return false;
+  if (first.kind != GeneratedKind::pipe && first.kind != GeneratedKind::address) return false;
+  const auto host_of = [](const RouteResult& route) {
+    const bool has_host = route.hosts != nullptr && !route.hosts->hosts.empty();
+    return has_host ? std::string_view(route.hosts->hosts.front().name) : std::string_view();
+  };
+  return a.user == b.user && a.group == b.group && a.home == b.home &&
+         a.current_directory == b.current_directory && host_of(a) == host_of(b);
+}
+
+// batch_id; nothing where it has no value, and then the recipient goes by itself.
+Task<void> DeliveryAttempt::find_batch_ids() {
+  for (Recipient& recipient : recipients_) {
+    if (recipient.state != State::pending) continue;
+    const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+    if (transport->is_remote() || !transport->batching().has_id) continue;
+    const acl::AddressFacts address = address_facts(recipient);
+    acl::EvalContext evaluation = evaluation_of(address);
+    auto expanding = [&] { return transport->batching().id.evaluate(evaluation); };
+    acl::EvalResult id = co_await on_fiber(expanding);
+    if (id.ok()) recipient.batch_id = std::move(id.text);
+  }
 }
 
 std::vector<DeliveryAttempt::Batch> DeliveryAttempt::batches() const {
@@ -94,27 +127,31 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
   const bool is_plain = smtp != nullptr && properties.headers_add.empty() &&
                         properties.headers_remove.empty() && options.headers_add.empty() &&
                         options.headers_remove.empty() && !options.return_path.is_set &&
-                        !options.headers_rewrite.is_set && smtp->expanded_port() == nullptr;
+                        !options.headers_rewrite.is_set && smtp->expanded_port() == nullptr &&
+                        !batch.transport->prepares();
   if (is_plain) {
     co_await deliver_remote(batch, *smtp, message_.content);
     co_return;
   }
-  acl::AddressFacts address = address_facts(recipients_[batch.members.front()]);
-  address.transport_name = batch.transport->name();
-  acl::EvalContext evaluation = evaluation_of(address);
-  auto preparing = [&] { return content_for(batch, evaluation); };
-  const Result<MessageContent> content = co_await on_fiber(preparing);
+  const std::unique_ptr<LocalScene> scene = scene_of(batch);
+  std::unique_ptr<HostClaim> claim;
+  DeliveryOutcome trouble;
+  if (options.max_parallel.is_set) {
+    claim = co_await claim_turn(batch, *scene, trouble);
+    if (claim == nullptr && !trouble.text.empty()) {
+      co_await settle_all(batch, std::move(trouble));
+      co_return;
+    }
+  }
+  std::optional<MessageContent> content = co_await prepare(batch, *scene, trouble);
   if (!content) {
-    DeliveryOutcome outcome;
-    outcome.scope = FailureScope::recipient;
-    outcome.text = content.error().detail();
-    co_await settle_all(batch, std::move(outcome));
+    co_await settle_all(batch, std::move(trouble));
     co_return;
   }
   if (smtp != nullptr) {
     co_await deliver_remote(batch, *smtp, *content);
   } else {
-    co_await deliver_local(batch, *content, address);
+    co_await deliver_local(batch, *content, *scene);
   }
 }
 
@@ -166,75 +203,6 @@ acl::EvalContext DeliveryAttempt::evaluation_of(const acl::AddressFacts& address
   return evaluation;
 }
 
-// What the transport expands before anything is sent, and the content.
-Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
-                                                    acl::EvalContext& evaluation) const {
-  if (batch.transport->options().return_path.is_set) {
-    acl::EvalResult path = batch.transport->return_path().evaluate(evaluation);
-    if (!path.ok() && path.status != acl::EvalStatus::forced_fail)
-      return Error(Errc::lookup_deferred, "failed to expand return path \"" +
-                                              std::string(batch.transport->return_path().source()) +
-                                              "\": " + path.text);
-    if (path.ok()) batch.return_path = path.text == "<>" ? "" : std::move(path.text);
-  }
-  const acl::Expansion* port =
-      batch.transport->is_remote()
-          ? static_cast<const SmtpTransport*>(batch.transport)->expanded_port()
-          : nullptr;
-  if (port != nullptr) {
-    const acl::EvalResult text = port->evaluate(evaluation);
-    const std::optional<uint16_t> number =
-        text.ok() ? smtp::parse_port(trim(text.text)) : std::nullopt;
-    if (!number)
-      return Error(Errc::lookup_deferred, "invalid port for " + batch.transport->name() +
-                                              " transport: \"" + text.text + "\"");
-    batch.port = *number;
-  }
-  return changed_content(batch, evaluation);
-}
-
-// The message with the header changes of the batch.
-Result<MessageContent> DeliveryAttempt::changed_content(const Batch& batch,
-                                                        acl::EvalContext& evaluation) const {
-  const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
-  evaluation.domain_data = properties.domain_data;
-  evaluation.local_part_data = properties.local_part_data;
-  HeaderChanges changes{properties.headers_add, properties.headers_remove};
-  struct Part {
-    const std::vector<acl::Expansion>& options;
-    std::vector<std::string>& texts;
-  };
-  for (const Part& part : {Part{batch.transport->headers_add(), changes.add},
-                           Part{batch.transport->headers_remove(), changes.remove}}) {
-    for (const acl::Expansion& option : part.options) {
-      acl::EvalResult text = option.evaluate(evaluation);
-      if (text.status == acl::EvalStatus::forced_fail) continue;
-      if (!text.ok())
-        return Error(Errc::lookup_deferred, "failed to expand headers of transport " +
-                                                batch.transport->name() + ": " + text.text);
-      part.texts.push_back(std::move(text.text));
-    }
-  }
-  const rewrite::RewriteRules* rules = batch.transport->headers_rewrite();
-  if (changes.empty() && rules == nullptr) return message_.content;
-  // Lines that are added are not rewritten; those that go need not be.
-  HeaderChanges removal;
-  std::swap(removal.remove, changes.remove);
-  std::string section = change_headers(message_.content.header_section(), removal);
-  if (rules != nullptr) section = rewritten_section(*rules, std::move(section), evaluation);
-  return message_.content.with_headers(change_headers(section, changes));
-}
-
-std::string DeliveryAttempt::rewritten_section(const rewrite::RewriteRules& rules,
-                                               std::string section,
-                                               acl::EvalContext& evaluation) const {
-  std::vector<std::string> problems;
-  std::optional<std::string> rewritten = rules.rewrite_headers(section, evaluation, problems);
-  for (const std::string& problem : problems)
-    queue_.services_.log.panic(LogEvent::configuration, facts_.id, problem);
-  return rewritten ? std::move(*rewritten) : std::move(section);
-}
-
 // All recipients of the batch have the same outcome.
 Task<void> DeliveryAttempt::settle_all(const Batch& batch, DeliveryOutcome outcome) {
   bool is_first = true;
@@ -245,44 +213,93 @@ Task<void> DeliveryAttempt::settle_all(const Batch& batch, DeliveryOutcome outco
 }
 
 Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageContent& content,
-                                          const acl::AddressFacts& address) {
-  Recipient& recipient = recipients_[batch.members.front()];
-  acl::EvalContext evaluation = evaluation_of(address);
-  evaluation.domain_data = recipient.route.properties.domain_data;
-  evaluation.local_part_data = recipient.route.properties.local_part_data;
-  LocalDelivery delivery{message_.envelope,
-                         content,
-                         recipient.route.local_part,
-                         recipient.domain,
-                         recipient.address,
-                         batch.return_path,
-                         evaluation,
-                         evaluation.now,
-                         &queue_,
-                         recipient.route.user,
-                         recipient.route.group};
-  if (batch.members.size() > 1) {
-    co_await deliver_local_batch(batch, delivery);
-    co_return;
-  }
-  DeliveryOutcome outcome = co_await batch.transport->deliver(queue_.services_.loop, delivery);
-  bool is_first = true;
-  settle(recipient, std::move(outcome), is_first);
-  if (has_events(batch)) co_await tell(recipient);
-}
-
-Task<void> DeliveryAttempt::deliver_local_batch(const Batch& batch, const LocalDelivery& delivery) {
-  std::vector<smtp::ClientRecipient> recipients;
-  for (size_t member : batch.members)
-    recipients.emplace_back().address = recipients_[member].address;
-  std::vector<DeliveryOutcome> outcomes = co_await batch.transport->deliver_batch(
-      queue_.services_.loop, delivery, std::move(recipients));
+                                          LocalScene& scene) {
+  std::vector<DeliveryOutcome> outcomes = co_await run_local(batch, content, scene);
+  if (batch.transport->shadow() != nullptr) co_await run_shadow(batch, scene, outcomes);
   bool is_first = true;
   for (size_t i = 0; i < batch.members.size(); ++i) {
     Recipient& recipient = recipients_[batch.members[i]];
     settle(recipient, std::move(outcomes[i]), is_first);
     if (has_events(batch)) co_await tell(recipient);
   }
+}
+
+Task<std::vector<DeliveryOutcome>> DeliveryAttempt::run_local(const Batch& batch,
+                                                              const MessageContent& content,
+                                                              LocalScene& scene) {
+  const Recipient& first = recipients_[batch.members.front()];
+  LocalDelivery delivery{message_.envelope,
+                         content,
+                         scene.address.local_part,
+                         scene.address.domain,
+                         scene.addresses.front(),
+                         batch.return_path,
+                         scene.evaluation,
+                         scene.evaluation.now,
+                         &queue_,
+                         first.route.user,
+                         first.route.group,
+                         scene.recipients,
+                         scene.addresses,
+                         scene.directory,
+                         first.route.initgroups};
+  if (batch.members.size() == 1) {
+    std::vector<DeliveryOutcome> one;
+    one.push_back(co_await batch.transport->deliver(queue_.services_.loop, delivery));
+    co_return one;
+  }
+  std::vector<smtp::ClientRecipient> recipients;
+  for (const std::string& recipient : scene.recipients)
+    recipients.emplace_back().address = recipient;
+  std::vector<DeliveryOutcome> outcomes = co_await batch.transport->deliver_batch(
+      queue_.services_.loop, delivery, std::move(recipients));
+  co_return outcomes;
+}
+
+// A second copy, of which nobody hears but the log.
+Task<void> DeliveryAttempt::run_shadow(const Batch& batch, LocalScene& scene,
+                                       std::vector<DeliveryOutcome>& outcomes) {
+  Batch copy;
+  copy.transport = batch.transport->shadow();
+  copy.return_path = return_path_of(recipients_[batch.members.front()]);
+  std::vector<size_t> delivered;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].kind != OutcomeKind::delivered) continue;
+    delivered.push_back(i);
+    copy.members.push_back(batch.members[i]);
+  }
+  if (delivered.empty() || !co_await wants_shadow(batch, scene)) co_return;
+  const std::unique_ptr<LocalScene> own = scene_of(copy);
+  DeliveryOutcome trouble;
+  std::vector<DeliveryOutcome> came;
+  const std::optional<MessageContent> content = co_await prepare(copy, *own, trouble);
+  if (content) {
+    came = co_await run_local(copy, *content, *own);
+  } else {
+    came.assign(delivered.size(), trouble);
+  }
+  for (size_t i = 0; i < delivered.size(); ++i) {
+    std::string& shadow = outcomes[delivered[i]].shadow;
+    shadow = copy.transport->name();
+    if (came[i].kind != OutcomeKind::delivered) shadow += " (" + came[i].text + ")";
+  }
+}
+
+Task<bool> DeliveryAttempt::wants_shadow(const Batch& batch, LocalScene& scene) {
+  if (!batch.transport->options().shadow_condition.is_set) co_return true;
+  const acl::Expansion& condition = batch.transport->generic().shadow_condition;
+  auto asking = [&] { return condition.evaluate(scene.evaluation); };
+  const acl::EvalResult answer = co_await on_fiber(asking);
+  if (!answer.ok()) {
+    if (answer.status != acl::EvalStatus::forced_fail)
+      queue_.services_.log.panic(LogEvent::configuration, facts_.id,
+                                 "failed to expand shadow condition \"" +
+                                     std::string(condition.source()) + "\" for " +
+                                     batch.transport->name() + ": " + answer.text);
+    co_return false;
+  }
+  const std::string_view text = answer.text;
+  co_return !text.empty() && text != "0" && text != "no" && text != "false";
 }
 
 }  // namespace godwit::delivery

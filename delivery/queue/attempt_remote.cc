@@ -51,8 +51,11 @@ SharedHostList without(const HostList& hosts, const std::vector<Endpoint>& seen,
   return left;
 }
 
-// Whether header lines of the transport may be different from connection to connection.
+// Whether header lines of the transport may be different from connection to connection. What goes
+// through a filter or in part is made before there is one.
 bool speaks_of_connection(const Transport& transport) {
+  const TransportOptions& options = transport.options();
+  if (options.transport_filter.is_set || options.body_only || options.headers_only) return false;
   const auto does = [](const acl::Expansion& text) {
     return text.source().find("tls_out_") != std::string_view::npos ||
            text.source().find("$host") != std::string_view::npos ||
@@ -128,13 +131,8 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
 smtp::ClientRecipient DeliveryAttempt::recipient_to_send(const Recipient& recipient,
                                                          const SmtpTransport& transport) const {
   const RouteResult& route = recipient.route;
-  const bool unchanged =
-      transport.options().rcpt_include_affixes ||
-      (route.domain == recipient.domain &&
-       equals_ignore_case(route.local_part, message::unquote_local_part(recipient.local_part)));
   smtp::ClientRecipient to;
-  to.address = unchanged ? recipient.address
-                         : message::quote_local_part(route.local_part) + "@" + route.domain;
+  to.address = rcpt_address(recipient, route, transport);
   to.ignore_quota = transport.smtp().lmtp_ignore_quota;
   if (route.router->options().dsn_lasthop) return to;  // reports end here
   to.orcpt = recipient.orcpt;

@@ -21,7 +21,10 @@ std::string DeliveryAttempt::routing_key(const Recipient& recipient) {
 
 std::string DeliveryAttempt::delivery_key(const Recipient& recipient) const {
   const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
-  if (!transport->is_remote()) return "T:" + recipient.address;
+  if (!transport->is_remote()) {
+    const bool whole = transport->options().retry_use_local_part;
+    return "T:" + (whole ? recipient.address : recipient.domain);
+  }
   const auto* smtp = static_cast<const SmtpTransport*>(transport);
   std::string key = "R:" + recipient.address;
   if (smtp->smtp().address_retry_include_sender) key += ":<" + facts_.sender_address + ">";
@@ -113,6 +116,7 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
   }
   if (outcome.scope != FailureScope::host && outcome.scope != FailureScope::none)
     remember_failure(recipient, now);
+  if (outcome.freezes) freeze_ = true;
   if (outcome.next_try.micros == 0) outcome.next_try = now + kRoutingRetry;
   const bool is_hint_only = outcome.error_number == kErrorRetryNotReached;
   if (!is_hint_only ||

@@ -16,6 +16,8 @@ inline constexpr size_t kFreshBytesMax = 64 * 1024 * 1024;
 inline constexpr Seconds kUnreadableRetry{60};
 // Where no retry rule says when: routing problems and the like.
 inline constexpr Seconds kRoutingRetry{900};
+// Places of a transport with max_parallel.
+inline constexpr int64_t kTransportPlacesMax = 10'000;
 // When a host of serialize_hosts that serves another connection is asked again.
 inline constexpr Seconds kBusyHostDelay{10};
 // How long due messages wait while the load is over deliver_queue_load_max.

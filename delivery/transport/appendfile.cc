@@ -81,11 +81,11 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
   auto preparing = [&] { return prepare(delivery, prepared); };
   std::optional<Refusal> refusal = co_await on_fiber(preparing);
   if (!refusal) {
-    const Result<std::optional<RunAs>> who = co_await run_as(loop, prepared.user, prepared.group);
+    const Result<std::optional<RunAs>> who = co_await run_as(loop, *this, delivery);
     if (!who) {
       refusal.emplace(Refusal{OutcomeKind::deferred, who.error().detail()});
     } else if (*who) {
-      prepared.plan.owner = FileOwner{(*who)->user, (*who)->group};
+      prepared.plan.owner = FileOwner{(*who)->user, (*who)->group, (*who)->groups};
     }
   }
   if (refusal) {
@@ -142,18 +142,6 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   plan.maildir_retries = own_.maildir_retries;
   plan.quota_is_inclusive = own_.quota_is_inclusive;
   plan.message_bytes = delivery.content.message_bytes();
-  const acl::EvalResult user = user_.evaluate(delivery.evaluation);
-  const acl::EvalResult group = group_.evaluate(delivery.evaluation);
-  if (!user.ok() || !group.ok()) {
-    return Refusal{OutcomeKind::deferred, "failed to expand user or group of the transport: " +
-                                              (user.ok() ? group.text : user.text)};
-  }
-  prepared.user = user.text;
-  prepared.group = group.text;
-  if (prepared.user.empty() && delivery.user) {
-    prepared.user = std::to_string(*delivery.user);
-    if (prepared.group.empty() && delivery.group) prepared.group = std::to_string(*delivery.group);
-  }
   std::optional<Refusal> refusal = prepare_path(delivery, prepared);
   if (!refusal) refusal = prepare_quota(delivery, prepared);
   if (!refusal) refusal = prepare_text(delivery, prepared);
@@ -209,15 +197,12 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
   const auto size_of = [&](const acl::Expansion& expansion) {
     return expanded_size(expansion, delivery.evaluation, problem).value_or(0);
   };
-  const int64_t limit = size_of(message_size_limit_);
   prepared.plan.quota_bytes = static_cast<uint64_t>(size_of(quota_));
   prepared.plan.quota_files = static_cast<uint64_t>(size_of(quota_filecount_));
   if (!problem.empty()) {
     return Refusal{OutcomeKind::deferred, "quota or size limit of the transport: " + problem};
   }
-  if (limit == 0 || delivery.content.message_bytes() <= static_cast<uint64_t>(limit)) return {};
-  return Refusal{OutcomeKind::failed,
-                 "message is too big (transport limit = " + std::to_string(limit) + ")"};
+  return {};
 }
 
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
@@ -237,7 +222,6 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
       {own_.escape_string, escape_string_, prepared.text.escape_string}};
   std::string problem = apply_overrides(overrides, delivery.evaluation);
   if (!problem.empty()) return Refusal{OutcomeKind::deferred, std::move(problem)};
-  prepared.headers += added_header_lines(options_, delivery);
   return {};
 }
 
@@ -263,9 +247,8 @@ Task<MailboxStep> AppendfileTransport::write_message(Loop& loop, Mailbox& mailbo
   MailboxText text(prepared.text);
   const MessageContent& content = delivery.content;
   std::string out = prepared.prefix;
-  text.add_headers(prepared.headers, out);
   text.add_headers(content.header_section(), out);
-  text.add_headers(MessageContent::kEmptyLine, out);
+  text.add_headers(content.separator(), out);
 
   if (content.is_in_memory()) {
     auto write = [&]() -> MailboxStep {

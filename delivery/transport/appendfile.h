@@ -78,13 +78,10 @@ class AppendfileTransport final : public Transport {
 
   // What is fixed before anything is opened, or why the delivery cannot be done.
   struct Prepared {
-    std::string user;
-    std::string group;
     MailboxPlan plan;
     MailboxTextOptions text;
     std::string prefix;
     std::string suffix;
-    std::string headers;  // fields that go before the message's own; wire format
   };
   struct Refusal {
     OutcomeKind kind = OutcomeKind::deferred;
@@ -103,15 +100,12 @@ class AppendfileTransport final : public Transport {
   MailboxStep expand_tag(const LocalDelivery& delivery, uint64_t bytes, std::string& tag) const;
 
   AppendfileOptions own_;
-  acl::Expansion user_;
-  acl::Expansion group_;
   acl::Expansion path_;  // of `file` or `directory`
   acl::Expansion check_string_;
   acl::Expansion escape_string_;
   acl::Expansion maildir_tag_;
   acl::Expansion message_prefix_;
   acl::Expansion message_suffix_;
-  acl::Expansion message_size_limit_;
   acl::Expansion quota_;
   acl::Expansion quota_filecount_;
 };

@@ -135,11 +135,8 @@ std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& ins
   transport->check_string_ = context.expansion(options.check_string);
   transport->escape_string_ = context.expansion(options.escape_string);
   transport->maildir_tag_ = context.expansion(options.maildir_tag);
-  transport->user_ = context.expansion(transport->options_.user);
-  transport->group_ = context.expansion(transport->options_.group);
   transport->message_prefix_ = context.expansion(options.message_prefix);
   transport->message_suffix_ = context.expansion(options.message_suffix);
-  transport->message_size_limit_ = context.expansion(transport->options_.message_size_limit);
   transport->quota_ = context.expansion(options.quota);
   transport->quota_filecount_ = context.expansion(options.quota_filecount);
   return transport;

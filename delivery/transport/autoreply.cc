@@ -268,7 +268,7 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
   if (own_.return_message) {
     MailboxTextOptions plain;
     plain.use_crlf = true;
-    const Result<std::string> text = co_await whole_text(delivery, plain, "", "", "");
+    const Result<std::string> text = co_await whole_text(delivery.content, plain, "", "");
     if (text) body += "\r\n------ This is a copy of your message.\r\n" + *text;
   }
   if (delivery.injector == nullptr)

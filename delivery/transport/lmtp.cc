@@ -6,12 +6,10 @@
 #include "core/io/scope.h"
 #include "delivery/transport/lmtp_session.h"
 #include "delivery/transport/local_text.h"
-#include "delivery/transport/pipe.h"
 #include "delivery/transport/unique_fd.h"
 
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -26,7 +24,7 @@ constexpr size_t kCommandErrorBytesMax = 64 * 1024;
 // clang-format off
 constexpr auto kRows = std::to_array<config::OptionRow<Options>>({
     // name           field                   default  effect         documentation
-    {"batch_id",     &Options::batch_id,     "",      Effect::later, "addresses with the same value go together"},
+    {"batch_id",     &Options::batch_id,     "",      Effect::now,   "addresses with the same value go together"},
     {"batch_max",    &Options::batch_max,    "1",     Effect::now,   "recipients of one transaction"},
     {"command",      &Options::command,      "",      Effect::now,   "a command that speaks LMTP on its standard input and output"},
     {"ignore_quota", &Options::ignore_quota, "false", Effect::now,   "IGNOREQUOTA, where the server has it"},
@@ -78,11 +76,6 @@ class Command {
   std::string problem_;
 };
 
-// True where the text of an option depends on the variable.
-bool mentions(const config::ExpandText& option, std::string_view variable) {
-  return option.is_set && option.text.view().find(variable) != std::string_view::npos;
-}
-
 }  // namespace
 
 std::unique_ptr<config::OptionBinding> lmtp_options() {
@@ -101,24 +94,9 @@ std::unique_ptr<Transport> make_lmtp_transport(const config::Instance& instance,
     context.diagnostics.error(
         instance.place, "set either socket or command for the " + instance.name + " transport");
   }
-  if (const config::Setting* batch_id = instance.find("batch_id"))
-    context.diagnostics.error(batch_id->place,
-                              "lmtp transport option \"batch_id\" is not available yet");
   transport->socket_ = context.expansion(options.socket);
-  for (const config::LocatedText& word : split_command(options.command.text, context.diagnostics)) {
-    const acl::CompileOptions compile{&context.lists, false};
-    transport->words_.push_back(
-        acl::compile_expansion(word, compile, context.diagnostics).value_or(acl::Expansion()));
-  }
-  transport->user_ = context.expansion(transport->options_.user);
-  transport->group_ = context.expansion(transport->options_.group);
-  // What depends on an address cannot be the same for several (Exim's manual, chapter 25).
-  const bool by_local_part =
-      mentions(options.socket, "local_part") || mentions(options.command, "local_part");
-  transport->batch_max_ =
-      by_local_part ? 1 : static_cast<size_t>(std::max<int64_t>(options.batch_max, 1));
-  transport->mixes_domains_ =
-      !mentions(options.socket, "domain") && !mentions(options.command, "domain");
+  if (options.command.is_set)
+    transport->words_ = compile_command(options.command.text, false, context);
   return transport;
 }
 
@@ -141,38 +119,19 @@ LmtpTransport::Plan LmtpTransport::plan(const LocalDelivery& delivery) const {
 }
 
 void LmtpTransport::plan_command(const LocalDelivery& delivery, Plan& out) const {
-  for (const acl::Expansion& word : words_) {
-    acl::EvalResult result = word.evaluate(delivery.evaluation);
-    if (!result.ok()) {
-      out.problem = "Expansion of \"" + std::string(word.source()) + "\" from command in " + name_ +
-                    " transport failed: " + result.text;
-      return;
-    }
-    if (result.tainted && out.arguments.empty()) {
-      out.problem = "Tainted \"" + escape_control(result.text) + "\" (command for " + name_ +
-                    " transport) not permitted";
-      return;
-    }
-    out.arguments.push_back(std::move(result.text));
-  }
-  if (out.arguments.empty() || !out.arguments.front().starts_with('/')) {
+  ExpandedCommand command =
+      expand_command(words_, delivery.addresses, name_ + " transport", delivery.evaluation);
+  out.problem = std::move(command.problem);
+  out.arguments = std::move(command.arguments);
+  if (!out.problem.empty()) return;
+  if (out.arguments.empty() || !out.arguments.front().starts_with('/'))
     out.problem = "the command of the " + name_ + " transport is no absolute path";
-    return;
-  }
-  for (const auto& [expansion, value] :
-       {std::pair{&user_, &out.user}, std::pair{&group_, &out.group}}) {
-    acl::EvalResult result = expansion->evaluate(delivery.evaluation);
-    if (!result.ok())
-      out.problem = "failed to expand user or group for " + name_ + " transport: " + result.text;
-    *value = std::move(result.text);
-  }
-  if (out.user.empty() && delivery.user) out.user = std::to_string(*delivery.user);
-  if (out.group.empty() && delivery.group) out.group = std::to_string(*delivery.group);
 }
 
 Task<DeliveryOutcome> LmtpTransport::deliver(Loop& loop, LocalDelivery delivery) const {
   smtp::ClientRecipient recipient;
-  recipient.address = delivery.address;
+  recipient.address =
+      delivery.recipients.empty() ? std::string(delivery.address) : delivery.recipients.front();
   std::vector<smtp::ClientRecipient> all{std::move(recipient)};
   std::vector<DeliveryOutcome> outcomes =
       co_await deliver_batch(loop, std::move(delivery), std::move(all));
@@ -186,10 +145,9 @@ Task<std::vector<DeliveryOutcome>> LmtpTransport::deliver_batch(
   Plan what = co_await on_fiber(planning);
   if (!what.problem.empty())
     co_return std::vector<DeliveryOutcome>(count, deferral(std::move(what.problem)));
-  const std::string added = added_header_lines(options_, delivery);
   MailboxTextOptions wire;
   wire.use_crlf = true;
-  const Result<std::string> text = co_await whole_text(delivery, wire, {}, added, {});
+  const Result<std::string> text = co_await whole_text(delivery.content, wire, {}, {});
   if (!text)
     co_return std::vector<DeliveryOutcome>(
         count, deferral("the message could not be read: " + text.error().to_string()));
@@ -197,14 +155,12 @@ Task<std::vector<DeliveryOutcome>> LmtpTransport::deliver_batch(
   ProcessOptions process;
   process.arguments = what.arguments;
   process.timeout = Millis{INT32_MAX};
+  process.directory = delivery.directory;
   process.output_bytes_max = kCommandErrorBytesMax;
   if (!what.arguments.empty()) {
-    const Result<std::optional<RunAs>> who = co_await run_as(loop, what.user, what.group);
+    const Result<std::optional<RunAs>> who = co_await run_as(loop, *this, delivery);
     if (!who) co_return std::vector<DeliveryOutcome>(count, deferral(who.error().detail()));
-    if (*who) {
-      process.user = (*who)->user;
-      process.group = (*who)->group;
-    }
+    if (*who) become(**who, process);
   }
   Command command(loop, std::move(process));
   Result<std::unique_ptr<UvStream>> stream = Error(Errc::not_found);

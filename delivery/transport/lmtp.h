@@ -24,8 +24,6 @@ struct LmtpOptions {
 class LmtpTransport final : public Transport {
  public:
   bool is_remote() const noexcept override { return false; }
-  size_t batch_max() const noexcept override { return batch_max_; }
-  bool mixes_domains() const noexcept override { return mixes_domains_; }
   Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const override;
   Task<std::vector<DeliveryOutcome>> deliver_batch(
       Loop& loop, LocalDelivery delivery,
@@ -38,8 +36,6 @@ class LmtpTransport final : public Transport {
   struct Plan {
     std::string socket;
     std::vector<std::string> arguments;
-    std::string user;
-    std::string group;
     std::string problem;  // not empty: nothing is tried
   };
   Plan plan(const LocalDelivery& delivery) const;
@@ -47,11 +43,7 @@ class LmtpTransport final : public Transport {
 
   LmtpOptions own_;
   acl::Expansion socket_;
-  std::vector<acl::Expansion> words_;
-  acl::Expansion user_;
-  acl::Expansion group_;
-  size_t batch_max_ = 1;
-  bool mixes_domains_ = true;
+  std::vector<CommandWord> words_;
 };
 
 }  // namespace godwit::delivery

@@ -1,7 +1,7 @@
 #include "delivery/transport/local_text.h"
 
 #include "core/base/ascii.h"
-#include "protocol/message/fixups.h"
+#include "core/io/fiber.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -15,6 +15,7 @@ namespace godwit::delivery {
 namespace {
 
 constexpr size_t kNameBufferBytes = 16 * 1024;
+constexpr size_t kGroupsMax = 1024;
 
 Result<uint32_t> group_id(const std::string& name) {
   if (const std::optional<uint64_t> number = parse_decimal(name))
@@ -35,13 +36,18 @@ Result<RunAs> user_of(const std::string& name) {
   if (number) {
     getpwuid_r(static_cast<uid_t>(*number), &entry, buffer.data(), buffer.size(), &found);
     if (found == nullptr)
-      return RunAs{static_cast<uint32_t>(*number), static_cast<uint32_t>(getgid()), name, {}};
+      return RunAs{
+          static_cast<uint32_t>(*number), static_cast<uint32_t>(getgid()), name, {}, false, {}};
   } else {
     getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
     if (found == nullptr) return Error(Errc::config, "there is no user \"" + name + "\"");
   }
-  return RunAs{static_cast<uint32_t>(found->pw_uid), static_cast<uint32_t>(found->pw_gid),
-               found->pw_name, found->pw_dir};
+  return RunAs{static_cast<uint32_t>(found->pw_uid),
+               static_cast<uint32_t>(found->pw_gid),
+               found->pw_name,
+               found->pw_dir,
+               false,
+               {}};
 }
 
 Result<std::optional<RunAs>> look_up(const std::string& user, const std::string& group) {
@@ -64,6 +70,16 @@ Result<std::optional<RunAs>> look_up(const std::string& user, const std::string&
                                    ": this process is not root");
   }
   return std::optional<RunAs>();
+}
+
+// A user who is only a number has none.
+void add_groups(RunAs& who) {
+  if (who.home.empty()) return;
+  who.initgroups = true;
+  std::array<gid_t, kGroupsMax> groups;
+  int count = static_cast<int>(groups.size());
+  if (getgrouplist(who.login.c_str(), who.group, groups.data(), &count) < 0) return;
+  who.groups.assign(groups.begin(), groups.begin() + count);
 }
 
 // "Sat Nov 21 04:30:00 2026", as a From line has it.
@@ -100,25 +116,28 @@ std::string apply_overrides(std::span<const TextOverride> overrides, acl::EvalCo
   return {};
 }
 
-std::string added_header_lines(const TransportOptions& options, const LocalDelivery& delivery) {
-  std::string out;
-  if (options.return_path_add) out += message::return_path_field(delivery.return_path);
-  if (options.envelope_to_add) out += message::envelope_to_field(delivery.address);
-  if (options.delivery_date_add)
-    out += message::delivery_date_field(delivery.now, delivery.evaluation.utc);
-  return out;
+void wrap_bsmtp(const LocalDelivery& delivery, MailboxTextOptions& text, std::string& prefix,
+                std::string& suffix) {
+  const std::string end = text.use_crlf ? "\r\n" : "\n";
+  prefix += "MAIL FROM:<" + std::string(delivery.return_path) + ">" + end;
+  for (const std::string& recipient : delivery.recipients)
+    prefix += "RCPT TO:<" + recipient + ">" + end;
+  if (delivery.recipients.empty())
+    prefix += "RCPT TO:<" + std::string(delivery.address) + ">" + end;
+  prefix += "DATA" + end;
+  suffix += "." + end;
+  text.check_string = ".";
+  text.escape_string = "..";
+  text.checks_headers = true;
 }
 
-Task<Result<std::string>> whole_text(const LocalDelivery& delivery, MailboxTextOptions options,
-                                     std::string_view prefix, std::string_view added,
-                                     std::string_view suffix) {
+Task<Result<std::string>> whole_text(const MessageContent& content, MailboxTextOptions options,
+                                     std::string_view prefix, std::string_view suffix) {
   MailboxText text(std::move(options));
-  const MessageContent& content = delivery.content;
   std::string out(prefix);
-  out.reserve(prefix.size() + added.size() + content.message_bytes() + suffix.size());
-  text.add_headers(added, out);
+  out.reserve(prefix.size() + content.message_bytes() + suffix.size());
   text.add_headers(content.header_section(), out);
-  text.add_headers(MessageContent::kEmptyLine, out);
+  text.add_headers(content.separator(), out);
   if (content.is_in_memory()) {
     for (const spool::MessageBytes::Chunk& chunk : content.body_chunks())
       text.add_body(chunk.view(), out);
@@ -135,9 +154,53 @@ Task<Result<std::string>> whole_text(const LocalDelivery& delivery, MailboxTextO
   co_return out;
 }
 
-Task<Result<std::optional<RunAs>>> run_as(Loop& loop, std::string user, std::string group) {
+namespace {
+
+struct Names {
+  std::string user;
+  std::string group;
+  std::string problem;
+};
+
+Names names_of(const Transport& transport, const LocalDelivery& delivery) {
+  Names out;
+  acl::EvalResult user = transport.generic().user.evaluate(delivery.evaluation);
+  acl::EvalResult group = transport.generic().group.evaluate(delivery.evaluation);
+  if (!user.ok() || !group.ok()) {
+    out.problem = "failed to expand user or group for " + transport.name() +
+                  " transport: " + (user.ok() ? group.text : user.text);
+    return out;
+  }
+  out.user = std::move(user.text);
+  out.group = std::move(group.text);
+  if (!out.user.empty() || !delivery.user) return out;
+  out.user = std::to_string(*delivery.user);
+  if (out.group.empty() && delivery.group) out.group = std::to_string(*delivery.group);
+  return out;
+}
+
+}  // namespace
+
+void become(const RunAs& who, ProcessOptions& process) {
+  process.user = who.user;
+  process.group = who.group;
+  process.initgroups = who.initgroups;
+}
+
+Task<Result<std::optional<RunAs>>> run_as(Loop& loop, const Transport& transport,
+                                          const LocalDelivery& delivery) {
+  auto naming = [&] { return names_of(transport, delivery); };
+  Names names = co_await on_fiber(naming);
+  if (!names.problem.empty()) co_return Error(Errc::config, std::move(names.problem));
+  std::string& user = names.user;
+  std::string& group = names.group;
   if (user.empty() && group.empty()) co_return std::optional<RunAs>();
-  auto call = [user = std::move(user), group = std::move(group)] { return look_up(user, group); };
+  const bool wants_groups = transport.options().initgroups || delivery.initgroups;
+  auto call = [&user, &group, wants_groups] {
+    Result<std::optional<RunAs>> found = look_up(user, group);
+    if (found && *found && wants_groups) add_groups(**found);
+    return found;
+  };
   auto job = blocking(loop, std::move(call));
   Result<std::optional<RunAs>> found = co_await job;
   co_return found;

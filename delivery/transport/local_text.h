@@ -1,9 +1,10 @@
-// What local transports do alike: header lines that their options add, a whole message as the text
-// that a program or a file gets, and the user that they run as.
+// What local transports do alike: a whole message as the text that a program or a file gets, and
+// the user that they run as.
 #pragma once
 
 #include "core/base/result.h"
 #include "core/io/loop.h"
+#include "core/io/process.h"
 #include "core/io/task.h"
 #include "delivery/transport/mailbox_text.h"
 #include "delivery/transport/transport.h"
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace godwit::delivery {
 
@@ -28,22 +30,28 @@ struct TextOverride {
 // Gives every option that is set its value; empty, or what is wrong. May wait on the fiber.
 std::string apply_overrides(std::span<const TextOverride> overrides, acl::EvalContext& context);
 
-// Return-path:, Envelope-to: and Delivery-date: where the options ask for them.
-std::string added_header_lines(const TransportOptions& options, const LocalDelivery& delivery);
+// use_bsmtp: the envelope goes before the message, and what ends it after; lines are escaped.
+void wrap_bsmtp(const LocalDelivery& delivery, MailboxTextOptions& text, std::string& prefix,
+                std::string& suffix);
 
-// Prefix, added lines, header section, body and suffix, in `text`'s form. Errors: the spool's.
-Task<Result<std::string>> whole_text(const LocalDelivery& delivery, MailboxTextOptions text,
-                                     std::string_view prefix, std::string_view added,
-                                     std::string_view suffix);
+// Prefix, header section, body and suffix, in `text`'s form. Errors: the spool's.
+Task<Result<std::string>> whole_text(const MessageContent& content, MailboxTextOptions text,
+                                     std::string_view prefix, std::string_view suffix);
 
 struct RunAs {
   uint32_t user = 0;
   uint32_t group = 0;
   std::string login;
   std::string home;
+  bool initgroups = false;       // with the additional groups of `login`
+  std::vector<uint32_t> groups;  // those, where they are wanted
 };
-// The user and group of the transport's options; nothing where neither is set. Looks names up on
-// the thread pool. Errors: config, with what is wrong.
-Task<Result<std::optional<RunAs>>> run_as(Loop& loop, std::string user, std::string group);
+// Who a delivery runs as: the user and group of the transport's options, else those of the router;
+// nothing where neither says any, or this process is that user. Looks names up on the thread pool.
+// Errors: config, with what is wrong.
+Task<Result<std::optional<RunAs>>> run_as(Loop& loop, const Transport& transport,
+                                          const LocalDelivery& delivery);
+// The command will run so.
+void become(const RunAs& who, ProcessOptions& process);
 
 }  // namespace godwit::delivery

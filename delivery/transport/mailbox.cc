@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -28,10 +30,21 @@ int make_directory(const std::string& path, uint32_t mode) noexcept {
   return made.is_open() && fchmod(made.get(), mode) == 0 ? 0 : errno;
 }
 
+// Of this thread alone: the C library's function would change every thread.
+bool set_thread_groups(const std::vector<uint32_t>& groups) noexcept {
+  return syscall(SYS_setgroups, groups.size(), groups.data()) == 0;
+}
+
 }  // namespace
 
 ActAs::ActAs(const std::optional<FileOwner>& owner) noexcept : acts_(owner.has_value()) {
   if (!acts_) return;
+  if (!owner->groups.empty()) {
+    const int count = getgroups(0, nullptr);
+    groups_before_.resize(static_cast<size_t>(std::max(count, 0)));
+    has_groups_ = count >= 0 && getgroups(count, groups_before_.data()) >= 0 &&
+                  set_thread_groups(owner->groups);
+  }
   setfsgid(owner->group);
   setfsuid(owner->user);
 }
@@ -40,6 +53,7 @@ ActAs::~ActAs() {
   if (!acts_) return;
   setfsuid(geteuid());
   setfsgid(getegid());
+  if (has_groups_) set_thread_groups(groups_before_);
 }
 
 MailboxFault system_fault(int error_number, std::string what) {

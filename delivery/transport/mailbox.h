@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace godwit::delivery {
 
@@ -31,6 +32,7 @@ enum MailboxErrorNumber : int {
 struct FileOwner {
   uint32_t user = 0;
   uint32_t group = 0;
+  std::vector<uint32_t> groups = {};  // additional ones; empty: those of this process stay
 };
 
 // Between construction and destruction this thread touches files with the rights of `owner`, and
@@ -44,6 +46,8 @@ class ActAs {
 
  private:
   bool acts_;
+  bool has_groups_ = false;
+  std::vector<uint32_t> groups_before_;
 };
 
 struct MailboxPlan {

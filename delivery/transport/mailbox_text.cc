@@ -5,7 +5,7 @@
 namespace godwit::delivery {
 
 void MailboxText::add_headers(std::string_view wire, std::string& out) {
-  checks_ = false;
+  checks_ = options_.checks_headers && !options_.check_string.empty();
   add(wire, out);
 }
 

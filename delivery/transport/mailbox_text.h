@@ -9,15 +9,16 @@ namespace godwit::delivery {
 
 struct MailboxTextOptions {
   bool use_crlf = false;
-  std::string check_string;   // a body line that starts so ...
-  std::string escape_string;  // ... starts so instead; no check where check_string is empty
+  std::string check_string;     // a body line that starts so ...
+  std::string escape_string;    // ... starts so instead; no check where check_string is empty
+  bool checks_headers = false;  // lines of the header section, too
 };
 
 class MailboxText {
  public:
   explicit MailboxText(MailboxTextOptions options) : options_(std::move(options)) {}
 
-  // The header section and the empty line after it. Its lines are not checked.
+  // The header section and the empty line after it. Its lines are not checked, as a rule.
   void add_headers(std::string_view wire, std::string& out);
   void add_body(std::string_view wire, std::string& out);
   // A message ends with a line end, whatever came.

@@ -45,6 +45,7 @@ enum ErrorNumber : int {
   kErrorUnknownHost = -2,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
+  kErrorFilter = -24,
   kErrorExpansion = -27,
   kErrorTlsFailure = -37,
   kErrorTlsRequired = -38,
@@ -52,6 +53,7 @@ enum ErrorNumber : int {
   kErrorMail4xx = -45,
   kErrorData4xx = -46,
   kErrorRetryNotReached = -53,
+  kErrorConcurrency = -57,
   kErrorEvent = -58,
 };
 
@@ -68,6 +70,7 @@ struct DeliveryOutcome {
   bool belief_wrong = false;   // early pipelining failed: without it the host may do well
   bool chunked = false;        // K
   bool prdr = false;           // PRDR
+  bool freezes = false;        // the message is to be frozen
   bool retry_expired = false;  // the retry rules have come to their end: give up
   WallTime next_try;           // deferred: when the rules allow the next attempt; 0 where unknown
   WallTime expires;            // deferred: when the message is too old to wait longer; 0: unknown
@@ -78,6 +81,7 @@ struct DeliveryOutcome {
   std::string reply;           // the SMTP reply that decided a failure; empty for none
   std::string steps;           // PS: the commands that were sent, a letter each
   std::string file;            // appendfile: what was written to
+  std::string shadow;          // of the shadow transport: its name, and why it did not succeed
   std::shared_ptr<const RemoteInfo> remote;
 };
 

@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 namespace godwit::delivery {
 namespace {
+
+constexpr int kCannotRun = 127;  // what a shell says of a command that is not there
 
 // The program with its path; empty where there is none. Touches the disk: for the pool.
 std::string find_program(const std::string& name, std::string_view path) {
@@ -35,21 +38,17 @@ DeliveryOutcome refusal(OutcomeKind kind, std::string text) {
   return out;
 }
 
-// The words of a command: quotes hold blanks; in double ones a backslash takes the next character.
-std::vector<std::string> split_pipe_words(std::string_view text) {
-  std::vector<std::string> words;
-  while (!(text = trim_left(text)).empty()) {
-    std::string& word = words.emplace_back();
-    const char quote = text.front() == '"' || text.front() == '\'' ? text.front() : '\0';
-    size_t at = quote == '\0' ? 0 : 1;
-    for (; at < text.size(); ++at) {
-      if (quote == '\0' ? is_space(text[at]) : text[at] == quote) break;
-      if (quote == '"' && text[at] == '\\' && at + 1 < text.size()) ++at;
-      word += text[at];
-    }
-    text.remove_prefix(std::min(at + (quote == '\0' ? 0U : 1U), text.size()));
-  }
-  return words;
+// Looks at the disk, before the command is started.
+struct Place {
+  std::string program;  // empty: there is none
+  bool has_directory = true;
+};
+
+Place find_place(const std::string& name, std::string_view path, const std::string& directory) {
+  Place out;
+  out.program = find_program(name, path);
+  out.has_directory = directory.empty() || ::access(directory.c_str(), X_OK) == 0;
+  return out;
 }
 
 }  // namespace
@@ -57,55 +56,70 @@ std::vector<std::string> split_pipe_words(std::string_view text) {
 Task<DeliveryOutcome> PipeTransport::deliver(Loop& loop, LocalDelivery delivery) const {
   auto planning = [&] { return plan(delivery); };
   Plan what = co_await on_fiber(planning);
-  if (!what.problem.empty()) co_return refusal(OutcomeKind::deferred, std::move(what.problem));
-  auto finding = [&] { return find_program(what.arguments.front(), what.path); };
-  auto job = blocking(loop, finding);
-  std::string program = co_await job;
-  if (program.empty()) {
-    co_return refusal(
-        OutcomeKind::deferred,
-        "\"" + what.arguments.front() + "\" command not found for " + name_ + " transport");
+  if (!what.problem.empty()) {
+    co_return refusal(what.is_refusal ? OutcomeKind::failed : OutcomeKind::deferred,
+                      std::move(what.problem));
   }
-  what.arguments.front() = std::move(program);
-  const Result<std::optional<RunAs>> who = co_await run_as(loop, what.user, what.group);
+  if (own_.pipe_as_creator && !options_.user.is_set && !delivery.envelope.submitter_login.empty()) {
+    delivery.user = static_cast<uint32_t>(delivery.envelope.submitter_uid);
+    delivery.group = static_cast<uint32_t>(delivery.envelope.submitter_gid);
+  }
+  ProcessOptions process;
+  process.directory = delivery.directory;
+  auto finding = [&] { return find_place(what.arguments.front(), what.path, process.directory); };
+  auto job = blocking(loop, finding);
+  Place place = co_await job;
+  if (place.program.empty()) {
+    co_return refusal(OutcomeKind::failed, "\"" + what.arguments.front() +
+                                               "\" command not found for " + name_ + " transport");
+  }
+  if (!place.has_directory) {
+    co_return refusal(OutcomeKind::deferred, "failed to change to directory " + process.directory +
+                                                 " for " + name_ + " transport");
+  }
+  what.arguments.front() = std::move(place.program);
+  const Result<std::optional<RunAs>> who = co_await run_as(loop, *this, delivery);
   if (!who) co_return refusal(OutcomeKind::deferred, who.error().detail());
-  std::string added = added_header_lines(options_, delivery);
   Result<std::string> text =
-      co_await whole_text(delivery, what.text, what.prefix, added, what.suffix);
+      co_await whole_text(delivery.content, what.text, what.prefix, what.suffix);
   if (!text) {
     co_return refusal(OutcomeKind::deferred,
                       "the message could not be read: " + text.error().to_string());
   }
-  ProcessOptions process;
   process.arguments = what.arguments;
   process.environment = what.environment;
-  process.directory = what.directory;
   process.input = std::move(*text);
   process.merge_error = true;
   process.output_bytes_max = static_cast<size_t>(std::max<int64_t>(own_.max_output, 1));
   process.timeout = own_.timeout.count == 0 ? Millis{INT32_MAX} : Millis(own_.timeout);
-  if (*who) {
-    process.user = (*who)->user;
-    process.group = (*who)->group;
-    if (!(*who)->login.empty()) process.environment->push_back("USER=" + (*who)->login);
-  }
+  process.umask = static_cast<uint32_t>(own_.umask.bits);
+  if (*who) become(**who, process);
   const Result<ProcessOutcome> ended = co_await run_process(loop, std::move(process));
-  if (ended) co_return judge(what, ended->exit_status, ended->signal, ended->output);
+  if (!ended) co_return failed_run(what, ended.error());
+  co_return judge(what, ended->exit_status, ended->signal, ended->output);
+}
+
+// The command could not be run to its end.
+DeliveryOutcome PipeTransport::failed_run(const Plan& what, const Error& error) const {
   const std::string command = "\"" + what.arguments.front() + "\"";
-  switch (ended.error().code()) {
+  DeliveryOutcome out;
+  switch (error.code()) {
     case Errc::timed_out:
-      co_return refusal(own_.timeout_defer ? OutcomeKind::deferred : OutcomeKind::failed,
-                        "pipe delivery process timed out");
+      return refusal(own_.timeout_defer ? OutcomeKind::deferred : OutcomeKind::failed,
+                     "pipe delivery process timed out");
     case Errc::too_long:
-      co_return refusal(OutcomeKind::failed,
-                        "Too much output from the command " + command + " - killed");
+      return refusal(OutcomeKind::failed,
+                     "Too much output from the command " + command + " - killed");
     case Errc::not_found:
     case Errc::permission_denied:
-      co_return refusal(OutcomeKind::failed,
-                        "cannot run " + command + ": " + ended.error().to_string());
+      if (own_.freeze_exec_fail) {
+        out = refusal(OutcomeKind::deferred, "pipe process failed to exec " + command);
+        out.freezes = true;
+        return out;
+      }
+      return refusal(OutcomeKind::failed, "cannot run " + command + ": " + error.to_string());
     default:
-      co_return refusal(OutcomeKind::deferred,
-                        "running " + command + ": " + ended.error().to_string());
+      return refusal(OutcomeKind::deferred, "running " + command + ": " + error.to_string());
   }
 }
 
@@ -116,15 +130,22 @@ DeliveryOutcome PipeTransport::judge(const Plan& what, int exit_status, int sign
   const std::string line = first_line(output);
   DeliveryOutcome out;
   if (signal != 0 && !own_.ignore_status) {
-    out = refusal(OutcomeKind::failed, "Child process of " + name_ +
-                                           " transport (running command \"" + command +
-                                           "\") was terminated by signal " +
-                                           std::to_string(signal) + " (" + strsignal(signal) + ")");
+    out = refusal(own_.freeze_signal ? OutcomeKind::deferred : OutcomeKind::failed,
+                  "Child process of " + name_ + " transport (running command \"" + command +
+                      "\") was terminated by signal " + std::to_string(signal) + " (" +
+                      strsignal(signal) + ")");
+    out.freezes = own_.freeze_signal;
+  } else if (exit_status == kCannotRun && own_.freeze_exec_fail) {
+    out = refusal(OutcomeKind::deferred, "pipe process failed to exec \"" + command + "\"");
+    out.freezes = true;
   } else if (exit_status != 0 && !own_.ignore_status) {
     const bool later = is_temporary(exit_status);
-    out = refusal(later ? OutcomeKind::deferred : OutcomeKind::failed,
-                  "Child process of " + name_ + " transport returned " +
-                      std::to_string(exit_status) + " from command: " + command);
+    out = refusal(
+        later ? OutcomeKind::deferred : OutcomeKind::failed,
+        "Child process of " + name_ + " transport returned " + std::to_string(exit_status) +
+            (exit_status == kCannotRun ? " (could mean unable to exec or command does not exist)"
+                                       : "") +
+            " from command: " + command);
     const bool shows = later ? own_.log_defer_output : own_.log_fail_output;
     if ((shows || own_.log_output) && !line.empty()) out.text += " (output: " + line + ")";
   } else if (own_.return_output && !output.empty()) {
@@ -148,21 +169,6 @@ bool PipeTransport::is_temporary(int exit_status) const {
 PipeTransport::Plan PipeTransport::plan(const LocalDelivery& delivery) const {
   Plan out;
   if (!plan_command(delivery, out) || !plan_text(delivery, out)) return out;
-  const auto value = [&](const acl::Expansion& expansion, const char* what) {
-    acl::EvalResult result = expansion.evaluate(delivery.evaluation);
-    if (!result.ok())
-      out.problem =
-          "failed to expand " + std::string(what) + " for " + name_ + " transport: " + result.text;
-    return std::move(result.text);
-  };
-  out.user = value(user_, "user");
-  out.group = value(group_, "group");
-  if (out.user.empty() && delivery.user) {
-    out.user = std::to_string(*delivery.user);
-    if (out.group.empty() && delivery.group) out.group = std::to_string(*delivery.group);
-  }
-  out.directory = value(current_directory_, "current_directory");
-  if (out.directory.empty()) out.directory = value(home_directory_, "home_directory");
   plan_environment(delivery, out);
   return out;
 }
@@ -175,50 +181,79 @@ bool PipeTransport::plan_command(const LocalDelivery& delivery, Plan& out) const
   }
   out.path = std::move(path.text);
   const acl::AddressFacts* address = delivery.evaluation.address;
-  if (!own_.command.is_set && address != nullptr && !address->pipe.empty()) {
+  const bool is_named = address != nullptr && !address->pipe.empty() && !own_.force_command;
+  if (own_.use_shell) return plan_shell(delivery, is_named, out);
+  if (is_named) {
     // A redirection named it: the text is split, and not expanded.
-    out.arguments = own_.use_shell ? std::vector{address->pipe} : split_pipe_words(address->pipe);
-  }
-  for (const acl::Expansion& word : words_) {
-    acl::EvalResult result = word.evaluate(delivery.evaluation);
-    if (!result.ok()) {
-      out.problem = "Expansion of \"" + std::string(word.source()) + "\" from command in " + name_ +
-                    " transport failed: " + result.text;
-      return false;
-    }
-    if (result.tainted && (out.arguments.empty() || own_.use_shell)) {
-      out.problem = "Tainted \"" + escape_control(result.text) + "\" (command for " + name_ +
-                    " transport) not permitted";
-      return false;
-    }
-    out.arguments.push_back(std::move(result.text));
-  }
-  if (own_.use_shell) {
-    out.arguments.insert(out.arguments.begin(), {"/bin/sh", "-c"});
-    return true;
+    out.arguments = split_pipe_words(address->pipe);
+  } else {
+    ExpandedCommand command =
+        expand_command(words_, delivery.addresses, name_ + " transport", delivery.evaluation);
+    out.arguments = std::move(command.arguments);
+    out.problem = std::move(command.problem);
+    if (!out.problem.empty()) return false;
   }
   if (out.arguments.empty() || out.arguments.front().empty()) {
     out.problem = "no command specified for " + name_ + " transport";
     return false;
   }
-  const std::string name = out.arguments.front();
-  if (own_.restrict_to_path && name.find('/') != std::string::npos) {
-    out.problem = "\"/\" found in \"" + name + "\" (command for " + name_ +
-                  " transport) - failed for security reasons";
+  return check_permitted(delivery, out);
+}
+
+bool PipeTransport::plan_shell(const LocalDelivery& delivery, bool is_named, Plan& out) const {
+  out.arguments = {"/bin/sh", "-c"};
+  if (is_named) {
+    out.arguments.push_back(delivery.evaluation.address->pipe);
+    return true;
+  }
+  acl::EvalResult result = shell_command_.evaluate(delivery.evaluation);
+  if (!result.ok()) {
+    out.problem = "Expansion of \"" + std::string(shell_command_.source()) + "\" from command in " +
+                  name_ + " transport failed: " + result.text;
+  } else if (result.tainted) {
+    out.problem = "Tainted \"" + escape_control(result.text) + "\" (command for " + name_ +
+                  " transport) not permitted";
+  } else if (trim(result.text).empty()) {
+    out.problem = "no command specified for " + name_ + " transport";
+  }
+  out.arguments.push_back(std::move(result.text));
+  return out.problem.empty();
+}
+
+// allow_commands and restrict_to_path: what one of them permits may run.
+bool PipeTransport::check_permitted(const LocalDelivery& delivery, Plan& out) const {
+  if (!own_.allow_commands.is_set && !own_.restrict_to_path) return true;
+  const std::string& name = out.arguments.front();
+  const acl::EvalResult allowed = allow_commands_.evaluate(delivery.evaluation);
+  if (!allowed.ok()) {
+    out.problem = "failed to expand allow_commands for " + name_ + " transport: " + allowed.text;
     return false;
   }
-  return true;
+  for (const std::string& item : config::split_list(allowed.text)) {
+    if (item == name) return true;
+  }
+  const bool is_on_path = own_.restrict_to_path && name.find('/') == std::string::npos;
+  if (is_on_path) return true;
+  out.is_refusal = true;
+  out.problem = own_.restrict_to_path
+                    ? "\"/\" found in \"" + name + "\" (command for " + name_ +
+                          " transport) - failed for security reasons"
+                    : "\"" + name + "\" command not permitted by " + name_ + " transport";
+  return false;
 }
 
 bool PipeTransport::plan_text(const LocalDelivery& delivery, Plan& out) const {
-  out.prefix = from_line(delivery);
-  out.suffix = "\n";
+  if (!own_.use_bsmtp) {
+    out.prefix = from_line(delivery);
+    out.suffix = "\n";
+  }
   out.text.use_crlf = own_.use_crlf;
   const TextOverride overrides[] = {{own_.message_prefix, message_prefix_, out.prefix},
                                     {own_.message_suffix, message_suffix_, out.suffix},
                                     {own_.check_string, check_string_, out.text.check_string},
                                     {own_.escape_string, escape_string_, out.text.escape_string}};
   out.problem = apply_overrides(overrides, delivery.evaluation);
+  if (own_.use_bsmtp) wrap_bsmtp(delivery, out.text, out.prefix, out.suffix);
   return out.problem.empty();
 }
 
@@ -228,20 +263,26 @@ void PipeTransport::plan_environment(const LocalDelivery& delivery, Plan& out) c
   const auto add = [&](std::string_view name, std::string_view value) {
     out.environment.push_back(std::string(name) + "=" + std::string(value));
   };
+  const acl::AddressFacts* address = context.address;
   add("LOCAL_PART", delivery.local_part);
+  if (address != nullptr) {
+    add("LOCAL_PART_PREFIX", address->local_part_prefix);
+    add("LOCAL_PART_SUFFIX", address->local_part_suffix);
+    if (!address->host.empty()) add("HOST", address->host);
+    if (!address->home.empty()) add("HOME", address->home);
+  }
   add("LOGNAME", delivery.local_part);
+  add("USER", delivery.local_part);
   add("DOMAIN", delivery.domain);
   add("RECIPIENT", delivery.address);
   add("SENDER", delivery.return_path);
   add("MESSAGE_ID", delivery.envelope.message_id);
   if (context.server != nullptr) {
     add("QUALIFY_DOMAIN", context.server->qualify_domain);
-    add("HOST", context.server->primary_hostname);
   }
   add("SHELL", "/bin/sh");
   if (!out.path.empty()) add("PATH", out.path);
-  const acl::EvalResult home = home_directory_.evaluate(delivery.evaluation);
-  if (home.ok() && !home.text.empty()) add("HOME", home.text);
+  if (const char* zone = std::getenv("TZ"); zone != nullptr && *zone != '\0') add("TZ", zone);
   const acl::EvalResult more = environment_.evaluate(delivery.evaluation);
   if (!more.ok()) {
     out.problem = "failed to expand environment for " + name_ + " transport: " + more.text;

@@ -1,6 +1,5 @@
-// The pipe transport: a command gets the message on its standard input. The command is split into
-// words before anything is expanded, so that no address can add one; no shell unless use_shell asks
-// for it. EXIM.md, appendix.
+// The pipe transport: a command gets the message on its standard input. No shell unless use_shell
+// asks for one. EXIM.md, appendix.
 #pragma once
 
 #include "delivery/transport/local_text.h"
@@ -45,15 +44,11 @@ struct PipeOptions {
   bool use_shell = false;
 };
 
-// The words of a command: between blanks; quotes keep them together. Where the text is wrong, says
-// so.
-std::vector<config::LocatedText> split_command(const config::LocatedText& command,
-                                               config::Diagnostics& diagnostics);
-
 class PipeTransport final : public Transport {
  public:
   bool is_remote() const noexcept override { return false; }
   Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const override;
+  bool fails_on_filter_timeout() const noexcept override { return !own_.timeout_defer; }
 
  private:
   friend std::unique_ptr<Transport> make_pipe_transport(const config::Instance& instance,
@@ -64,34 +59,33 @@ class PipeTransport final : public Transport {
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
     std::string path;  // where a command without a slash is looked for
-    std::string directory;
     std::string prefix;
     std::string suffix;
-    std::string user;
-    std::string group;
     MailboxTextOptions text;
-    std::string problem;  // not empty: why it cannot be done
+    std::string problem;      // not empty: why it cannot be done
+    bool is_refusal = false;  // and it will not be possible later either
   };
   Plan plan(const LocalDelivery& delivery) const;
   bool plan_command(const LocalDelivery& delivery, Plan& plan) const;
+  bool plan_shell(const LocalDelivery& delivery, bool is_named, Plan& plan) const;
+  bool check_permitted(const LocalDelivery& delivery, Plan& plan) const;
   bool plan_text(const LocalDelivery& delivery, Plan& plan) const;
   void plan_environment(const LocalDelivery& delivery, Plan& plan) const;
+  DeliveryOutcome failed_run(const Plan& plan, const Error& error) const;
   DeliveryOutcome judge(const Plan& plan, int exit_status, int signal,
                         const std::string& output) const;
   bool is_temporary(int exit_status) const;
 
   PipeOptions own_;
-  std::vector<acl::Expansion> words_;  // of the command; one where a shell gets it whole
+  std::vector<CommandWord> words_;
+  acl::Expansion shell_command_;  // use_shell: the whole
+  acl::Expansion allow_commands_;
   acl::Expansion path_;
   acl::Expansion environment_;
   acl::Expansion message_prefix_;
   acl::Expansion message_suffix_;
   acl::Expansion check_string_;
   acl::Expansion escape_string_;
-  acl::Expansion user_;
-  acl::Expansion group_;
-  acl::Expansion current_directory_;
-  acl::Expansion home_directory_;
   bool fails_temporarily_ = false;  // temp_errors = *
   std::vector<int> temporary_;
 };

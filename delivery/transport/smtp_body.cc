@@ -16,7 +16,7 @@ Task<Result<void>> SmtpConnection::send_body(const MessageContent& content, smtp
   if (!envelope_commands.empty()) segments.push_back(envelope_commands);
   if (form == smtp::BodyForm::chunk) {
     segments.push_back(content.header_section());
-    segments.push_back(MessageContent::kEmptyLine);
+    segments.push_back(content.separator());
     for (const spool::MessageBytes::Chunk& chunk : content.body_chunks())
       segments.push_back(chunk.view());
     const Result<void> sent = co_await stream().write(std::span<const std::string_view>(segments));
@@ -24,7 +24,7 @@ Task<Result<void>> SmtpConnection::send_body(const MessageContent& content, smtp
   }
   smtp::DotStuffer stuffer(canonical);
   stuffer.take(content.header_section(), segments);
-  stuffer.take(MessageContent::kEmptyLine, segments);
+  stuffer.take(content.separator(), segments);
   for (const spool::MessageBytes::Chunk& chunk : content.body_chunks())
     stuffer.take(chunk.view(), segments);
   stuffer.finish(segments);
@@ -47,7 +47,7 @@ Task<Result<void>> SmtpConnection::send_stored_body(const MessageContent& conten
   };
   if (!page.empty()) segments.push_back(page);
   take(content.header_section());
-  take(MessageContent::kEmptyLine);
+  take(content.separator());
   const Result<void> head_sent =
       co_await stream().write(std::span<const std::string_view>(segments));
   if (!head_sent) co_return head_sent;

@@ -11,6 +11,7 @@
 #include "core/io/task.h"
 #include "delivery/rewrite/rewrite.h"
 #include "delivery/route/router.h"
+#include "delivery/transport/command_words.h"
 #include "delivery/transport/message_content.h"
 #include "delivery/transport/outcome.h"
 #include "protocol/smtp/client_engine.h"
@@ -20,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace godwit::delivery {
@@ -66,7 +68,8 @@ class MessageInjector {
                                             std::string reference) = 0;
 };
 
-// One recipient of a local delivery. Everything outlives the task.
+// One recipient of a local delivery, or several where the transport takes them. Everything outlives
+// the task.
 struct LocalDelivery {
   const Envelope& envelope;
   const MessageContent& content;
@@ -80,6 +83,11 @@ struct LocalDelivery {
   // Who the router says that the delivery runs as; the transport's own user and group come first.
   std::optional<uint32_t> user = std::nullopt;
   std::optional<uint32_t> group = std::nullopt;
+  // Of a batch: what RCPT says of each recipient, and each address in full. Empty: `address` alone.
+  std::span<const std::string> recipients = {};
+  std::span<const std::string> addresses = {};
+  std::string_view directory = {};  // where commands run; empty: wherever this process is
+  bool initgroups = false;          // the router wants the user's additional groups
 };
 
 struct TransportCompileContext {
@@ -91,6 +99,27 @@ struct TransportCompileContext {
                                                const config::ConfigText& text) const;
 };
 
+// The generic options that are expanded for each delivery. Empty where they are not set.
+struct GenericExpansions {
+  acl::Expansion current_directory;
+  acl::Expansion debug_print;
+  acl::Expansion group;
+  acl::Expansion home_directory;
+  acl::Expansion max_parallel;
+  acl::Expansion message_size_limit;
+  acl::Expansion shadow_condition;
+  acl::Expansion user;
+  std::vector<CommandWord> filter;  // transport_filter
+};
+
+// Which recipients a local transport takes together. Exim's manual, chapter 25.
+struct BatchRules {
+  size_t max = 1;
+  bool mixes_domains = true;
+  acl::Expansion id;  // batch_id
+  bool has_id = false;
+};
+
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -100,14 +129,22 @@ class Transport {
   const std::vector<acl::Expansion>& headers_remove() const noexcept { return headers_remove_; }
   const acl::Expansion& return_path() const noexcept { return return_path_; }
   const acl::EventActions& events() const noexcept { return events_; }
+  const GenericExpansions& generic() const noexcept { return generic_; }
+  const BatchRules& batching() const noexcept { return batching_; }
+  // Null: none.
+  const Transport* shadow() const noexcept { return shadow_; }
+  // Options ask for more than to hand over the message as it is.
+  bool prepares() const noexcept { return prepares_; }
   virtual bool is_remote() const noexcept = 0;
   // Local transports only.
   virtual Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const = 0;
-  // Those that take several recipients at a time (batch_max() above 1): one outcome each, in order.
-  virtual size_t batch_max() const noexcept { return 1; }
-  virtual bool mixes_domains() const noexcept { return false; }
+  // Those that take several recipients at a time (batch_max above 1): one outcome each, in order.
+  // What is not overridden has one outcome for all.
   virtual Task<std::vector<DeliveryOutcome>> deliver_batch(
       Loop& loop, LocalDelivery delivery, std::vector<smtp::ClientRecipient> recipients) const;
+  virtual bool mixes_domains() const noexcept { return batching_.mixes_domains; }
+  // A filter that takes too long fails the delivery instead of deferring it.
+  virtual bool fails_on_filter_timeout() const noexcept { return false; }
   const rewrite::RewriteRules* headers_rewrite() const noexcept { return headers_rewrite_.get(); }
 
  protected:
@@ -119,6 +156,10 @@ class Transport {
   acl::Expansion return_path_;
   acl::EventActions events_;
   std::shared_ptr<const rewrite::RewriteRules> headers_rewrite_;  // null: none
+  GenericExpansions generic_;
+  BatchRules batching_;
+  const Transport* shadow_ = nullptr;
+  bool prepares_ = false;
 };
 
 class TransportSet final : public TransportNames {
@@ -136,6 +177,11 @@ class TransportSet final : public TransportNames {
   size_t size() const noexcept { return transports_.size(); }
 
  private:
+  static void compile_generic(Transport& transport, const config::Instance& instance,
+                              const TransportCompileContext& context);
+  void find_shadow(Transport& transport, const config::Instance& instance,
+                   config::Diagnostics& diagnostics) const;
+
   std::vector<std::unique_ptr<Transport>> transports_;
   std::vector<std::string> names_;
 };

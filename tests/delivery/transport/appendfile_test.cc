@@ -136,13 +136,9 @@ TEST_F(AppendfileTest, WritesTheSameFromTheSpool) {
 }
 
 TEST_F(AppendfileTest, NamesTheDaemonForABounce) {
-  ASSERT_EQ(compile(" file = ROOT/box\n return_path_add\n envelope_to_add\n delivery_date_add\n"),
-            "");
+  ASSERT_EQ(compile(" file = ROOT/box\n"), "");
   EXPECT_EQ(deliver("bob", "x\r\n", false, "").kind, OutcomeKind::delivered);
-  EXPECT_TRUE(
-      content_of("box").starts_with("From MAILER-DAEMON Sat Nov 21 04:30:00 2026\n"
-                                    "Return-path: <>\nEnvelope-to: bob@example.com\n"
-                                    "Delivery-date: Sat, 21 Nov 2026 04:30:00 +0000\nFrom: "))
+  EXPECT_TRUE(content_of("box").starts_with("From MAILER-DAEMON Sat Nov 21 04:30:00 2026\nFrom: "))
       << content_of("box");
 }
 
@@ -203,13 +199,6 @@ TEST_F(AppendfileTest, DefersAMailboxThatIsFull) {
   EXPECT_EQ(content_of("box"), before);
   ASSERT_EQ(compile(" file = ROOT/box\n quota = lots\n"), "");
   EXPECT_EQ(deliver("bob", "x\r\n").kind, OutcomeKind::deferred);
-}
-
-TEST_F(AppendfileTest, FailsMessagesOverTheSizeLimit) {
-  ASSERT_EQ(compile(" file = ROOT/box\n message_size_limit = 100\n"), "");
-  const DeliveryOutcome outcome = deliver("bob", std::string(200, 'x') + "\r\n");
-  EXPECT_EQ(outcome.kind, OutcomeKind::failed);
-  EXPECT_EQ(outcome.text, "message is too big (transport limit = 100)");
 }
 
 TEST_F(AppendfileTest, WaitsForALockOnTheLoopAndGivesUp) {
