@@ -27,6 +27,9 @@ struct CalloutQuestion {
   const delivery::SmtpTransport& transport;
 };
 
+// When the answer in a record of the cache was given; nothing for bytes that are no record.
+std::optional<WallTime> callout_asked_at(std::string_view record);
+
 class Callouts {
  public:
   Callouts(Loop& loop, std::shared_ptr<const ServerConfig> config)
@@ -38,6 +41,7 @@ class Callouts {
 
   // Where answers are kept from now on.
   void keep_in(std::unique_ptr<hints::Database> cache) { cache_ = std::move(cache); }
+  hints::Database& cache() noexcept { return *cache_; }
   acl::AddressVerifier::Answer ask(const CalloutQuestion& question, acl::EvalContext& context);
   // -bh: nobody is called, and every answer is yes.
   void omit() noexcept { omitted_ = true; }
