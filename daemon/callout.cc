@@ -58,6 +58,12 @@ std::string joined(const smtp::ServerReply& reply, std::string_view problem) {
 
 }  // namespace
 
+std::optional<WallTime> callout_asked_at(std::string_view record) {
+  const std::optional<CacheRecord> known = decoded(record);
+  if (!known) return std::nullopt;
+  return WallTime{known->seconds * 1'000'000};
+}
+
 // One callout: the cache, then host after host.
 class CalloutRun {
  public:

@@ -29,6 +29,9 @@ struct CalloutQuestion {
   const delivery::SmtpTransport& transport;
 };
 
+// When the answer in a record of the cache was given; nothing for bytes that are no record.
+std::optional<WallTime> callout_asked_at(std::string_view record);
+
 class Callouts {
  public:
   // `dane` outlives the callouts.
@@ -38,6 +41,7 @@ class Callouts {
 
   // Where answers are kept from now on, and what is told of on the way.
   void open(std::unique_ptr<hints::Database> cache, Log& log);
+  hints::Database& cache() noexcept { return *cache_; }
   acl::AddressVerifier::Answer ask(const CalloutQuestion& question, acl::EvalContext& context);
   // -bh: nobody is called, and every answer is yes.
   void omit() noexcept { omitted_ = true; }

@@ -32,6 +32,8 @@ class EvaluatorServices {
   void open_hints(Log& log);
   // Without answers that are kept: whoever works on a message has MessageServices.
   const acl::Services& get() const noexcept { return services_; }
+  hints::Database& rates() noexcept { return *rates_; }
+  hints::Database& seen() noexcept { return *seen_; }
   Callouts& callouts() noexcept { return verifier_.callouts(); }
   Names& names() noexcept { return names_; }
   acl::LookupSet& lookups() noexcept { return lookups_; }

@@ -135,6 +135,8 @@ Task<void> SmtpSession::run() {
 
 Task<void> SmtpSession::converse() {
   for (;;) {
+    // A client may send a thousand commands in one piece.
+    co_await yield_if_late(inbound_.services().loop);
     const size_t output_before = engine_.output().size();
     const smtp::Event event = engine_.next();
     if (event.kind == EventKind::need_input) {

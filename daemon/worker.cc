@@ -146,7 +146,10 @@ Task<void> Worker::live() {
   queue_->start();
   begin_commands();
   arm_queue_run();
-  if (setup_.index == 0) scope_.spawn(adopt_orphans());
+  if (setup_.index == 0) {
+    scope_.spawn(adopt_orphans());
+    begin_tidy();
+  }
   co_await terminate_;
   co_await shut_down();
 }
@@ -251,6 +254,7 @@ Task<void> Worker::shut_down() {
   exchange_timer_.disarm();
   if (control_ != nullptr) control_->stop();
   if (exchange_ != nullptr) exchange_->stop();
+  if (tidy_ != nullptr) tidy_->stop();
   queue_->stop();
   if (inbound_ != nullptr) inbound_->stop();
   loop_.timers().set(grace_timer_, loop_.clock().now() + kGrace);
@@ -277,6 +281,19 @@ void Worker::on_reopen() {
 void Worker::arm_queue_run() {
   if (!setup_.queue_interval || setup_.queue_interval->count == 0 || terminate_.is_set()) return;
   loop_.timers().set(queue_run_timer_, loop_.clock().now() + *setup_.queue_interval);
+}
+
+// Hints are shared by the workers: one of them is enough.
+void Worker::begin_tidy() {
+  const Seconds retry_kept = config_->options().retry_data_expire;
+  tidy_ = std::make_unique<HintsTidy>(
+      loop_, std::vector<TidiedHints>{
+                 {&hints_->database(), &retry_changed_at, retry_kept},
+                 {&evaluators_.rates(), &rate_changed_at, kHintsKept},
+                 {&evaluators_.seen(), &seen_changed_at, kHintsKept},
+                 {&evaluators_.callouts().cache(), &callout_changed_at, kHintsKept},
+             });
+  scope_.spawn(tidy_->run());
 }
 
 // Takes over shards that nobody owns: of workers that are no more, and of local submissions.
@@ -368,6 +385,7 @@ Task<std::string> Worker::handle(ControlCommand command) {
         " queue_bytes=" + std::to_string(queue_->memory_bytes()) +
         " store_bytes=" + std::to_string(store_->stats().memory_bytes) +
         " longest_turn_us=" + std::to_string(turns.longest_micros) +
+        " longest_turn_cpu_us=" + std::to_string(turns.longest_cpu_micros) +
         " slow_turns=" + std::to_string(turns.slow);
   }
   const Result<message::MessageId> id = message::MessageId::parse(argument);

@@ -11,6 +11,7 @@
 #include "daemon/control.h"
 #include "daemon/exchange.h"
 #include "daemon/explain_keeper.h"
+#include "daemon/hints_tidy.h"
 #include "daemon/inbound.h"
 #include "daemon/services.h"
 #include "daemon/trace_text.h"
@@ -58,6 +59,7 @@ class Worker final : ControlHandler {
   void begin_commands();
   Task<void> shut_down();
   Task<void> adopt_orphans();
+  void begin_tidy();
   Task<void> take_in_exchange();
   void on_terminate();
   void on_reopen();
@@ -83,6 +85,7 @@ class Worker final : ControlHandler {
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;
   std::unique_ptr<Exchange> exchange_;  // of worker 0
+  std::unique_ptr<HintsTidy> tidy_;     // of worker 0
   std::unique_ptr<Inbound> inbound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ControlServer> control_;

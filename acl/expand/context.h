@@ -163,6 +163,13 @@ struct EventFacts {
   int64_t defer_errno = 0;
 };
 
+// What the text of a bounce or a delay warning is made for.
+struct ReportTextFacts {
+  std::string bounce_recipient;
+  std::string warn_delay;  // "4 hours"
+  std::string warn_recipients;
+};
+
 // $acl_c* of a connection or $acl_m* of a message, by their full name ("acl_m0", "acl_c_seen").
 using AclVariables = std::map<std::string, AclValue, std::less<>>;
 
@@ -180,8 +187,9 @@ struct EvalContext {
   ClientIdentity* client = nullptr;  // asks for the client's name when it is wanted
   const MessageFacts* message = nullptr;
   const AddressFacts* address = nullptr;
-  const TlsFacts* tls_out = nullptr;  // of the connection that a delivery uses
-  const EventFacts* event = nullptr;  // while an event action runs
+  const TlsFacts* tls_out = nullptr;        // of the connection that a delivery uses
+  const EventFacts* event = nullptr;        // while an event action runs
+  const ReportTextFacts* report = nullptr;  // while a report is written
   AclVariables* connection_variables = nullptr;
   AclVariables* message_variables = nullptr;
   WallTime now;

@@ -54,11 +54,18 @@ void event_defer_errno(const EvalContext& context, std::string& out) {
   append_value(context.event != nullptr ? context.event->defer_errno : 0, out);
 }
 
+template <std::string ReportTextFacts::*Field>
+void of_report(const EvalContext& context, std::string& out) {
+  if (context.report != nullptr) out += context.report->*Field;
+}
+
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
     {"address_data", address_data, "what a router put there"},
     {"address_file", field<&AddressFacts::file>, "file of a redirection"},
     {"address_pipe", field<&AddressFacts::pipe>, "command of a redirection"},
+    {"bounce_recipient", of_report<&ReportTextFacts::bounce_recipient>,
+     "who is told of the failure", Taint::outside},
     {"domain", field<&AddressFacts::domain>, "domain of the address", Taint::outside},
     {"event_data", event_data, "what is known of the event", Taint::outside},
     {"event_defer_errno", event_defer_errno, "number of the error that defers"},
@@ -90,6 +97,12 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "router that runs, or that chose the transport"},
     {"self_hostname", field<&AddressFacts::self_hostname>, "the local host that self = pass met"},
     {"transport_name", field<&AddressFacts::transport_name>, "transport that runs"},
+    {"warn_message_delay", of_report<&ReportTextFacts::warn_delay>, "how long the message waits"},
+    {"warn_message_recipients", of_report<&ReportTextFacts::warn_recipients>,
+     "who is told that the message waits", Taint::outside},
+    {"warnmsg_delay", of_report<&ReportTextFacts::warn_delay>, "old name of warn_message_delay"},
+    {"warnmsg_recipients", of_report<&ReportTextFacts::warn_recipients>,
+     "old name of warn_message_recipients", Taint::outside},
 });
 
 }  // namespace

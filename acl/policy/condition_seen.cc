@@ -2,6 +2,7 @@
 #include "acl/expand/services.h"
 #include "acl/policy/conditions.h"
 #include "acl/policy/run.h"
+#include "acl/policy/seen.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/hints/database.h"
@@ -62,31 +63,34 @@ class Meet final : public hints::Database::Change {
   bool answer = false;
 
   std::optional<std::string> operator()(std::optional<std::string_view> value) override {
-    std::optional<WallTime> met;
-    if (value && value->size() == sizeof(int64_t)) {
-      met.emplace();
-      std::memcpy(&met->micros, value->data(), sizeof(int64_t));
-    }
+    const std::optional<WallTime> met = value ? decode_seen(*value) : std::nullopt;
     const WallTime wanted{now_.micros - question_.interval.count * 1'000'000};
     answer = met && (question_.before ? *met <= wanted : *met >= wanted);
     if (question_.readonly) return std::nullopt;
-    if (question_.write || !met || !question_.before) return encoded(now_);
+    if (question_.write || !met || !question_.before) return encode_seen(now_);
     const bool is_old = answer && now_ - *met > Millis(question_.refresh);
-    return is_old ? std::optional<std::string>(encoded(wanted)) : std::nullopt;
+    return is_old ? std::optional<std::string>(encode_seen(wanted)) : std::nullopt;
   }
 
  private:
-  static std::string encoded(WallTime time) {
-    std::string out(sizeof time.micros, '\0');
-    std::memcpy(out.data(), &time.micros, sizeof time.micros);
-    return out;
-  }
-
   const SeenQuestion& question_;
   WallTime now_;
 };
 
 }  // namespace
+
+std::string encode_seen(WallTime met) {
+  std::string out(sizeof met.micros, '\0');
+  std::memcpy(out.data(), &met.micros, sizeof met.micros);
+  return out;
+}
+
+std::optional<WallTime> decode_seen(std::string_view bytes) {
+  WallTime met;
+  if (bytes.size() != sizeof met.micros) return std::nullopt;
+  std::memcpy(&met.micros, bytes.data(), sizeof met.micros);
+  return met;
+}
 
 std::string_view SlashReader::next() noexcept {
   const size_t slash = std::min(rest_.find('/'), rest_.size());

@@ -104,7 +104,7 @@ def inject(port, recipients):
 
 
 def stats(spool):
-    out = {"longest_turn_us": 0, "slow_turns": 0}
+    out = {"longest_turn_us": 0, "longest_turn_cpu_us": 0, "slow_turns": 0}
     for path in sorted((spool / "control").glob("w*")):
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(10)
@@ -112,7 +112,8 @@ def stats(spool):
             control.sendall(b"stats\n")
             answer = control.makefile().readline()
         told = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", answer)}
-        out["longest_turn_us"] = max(out["longest_turn_us"], told["longest_turn_us"])
+        for key in ("longest_turn_us", "longest_turn_cpu_us"):
+            out[key] = max(out[key], told[key])
         out["slow_turns"] += told["slow_turns"]
     return out
 
@@ -159,8 +160,8 @@ def run(program, sink_program, healthy, silent):
             if silent:
                 time.sleep(32)
                 later = stats(directory / "spool")
-                told = {"longest_turn_us": max(told["longest_turn_us"], later["longest_turn_us"]),
-                        "slow_turns": told["slow_turns"] + later["slow_turns"]}
+                told = {key: told[key] + later[key] if key == "slow_turns" else max(told[key], later[key])
+                        for key in told}
             return done, told
         finally:
             server.terminate()

@@ -33,7 +33,7 @@ json_percentile() {  # FILE PHASE NAME
 
 start_sink() {  # MESSAGES FILES
   rm -f "$2.ledger" "$2.json"
-  "$tools/smtp-sink" -m 5000 -M "$1" --link-delay "${link_delay:-0}" ${with_tls:+--tls} --idle-exit 20 --time-limit 900 --ledger "$2.ledger" \
+  "$tools/smtp-sink" -m 5000 -M "$1" --link-delay "${link_delay:-0}" ${sink_options:-} ${with_tls:+--tls} --idle-exit 20 --time-limit 900 --ledger "$2.ledger" \
     --json "$2.json" "127.0.0.1:$sink_port" 1024 &
   sink_pid=$!
   local try

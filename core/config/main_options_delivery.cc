@@ -14,7 +14,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"allow_mx_to_ip", &M::allow_mx_to_ip, "false", now,
      "accept an MX record that names an IP address"},
     {"auto_thaw", &M::auto_thaw, "0s", now, "time after which a frozen message is tried again"},
-    {"bounce_message_file", &M::bounce_message_file, "", later, "template of bounce messages"},
+    {"bounce_message_file", &M::bounce_message_file, "", now, "template of bounce messages"},
     {"bounce_message_text", &M::bounce_message_text, "", now, "text put into bounce messages"},
     {"bounce_return_body", &M::bounce_return_body, "true", now, "bounce messages contain the body"},
     {"bounce_return_linesize_limit", &M::bounce_return_linesize_limit, "998", now,
@@ -87,7 +87,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
      "old name of bounce_return_size_limit"},
     {"timeout_frozen_after", &M::timeout_frozen_after, "0s", now,
      "age at which a frozen message is dropped"},
-    {"warn_message_file", &M::warn_message_file, "", later, "template of delay warnings"},
+    {"warn_message_file", &M::warn_message_file, "", now, "template of delay warnings"},
 });
 
 }  // namespace

@@ -4,7 +4,9 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace godwit::hints {
 namespace {
@@ -64,6 +66,42 @@ class Transaction {
   int status_ = 0;
 };
 
+class Cursor {
+ public:
+  Cursor(const Transaction& transaction, unsigned database) {
+    status_ = mdb_cursor_open(transaction.get(), database, &cursor_);
+  }
+  ~Cursor() {
+    if (cursor_ != nullptr) mdb_cursor_close(cursor_);
+  }
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+
+  int status() const noexcept { return status_; }
+  std::string_view key() const noexcept { return text_of(key_); }
+  std::string_view value() const noexcept { return text_of(value_); }
+  // To the first record whose key is not less than `from`, or to the next one.
+  bool start(std::string_view from) {
+    key_ = value_of(from);
+    return move(from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  }
+  bool advance() { return move(MDB_NEXT); }
+
+ private:
+  static std::string_view text_of(const MDB_val& value) noexcept {
+    return {static_cast<const char*>(value.mv_data), value.mv_size};
+  }
+  bool move(MDB_cursor_op how) {
+    if (status_ == 0) status_ = mdb_cursor_get(cursor_, &key_, &value_, how);
+    return status_ == 0;
+  }
+
+  MDB_cursor* cursor_ = nullptr;
+  MDB_val key_{};
+  MDB_val value_{};
+  int status_ = 0;
+};
+
 Error lmdb_error(const std::string& what, int status) {
   return Error(Errc::unknown_io, what + ": " + mdb_strerror(status));
 }
@@ -91,6 +129,18 @@ Result<void> MemoryDatabase::update(std::string_view key, Change& change) {
   if (found != values_.end()) old = found->second;
   if (std::optional<std::string> fresh = change(old)) put(key, *fresh);
   return {};
+}
+
+Result<Database::Swept> MemoryDatabase::sweep(std::string_view from, size_t max, Judge& judge) {
+  Swept swept;
+  auto at = values_.lower_bound(from);
+  for (size_t seen = 0; at != values_.end() && seen < max; ++seen) {
+    const bool is_outdated = judge.is_outdated(at->first, at->second);
+    at = is_outdated ? values_.erase(at) : std::next(at);
+    if (is_outdated) ++swept.removed;
+  }
+  if (at != values_.end()) swept.next = at->first;
+  return swept;
 }
 
 Result<std::unique_ptr<LmdbDatabase>> LmdbDatabase::open(const std::string& path) {
@@ -155,6 +205,40 @@ Result<void> LmdbDatabase::update(std::string_view key, Change& change) {
   if (status == 0) status = transaction.commit();
   if (status != 0) return lmdb_error("hints database", status);
   return {};
+}
+
+// Nearly all records stay: they are read without the lock, and those that go are judged again
+// under it.
+Result<Database::Swept> LmdbDatabase::sweep(std::string_view from, size_t max, Judge& judge) {
+  Swept swept;
+  std::vector<std::string> outdated;
+  {
+    const Transaction transaction(environment_, MDB_RDONLY);
+    if (!transaction.has_begun()) return lmdb_error("hints database", transaction.status());
+    Cursor cursor(transaction, database_);
+    bool is_there = cursor.start(from);
+    for (size_t seen = 0; is_there && seen < max; ++seen) {
+      if (judge.is_outdated(cursor.key(), cursor.value())) outdated.emplace_back(cursor.key());
+      is_there = cursor.advance();
+    }
+    if (is_there) swept.next = cursor.key();
+    if (!is_there && cursor.status() != MDB_NOTFOUND)
+      return lmdb_error("hints database", cursor.status());
+  }
+  if (outdated.empty()) return swept;
+  Transaction transaction(environment_, 0);
+  if (!transaction.has_begun()) return lmdb_error("hints database", transaction.status());
+  for (const std::string& key : outdated) {
+    const auto value = transaction.read(database_, key);
+    if (!value || !judge.is_outdated(key, *value)) continue;
+    MDB_val name = value_of(key);
+    const int status = mdb_del(transaction.get(), database_, &name, nullptr);
+    if (status != 0) return lmdb_error("hints database", status);
+    ++swept.removed;
+  }
+  const int status = transaction.commit();
+  if (status != 0) return lmdb_error("hints database", status);
+  return swept;
 }
 
 }  // namespace godwit::hints

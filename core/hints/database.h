@@ -36,6 +36,20 @@ class Database {
   };
   // unknown_io where the database refuses.
   virtual Result<void> update(std::string_view key, Change& change) = 0;
+
+  // Whether a record is worth keeping.
+  class Judge {
+   public:
+    virtual ~Judge() = default;
+    virtual bool is_outdated(std::string_view key, std::string_view value) = 0;
+  };
+  struct Swept {
+    size_t removed = 0;
+    std::optional<std::string> next;  // where the next call goes on; nothing: that was the last key
+  };
+  // Looks at up to `max` records from the key `from` on (empty: the first), in the order of keys,
+  // and removes those that are outdated. unknown_io where the database refuses.
+  virtual Result<Swept> sweep(std::string_view from, size_t max, Judge& judge) = 0;
 };
 
 // In memory: for tests, and where the file cannot be opened.
@@ -45,6 +59,7 @@ class MemoryDatabase final : public Database {
   void put(std::string_view key, std::string_view value) override;
   void remove(std::string_view key) override;
   Result<void> update(std::string_view key, Change& change) override;
+  Result<Swept> sweep(std::string_view from, size_t max, Judge& judge) override;
   size_t size() const noexcept { return values_.size(); }
 
  private:
@@ -64,6 +79,7 @@ class LmdbDatabase final : public Database {
   void put(std::string_view key, std::string_view value) override;
   void remove(std::string_view key) override;
   Result<void> update(std::string_view key, Change& change) override;
+  Result<Swept> sweep(std::string_view from, size_t max, Judge& judge) override;
 
  private:
   LmdbDatabase(MDB_env* environment, unsigned database)

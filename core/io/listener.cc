@@ -26,8 +26,17 @@ struct ListenerCallbacks {
       listener->handler_.on_accept_error(error_from_errno(-status, "accept"));
       return;
     }
+    // libuv asks for no other one before this one is taken.
+    if (listener->loop_.is_late()) {
+      listener->loop_.put_off(listener->later_);
+    } else {
+      accept(listener);
+    }
+  }
+  static void accept(void* self) noexcept {
+    auto* listener = static_cast<Listener*>(self);
     auto stream = std::make_unique<UvStream>(listener->loop_, listener->kind_);
-    const int accepted = uv_accept(server, stream->uv());
+    const int accepted = uv_accept(&listener->handle_->stream, stream->uv());
     if (accepted < 0) {
       listener->handler_.on_accept_error(error_from_errno(-accepted, "accept"));
       return;
@@ -42,7 +51,12 @@ struct ListenerCallbacks {
 };
 
 Listener::Listener(Loop& loop, UvStream::Kind kind, ConnectionHandler& handler)
-    : loop_(loop), handler_(handler), handle_(new Handle), kind_(kind) {
+
+    : loop_(loop),
+      handler_(handler),
+      later_(&ListenerCallbacks::accept, this),
+      handle_(new Handle),
+      kind_(kind) {
   if (kind == UvStream::Kind::tcp) {
     uv_tcp_init(loop.uv(), &handle_->tcp);
   } else {

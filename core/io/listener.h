@@ -32,6 +32,7 @@ class Listener {
 
   Loop& loop_;
   ConnectionHandler& handler_;
+  Later later_;     // a connection that waits to be taken in
   Handle* handle_;  // freed by libuv's close callback
   UvStream::Kind kind_;
 };

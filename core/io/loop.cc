@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <ctime>
 
 namespace godwit {
 
@@ -12,31 +13,64 @@ struct Loop::Handles {
   uv_loop_t loop;
   uv_timer_t timer;
   uv_prepare_t prepare;
+  uv_idle_t put_off;  // active while something is put off: then the loop does not wait
 };
+
+namespace {
+
+// What each part of a turn may take; with the three parts and the work at its end a turn stays well
+// under TurnStats::kSlowMicros.
+constexpr uint64_t kPartNanos = 2'000'000;
+
+uint64_t cpu_nanos() noexcept {
+  timespec spent{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return static_cast<uint64_t>(spent.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(spent.tv_nsec);
+}
+
+}  // namespace
 
 struct LoopCallbacks {
   static void on_timer(uv_timer_t* handle) noexcept {
     auto* loop = static_cast<Loop*>(handle->data);
+    loop->begin_part();
     loop->timers_.run_due();
     loop->arm_timer();
   }
+  static void on_put_off(uv_idle_t* handle) noexcept {
+    auto* loop = static_cast<Loop*>(handle->data);
+    loop->begin_part();
+    loop->run_put_off();
+  }
+  static bool is_late(void* self) noexcept { return static_cast<Loop*>(self)->is_late(); }
   static void on_prepare(uv_prepare_t* handle) noexcept {
     auto* loop = static_cast<Loop*>(handle->data);
     loop->run_turn_end();
     loop->measure_turn();
+    loop->begin_part();
   }
   static void on_earlier(void* self) noexcept { static_cast<Loop*>(self)->arm_timer(); }
 
   struct Work {
-    uv_work_t request;
+    Work(Loop& of, Job& what) : loop(&of), job(&what), later(&LoopCallbacks::finish, this) {}
+    uv_work_t request{};
     Loop* loop;
     Job* job;
+    Later later;
   };
   static void on_work(uv_work_t* request) noexcept {
     static_cast<Work*>(request->data)->job->run();
   }
   static void on_work_done(uv_work_t* request, int) noexcept {
-    const std::unique_ptr<Work> work(static_cast<Work*>(request->data));
+    auto* work = static_cast<Work*>(request->data);
+    if (work->loop->is_late()) {
+      work->loop->put_off(work->later);
+    } else {
+      finish(work);
+    }
+  }
+  static void finish(void* self) noexcept {
+    const std::unique_ptr<Work> work(static_cast<Work*>(self));
     --work->loop->jobs_in_flight_;
     work->job->finished();
   }
@@ -50,6 +84,7 @@ Loop::Loop()
       virtual_job_timer_([](void*) noexcept {}, nullptr) {
   init_handles();
   timers_.on_earlier(&LoopCallbacks::on_earlier, this);
+  timers_.stop_when(&LoopCallbacks::is_late, this);
 }
 
 Loop::Loop(VirtualTime time)
@@ -73,11 +108,15 @@ void Loop::init_handles() noexcept {
   handles_->prepare.data = this;
   uv_prepare_start(&handles_->prepare, &LoopCallbacks::on_prepare);
   uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
+  uv_idle_init(&handles_->loop, &handles_->put_off);
+  handles_->put_off.data = this;
 }
 
 Loop::~Loop() {
   uv_close(reinterpret_cast<uv_handle_t*>(&handles_->timer), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&handles_->prepare), nullptr);
+  uv_run(&handles_->loop, UV_RUN_DEFAULT);  // until nothing is put off
+  uv_close(reinterpret_cast<uv_handle_t*>(&handles_->put_off), nullptr);
   uv_run(&handles_->loop, UV_RUN_DEFAULT);
   GODWIT_ASSERT(uv_loop_close(&handles_->loop) == 0);
 }
@@ -145,14 +184,39 @@ void Loop::run_turn_end() noexcept {
   uv_unref(reinterpret_cast<uv_handle_t*>(&handles_->prepare));
 }
 
+// --- The length of a turn ------------------------------------------------------------------------
+
+uint64_t Loop::busy_nanos() const noexcept {
+  return uv_hrtime() - uv_metrics_idle_time(&handles_->loop);
+}
+
+bool Loop::is_late() const noexcept {
+  return manual_clock_ == nullptr && busy_nanos() - part_began_ > kPartNanos;
+}
+
+void Loop::put_off(Later& later) noexcept {
+  put_off_.add(later);
+  uv_idle_start(&handles_->put_off, &LoopCallbacks::on_put_off);
+}
+
+void Loop::run_put_off() noexcept {
+  const auto late = [this] { return is_late(); };
+  put_off_.run(late);
+  if (put_off_.empty()) uv_idle_stop(&handles_->put_off);
+}
+
 void Loop::measure_turn() noexcept {
-  const uint64_t busy_clock = uv_hrtime() - uv_metrics_idle_time(&handles_->loop);
+  const uint64_t busy_clock = busy_nanos();
+  const uint64_t cpu_now = cpu_nanos();
   if (turn_began_ != 0) {
     const auto micros = static_cast<int64_t>((busy_clock - turn_began_) / 1000);
     turn_stats_.longest_micros = std::max(turn_stats_.longest_micros, micros);
     if (micros > TurnStats::kSlowMicros) ++turn_stats_.slow;
+    const auto cpu_micros = static_cast<int64_t>((cpu_now - turn_began_cpu_) / 1000);
+    turn_stats_.longest_cpu_micros = std::max(turn_stats_.longest_cpu_micros, cpu_micros);
   }
   turn_began_ = busy_clock;
+  turn_began_cpu_ = cpu_now;
 }
 
 // --- Virtual time --------------------------------------------------------------------------------
@@ -160,6 +224,10 @@ void Loop::measure_turn() noexcept {
 void Loop::turn_in_virtual_time() {
   if (turn_end_first_ != nullptr) {
     run_turn_end();
+    return;
+  }
+  if (!put_off_.empty()) {
+    run_put_off();
     return;
   }
   const Instant next = timers_.earliest();
@@ -188,13 +256,11 @@ void Loop::submit(Job& job) {
     if (!virtual_job_timer_.is_armed()) timers_.set(virtual_job_timer_, virtual_jobs_.front().due);
     return;
   }
-  auto work = std::make_unique<LoopCallbacks::Work>();
-  work->loop = this;
-  work->job = &job;
-  work->request.data = work.get();
+  auto* work = new LoopCallbacks::Work(*this, job);
+  work->request.data = work;
   ++jobs_in_flight_;
-  const int status = uv_queue_work(&handles_->loop, &work.release()->request,
-                                   &LoopCallbacks::on_work, &LoopCallbacks::on_work_done);
+  const int status = uv_queue_work(&handles_->loop, &work->request, &LoopCallbacks::on_work,
+                                   &LoopCallbacks::on_work_done);
   GODWIT_ASSERT(status == 0);
 }
 

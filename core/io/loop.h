@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/io/clock.h"
+#include "core/io/later.h"
 #include "core/io/timers.h"
 
 #include <coroutine>
@@ -51,7 +52,8 @@ class Job {
 struct TurnStats {
   static constexpr int64_t kSlowMicros = 10'000;
   int64_t longest_micros = 0;
-  uint64_t slow = 0;  // turns over kSlowMicros
+  int64_t longest_cpu_micros = 0;  // of the processor: what others on the machine take is not in it
+  uint64_t slow = 0;               // turns over kSlowMicros
 };
 
 // Time that a simulation moves. Jobs run on the loop's own thread, in the order of their
@@ -83,6 +85,13 @@ class Loop {
   void poll();
   void stop() noexcept;
 
+  // True where this turn has been busy for long enough: what can wait should. Each part of a turn
+  // (what the system reports, timers, what was put off) has a time of its own, so that none starves
+  // another. Costs a look at the clock; never true in virtual time.
+  bool is_late() const noexcept;
+  // Runs `later` in the next turn.
+  void put_off(Later& later) noexcept;
+
   // Calls `hook` before the loop next waits. A hook that is pending already stays once.
   void at_turn_end(TurnEnd& hook) noexcept;
   // Hands `job` to the thread pool. The job must live until finished() was called.
@@ -109,6 +118,9 @@ class Loop {
   void arm_timer() noexcept;
   void run_turn_end() noexcept;
   void measure_turn() noexcept;
+  uint64_t busy_nanos() const noexcept;
+  void begin_part() noexcept { part_began_ = busy_nanos(); }
+  void run_put_off() noexcept;
   void turn_in_virtual_time();
   void run_virtual_jobs() noexcept;
 
@@ -123,10 +135,43 @@ class Loop {
   size_t jobs_in_flight_ = 0;
   TurnStats turn_stats_;
   uint64_t turn_began_ = 0;  // nanoseconds, with the time spent waiting taken off
+  uint64_t part_began_ = 0;  // of the turn; the same clock
+  uint64_t turn_began_cpu_ = 0;
+  LaterList put_off_;
   std::deque<VirtualJob> virtual_jobs_;
   Millis virtual_job_time_{0};
   TimerNode virtual_job_timer_;
 };
+
+// co_await yield(loop): goes on in the next turn, behind what has waited longer.
+// co_await yield_if_late(loop): only where this turn is late.
+class [[nodiscard]] Yield {
+ public:
+  Yield(Loop& loop, bool is_needed) noexcept
+      : loop_(loop), is_needed_(is_needed), later_(&Yield::on_turn, this) {}
+
+  bool await_ready() const noexcept { return !is_needed_; }
+  void await_suspend(std::coroutine_handle<> waiter) noexcept {
+    waiter_ = waiter;
+    loop_.put_off(later_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  static void on_turn(void* self) noexcept { static_cast<Yield*>(self)->waiter_.resume(); }
+
+  Loop& loop_;
+  bool is_needed_;
+  Later later_;
+  std::coroutine_handle<> waiter_;
+};
+
+inline Yield yield(Loop& loop) noexcept {
+  return {loop, true};
+}
+inline Yield yield_if_late(Loop& loop) noexcept {
+  return {loop, loop.is_late()};
+}
 
 // co_await blocking(loop, callable): runs `callable` on a pool thread and gives what it returned.
 // The callable must own or outlive what it touches, and must not throw.

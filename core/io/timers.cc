@@ -48,6 +48,7 @@ void Timers::run_due() {
     remove(node);
     node.deadline_ = Instant::never();
     node.on_fire_(node.self_);
+    if (is_late_ != nullptr && is_late_(is_late_self_)) return;
   }
 }
 

@@ -53,11 +53,18 @@ class Timers {
   const Clock& clock() const noexcept { return clock_; }
   // Arms or moves `node`. A deadline that has passed fires in the next run_due().
   void set(TimerNode& node, Instant deadline);
-  // Fires everything due. Nodes may be armed, disarmed and destroyed from on_fire.
+  // Fires everything due, or what there is time for (stop_when); the first always. Nodes may be
+  // armed, disarmed and destroyed from on_fire.
   void run_due();
   // The earliest moment at which run_due() may have something to do; never() where nothing waits.
   Instant earliest() const noexcept {
     return heap_.empty() ? Instant::never() : heap_.front()->key_;
+  }
+
+  // `is_late` is asked between two that fire; what is left stays due. Without it all of them do.
+  void stop_when(bool (*is_late)(void* self) noexcept, void* self) noexcept {
+    is_late_ = is_late;
+    is_late_self_ = self;
   }
 
   // Called when earliest() became earlier; the loop re-arms its libuv timer.
@@ -77,6 +84,8 @@ class Timers {
   std::vector<TimerNode*> heap_;
   void (*on_earlier_)(void* self) noexcept = nullptr;
   void* on_earlier_self_ = nullptr;
+  bool (*is_late_)(void* self) noexcept = nullptr;
+  void* is_late_self_ = nullptr;
 };
 
 // co_await Sleep(timers, delay, &cancel): true after the delay, false where it was cancelled.

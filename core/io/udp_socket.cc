@@ -15,11 +15,15 @@ struct UdpCallbacks {
   }
   static void on_allocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) noexcept {
     UdpSocket* socket = owner(handle);
-    *buffer = uv_buf_init(socket->loop_.read_buffer(), Loop::kReadBufferBytes);
+    // Without room libuv leaves the datagram where it is, and asks again in the next turn.
+    *buffer = socket->loop_.is_late()
+                  ? uv_buf_init(nullptr, 0)
+                  : uv_buf_init(socket->loop_.read_buffer(), Loop::kReadBufferBytes);
   }
   static void on_receive(uv_udp_t* handle, ssize_t count, const uv_buf_t* buffer,
                          const sockaddr* from, unsigned) noexcept {
     UdpSocket* socket = owner(handle);
+    if (buffer->base == nullptr) return;
     if (count < 0) {
       socket->handler_.on_socket_error(*socket,
                                        error_from_errno(static_cast<int>(-count), "receive"));

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include <array>
+#include <cerrno>
 #include <vector>
 
 namespace godwit {
@@ -41,10 +42,17 @@ struct UvStreamCallbacks {
   }
   static void on_allocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) noexcept {
     UvStream* stream = owner(handle);
-    *buffer = uv_buf_init(stream->loop_.read_buffer(), Loop::kReadBufferBytes);
+    // Without room libuv leaves the bytes where they are.
+    *buffer = stream->loop_.is_late()
+                  ? uv_buf_init(nullptr, 0)
+                  : uv_buf_init(stream->loop_.read_buffer(), Loop::kReadBufferBytes);
   }
   static void on_read(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) noexcept {
-    if (count != 0) owner(handle)->on_read(count, buffer->base);
+    if (count == UV_ENOBUFS && buffer->base == nullptr) {
+      owner(handle)->put_off_read();
+    } else if (count != 0) {
+      owner(handle)->on_read(count, buffer->base);
+    }
   }
   static void on_written(uv_write_t* request, int status) noexcept {
     UvStream* stream = owner(request->handle);
@@ -54,6 +62,7 @@ struct UvStreamCallbacks {
   static void on_closed(uv_handle_t* handle) noexcept {
     delete reinterpret_cast<UvStream::Handle*>(handle);
   }
+  static void on_turn(void* self) noexcept { static_cast<UvStream*>(self)->read_now(); }
   static void on_deadline(void* self) noexcept { static_cast<UvStream*>(self)->on_deadline(); }
 };
 
@@ -61,6 +70,7 @@ UvStream::UvStream(Loop& loop, Kind kind)
     : loop_(loop),
       handle_(new Handle),
       deadline_(&UvStreamCallbacks::on_deadline, this),
+      read_later_(&UvStreamCallbacks::on_turn, this),
       kind_(kind) {
   if (kind == Kind::tcp) {
     uv_tcp_init(loop.uv(), &handle_->tcp);
@@ -82,6 +92,7 @@ void UvStream::close() noexcept {
   if (closed_) return;
   closed_ = true;
   deadline_.disarm();
+  read_later_.cancel();
   handle_->stream.data = nullptr;
   const bool resetting = reset_on_close_ && kind_ == Kind::tcp &&
                          uv_tcp_close_reset(&handle_->tcp, &UvStreamCallbacks::on_closed) == 0;
@@ -152,6 +163,27 @@ void UvStream::wait_readable() {
   if (status == 0) return;
   set_read_error(error_from_uv(status, "read"));
   resume_reader();
+}
+
+// libuv would report the same socket again and again in this turn, where there are many.
+void UvStream::put_off_read() noexcept {
+  uv_read_stop(uv());
+  loop_.put_off(read_later_);
+}
+
+// What was put off is read here, and not when libuv next reports it: first come, first served.
+void UvStream::read_now() noexcept {
+  char* const buffer = loop_.read_buffer();
+  ssize_t count = 0;
+  do {
+    count = ::recv(descriptor(), buffer, Loop::kReadBufferBytes, MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) count = -errno;
+  if (count == 0) count = UV_EOF;
+  const int status =
+      uv_read_start(uv(), &UvStreamCallbacks::on_allocate, &UvStreamCallbacks::on_read);
+  if (status != 0) count = status;
+  if (count != -EAGAIN) on_read(count, buffer);
 }
 
 void UvStream::on_read(ssize_t count, const char* bytes) noexcept {
@@ -259,14 +291,16 @@ class ConnectAwaiter {
       : loop_(loop),
         stream_(stream),
         options_(options),
-        timer_(&ConnectAwaiter::on_timeout, this) {}
+        timer_(&ConnectAwaiter::on_timeout, this),
+        later_(&ConnectAwaiter::on_turn, this) {}
   ConnectAwaiter(Loop& loop, UvStream& stream, const std::string& path,
                  const ConnectOptions& options)
       : loop_(loop),
         stream_(stream),
         options_(options),
         path_(&path),
-        timer_(&ConnectAwaiter::on_timeout, this) {}
+        timer_(&ConnectAwaiter::on_timeout, this),
+        later_(&ConnectAwaiter::on_turn, this) {}
 
   bool await_ready() {
     if (options_.cancel != nullptr && options_.cancel->is_cancelled()) {
@@ -322,8 +356,14 @@ class ConnectAwaiter {
       request->awaiter->error_.emplace(
           error_from_uv(status, "connect to " + request->awaiter->options_.to.to_string()));
     }
-    request->awaiter->finish();
+    ConnectAwaiter* awaiter = request->awaiter;
+    if (awaiter->loop_.is_late()) {
+      awaiter->loop_.put_off(awaiter->later_);
+    } else {
+      awaiter->finish();
+    }
   }
+  static void on_turn(void* self) noexcept { static_cast<ConnectAwaiter*>(self)->finish(); }
   static void on_timeout(void* self) noexcept {
     static_cast<ConnectAwaiter*>(self)->abandon(Error(Errc::timed_out, "connect"));
   }
@@ -338,6 +378,7 @@ class ConnectAwaiter {
   void finish() {
     timer_.disarm();
     cancel_.disarm();
+    later_.cancel();
     waiter_.resume();
   }
 
@@ -346,6 +387,7 @@ class ConnectAwaiter {
   const ConnectOptions& options_;
   const std::string* path_ = nullptr;
   TimerNode timer_;
+  Later later_;
   CancelWaiter cancel_;
   Request* request_ = nullptr;
   std::optional<Error> error_;

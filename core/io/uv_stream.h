@@ -52,6 +52,8 @@ class UvStream final : public ByteStream {
   struct Handle;
 
   void on_read(ssize_t count, const char* bytes) noexcept;
+  void put_off_read() noexcept;
+  void read_now() noexcept;
   void on_deadline() noexcept;
   void on_written(int status) noexcept;
   uv_stream_s* uv() noexcept;
@@ -59,11 +61,12 @@ class UvStream final : public ByteStream {
   Loop& loop_;
   Handle* handle_;  // freed by libuv's close callback
   TimerNode deadline_;
+  Later read_later_;
   std::string pending_;  // arrived while nobody waited
   std::string handed_;   // what the last read() view points into, if not the loop's buffer
   size_t writes_in_flight_ = 0;
   Kind kind_;
-  bool reading_ = false;  // uv_read_start is in force
+  bool reading_ = false;  // uv_read_start is in force, or the read is put off
   bool ended_ = false;    // the peer's end of stream was seen
   bool closed_ = false;
   bool reset_on_close_ = false;

@@ -120,6 +120,16 @@ struct DiscardCall {
   }
 };
 
+// What belongs to one message comes together, in the order that it had.
+struct SortCall {
+  std::vector<ReplayEvent>* events;
+
+  bool operator()() {
+    std::ranges::stable_sort(*events, {}, &ReplayEvent::key);
+    return true;
+  }
+};
+
 }  // namespace
 
 struct StoreCore::Adoption {
@@ -155,7 +165,13 @@ Task<Result<void>> StoreCore::finish_adoptions(RecoverySink& sink, bool tell_pre
     std::string name = unfinished_adoptions_.back();
     co_await ok(finish_adoption(std::move(name), adoption));
   }
-  for (ReplayEvent& event : adoption.events) {
+  SortCall sort{&adoption.events};
+  co_await blocking(loop_, sort);
+  for (size_t i = 0; i < adoption.events.size(); ++i) {
+    ReplayEvent& event = adoption.events[i];
+    // Not inside a message: it must not be tried before all of its updates are known.
+    const bool begins = i == 0 || adoption.events[i - 1].key != event.key;
+    if (begins) co_await yield_if_late(loop_);
     const uint32_t slot = live_.find(event.key);
     if (slot == LiveTable::kNone) continue;
     event.ref = MessageRef(event.key.low, slot);
@@ -171,19 +187,25 @@ Task<Result<void>> StoreCore::finish_adoption(std::string name, Adoption& adopti
   std::vector<ReplayEvent> events;
   LoadAdoptedCall load{&files_, dir_, name, &image, &nested, &events};
   co_await ok(co_await blocking(loop_, std::move(load)));
-  const auto is_told_before = [&](const ReplayEvent& event) {
+  std::vector<ReplayEvent> fresh;
+  for (ReplayEvent& event : events) {
     const bool is_present = live_.find(event.key) != LiveTable::kNone;
-    return is_present && (!adoption.tell_present || adoption.keys.contains(event.key));
-  };
-  std::erase_if(events, is_told_before);
-  co_await ok(copy_messages(image, events));
+    const bool is_told_before =
+        is_present && (!adoption.tell_present || adoption.keys.contains(event.key));
+    if (!is_told_before) fresh.push_back(std::move(event));
+    co_await yield_if_late(loop_);
+  }
+  co_await ok(copy_messages(image, fresh));
 
   DiscardCall discard{&files_, dir_, name};
   co_await ok(co_await blocking(loop_, std::move(discard)));
   std::erase(unfinished_adoptions_, name);
   for (std::string& inner : nested) unfinished_adoptions_.push_back(std::move(inner));
-  for (const ReplayEvent& event : events) adoption.keys.insert(event.key);
-  std::move(events.begin(), events.end(), std::back_inserter(adoption.events));
+  for (ReplayEvent& event : fresh) {
+    adoption.keys.insert(event.key);
+    adoption.events.push_back(std::move(event));
+    co_await yield_if_late(loop_);
+  }
   for (const std::string& text : image.damage()) adoption.damage.push_back(name + ": " + text);
   co_return Result<void>();
 }
@@ -193,6 +215,7 @@ Task<Result<void>> StoreCore::copy_messages(ShardImage& image,
   std::map<uint32_t, std::string> updates;
   for (const ReplayEvent& event : events) {
     if (!event.is_message) append_item(updates[event.ref.slot()], event.payload);
+    co_await yield_if_late(loop_);
   }
   std::vector<RecordPtr> round;
   size_t bytes = 0;

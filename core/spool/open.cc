@@ -96,7 +96,10 @@ Task<Result<void>> StoreCore::tell_all(ShardImage& image, RecoverySink& sink) {
   for (const auto& [number, segment] : image.segments()) {
     auto read = [&image, wanted = number] { return image.events_of(wanted); };
     std::vector<ReplayEvent> events = co_await ok(co_await blocking(loop_, std::move(read)));
-    for (const ReplayEvent& event : events) event.tell(sink);
+    for (const ReplayEvent& event : events) {
+      event.tell(sink);
+      co_await yield_if_late(loop_);
+    }
   }
   for (const std::string& text : image.damage()) sink.on_damage(text);
   co_return Result<void>();

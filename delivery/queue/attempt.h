@@ -199,6 +199,7 @@ class DeliveryAttempt {
   bool wants_warning();
   Task<void> report_success();
   Task<bool> send_report(struct ReportPlan plan);
+  Task<struct ReportTexts> own_texts(const struct ReportPlan& plan, acl::EvalContext evaluation);
   Task<std::string> body_to_return(bool& cut);
   bool wants_failure_report(const Recipient& recipient) const noexcept;
 

@@ -111,7 +111,9 @@ Task<void> DeliveryAttempt::deliver_all(std::vector<Batch> batches) {
 }
 
 Task<void> DeliveryAttempt::deliver_in_turn(std::vector<Batch>& batches, size_t& next, size_t end) {
-  while (next < end) {
+  for (;;) {
+    co_await yield_if_late(queue_.services_.loop);
+    if (next >= end) co_return;
     Batch& batch = batches[next++];
     co_await deliver(batch);
     --unfinished_batches_;

@@ -5,6 +5,7 @@
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
+#include "delivery/queue/report_template.h"
 #include "protocol/report/report.h"
 
 #include <algorithm>
@@ -190,6 +191,35 @@ Task<std::string> DeliveryAttempt::body_to_return(bool& cut) {
   co_return body;
 }
 
+// bounce_message_file, warn_message_file.
+Task<ReportTexts> DeliveryAttempt::own_texts(const ReportPlan& plan, acl::EvalContext evaluation) {
+  const config::MainOptions& options = queue_.config_->options();
+  const bool is_delay = plan.kind == report::ReportKind::delay;
+  const bool is_set =
+      is_delay ? options.warn_message_file.is_set
+               : plan.kind == report::ReportKind::failure && options.bounce_message_file.is_set;
+  if (!is_set) co_return ReportTexts();
+  const acl::CompiledPolicy& policy = *queue_.config_->policy;
+  acl::ReportTextFacts told;
+  if (is_delay) {
+    told.warn_delay = report::delay_text(evaluation.now - message_.envelope.received);
+    told.warn_recipients = plan.to;
+  } else {
+    told.bounce_recipient = plan.to;
+  }
+  evaluation.report = &told;
+  evaluation.services = queue_.services_.evaluators;
+  const acl::Expansion& file =
+      policy.expansion(is_delay ? "warn_message_file" : "bounce_message_file");
+  auto writing = [&] {
+    return report_texts(file, policy.lists().get(), evaluation, queue_.services_.log);
+  };
+  ReportTexts texts = co_await on_fiber(writing);
+  // The third item of a bounce introduces what a command wrote, which stands with its recipient.
+  if (!is_delay) texts.ending.clear();
+  co_return texts;
+}
+
 Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   const config::MainOptions& options = queue_.config_->options();
   const acl::CompiledPolicy& policy = *queue_.config_->policy;
@@ -201,6 +231,10 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   report::ReportFacts facts;
   const std::string custom = policy.expansion("bounce_message_text").evaluate(evaluation).text;
   facts.custom_text = custom;
+  const ReportTexts own = co_await own_texts(plan, evaluation);
+  facts.own_headers = own.headers;
+  facts.own_introduction = own.introduction;
+  facts.own_ending = own.ending;
   facts.utc = options.timezone == "UTC";
   facts.kind = plan.kind;
   const std::string from = policy.expansion("dsn_from").evaluate(evaluation).text;

@@ -20,10 +20,13 @@ Task<void> DeliveryAttempt::route_all() {
     if (recipients_[at].state != State::pending || recipients_[at].route.router != nullptr)
       continue;
     if (is_duplicate(at)) continue;
+    co_await yield_if_late(queue_.services_.loop);
     co_await route(at);
   }
   for (size_t at = 0; at < recipients_.size(); ++at) {
-    if (recipients_[at].state == State::pending) co_await transport_hosts(recipients_[at]);
+    if (recipients_[at].state != State::pending) continue;
+    co_await yield_if_late(queue_.services_.loop);
+    co_await transport_hosts(recipients_[at]);
   }
 }
 

@@ -21,13 +21,10 @@ bool is_running(uint64_t pid) {
 
 // "pid seconds"
 bool is_held(std::string_view value, WallTime now) {
-  const size_t blank = std::min(value.find(' '), value.size());
-  const std::optional<uint64_t> pid = parse_decimal(value.substr(0, blank));
-  const std::optional<uint64_t> since =
-      blank < value.size() ? parse_decimal(value.substr(blank + 1)) : std::nullopt;
+  const std::optional<uint64_t> pid = parse_decimal(value.substr(0, value.find(' ')));
+  const std::optional<WallTime> since = HostClaim::taken_at(value);
   if (!pid || !since || *pid == 0 || *pid > INT32_MAX) return false;
-  const int64_t age = now.micros / 1'000'000 - static_cast<int64_t>(*since);
-  return age >= 0 && age < kClaimExpires.count && is_running(*pid);
+  return now >= *since && now - *since < Millis(kClaimExpires) && is_running(*pid);
 }
 
 class Claiming final : public hints::Database::Change {
@@ -46,9 +43,17 @@ class Claiming final : public hints::Database::Change {
 
 }  // namespace
 
+std::optional<WallTime> HostClaim::taken_at(std::string_view value) {
+  const size_t blank = value.find(' ');
+  if (blank == std::string_view::npos) return std::nullopt;
+  const std::optional<uint64_t> seconds = parse_decimal(value.substr(blank + 1));
+  if (!seconds || *seconds > INT32_MAX * uint64_t{4}) return std::nullopt;
+  return WallTime{static_cast<int64_t>(*seconds) * 1'000'000};
+}
+
 std::unique_ptr<HostClaim> HostClaim::take(hints::Database& database, const std::string& host_name,
                                            WallTime now) {
-  std::string key = "serialize:" + to_lower(host_name);
+  std::string key = std::string(kClaimPrefix) + to_lower(host_name);
   Claiming claiming(now);
   const Result<void> done = database.update(key, claiming);
   if (!done || !claiming.is_ours) return nullptr;

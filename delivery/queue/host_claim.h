@@ -7,12 +7,19 @@
 #include "core/hints/database.h"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace godwit::delivery {
 
+// Keys of claims begin with this.
+inline constexpr std::string_view kClaimPrefix = "serialize:";
+
 class HostClaim {
  public:
+  // When a claim was made; nothing for bytes that are none.
+  static std::optional<WallTime> taken_at(std::string_view value);
   // Null: somebody else has it. The database outlives the claim.
   static std::unique_ptr<HostClaim> take(hints::Database& database, const std::string& host_name,
                                          WallTime now);

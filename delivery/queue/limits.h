@@ -10,6 +10,10 @@ namespace godwit::delivery {
 
 // Messages whose envelope is in memory and whose recipients are being delivered, of one worker.
 inline constexpr size_t kActiveMessagesMax = 2000;
+// Due messages that are taken up between two looks at the clock.
+inline constexpr size_t kDuePerLook = 64;
+// Messages of a queue run that are sorted on the loop; more of them on the thread pool.
+inline constexpr size_t kSortedOnLoopMax = 2000;
 // Text of fresh messages that is kept in memory until their first attempt.
 inline constexpr size_t kFreshBytesMax = 64 * 1024 * 1024;
 // A message that cannot be read from the spool is looked at again after this.

@@ -38,7 +38,8 @@ Queue::Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryService
               {config_->options().retry_interval_max, config_->options().retry_data_expire},
               services.random),
       timer_([](void* self) noexcept { static_cast<Queue*>(self)->start_due(); }, this),
-      table_(kTableSlotsMin, nullptr) {}
+      table_(kTableSlotsMin, nullptr),
+      fill_later_([](void* self) noexcept { static_cast<Queue*>(self)->fill(); }, this) {}
 
 Queue::~Queue() {
   for (QueueEntry* entry : table_) {
@@ -280,7 +281,11 @@ void Queue::start_due() {
     return;
   }
   const WallTime now = services_.loop.clock().wall();
-  while (!waiting_.empty() && waiting_.front()->next_attempt <= now) make_ready(*waiting_.front());
+  // What this turn has no time for stays due: the timer comes again at once.
+  for (size_t made = 0; !waiting_.empty() && waiting_.front()->next_attempt <= now; ++made) {
+    if (made % kDuePerLook == kDuePerLook - 1 && services_.loop.is_late()) break;
+    make_ready(*waiting_.front());
+  }
   fill();
   arm_timer();
 }
@@ -289,6 +294,10 @@ void Queue::fill() {
   if (filling_ || !started_) return;
   filling_ = true;
   while (!stopping_ && active_ < kActiveMessagesMax && !ready_.empty()) {
+    if (services_.loop.is_late()) {
+      services_.loop.put_off(fill_later_);
+      break;
+    }
     QueueEntry* entry = ready_.front();
     ready_.pop_front();
     entry->ready = false;

@@ -123,7 +123,14 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   void fill();
   static bool is_held(const QueueEntry& entry);
   void release(QueueEntry& entry);
-  Task<void> run_matching(QueueRun run, std::vector<spool::MessageKey> keys);
+  struct RunItem {
+    WallTime received;
+    spool::MessageKey key;
+  };
+  std::vector<RunItem> messages_of(const QueueRun& run);
+  Task<void> take_run(QueueRun run, std::vector<RunItem> items);
+  Task<void> take_all(const QueueRun& run, const std::vector<RunItem>& items);
+  Task<void> run_matching(QueueRun run, std::vector<RunItem> items);
   Task<bool> matches(spool::MessageRef ref, std::string text);
   void take_into_run(QueueEntry& entry, const QueueRun& run);
   Task<void> attempt(QueueEntry& entry);
@@ -162,6 +169,7 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   bool started_ = false;
   bool stopping_ = false;
   bool filling_ = false;
+  Later fill_later_;
   QueueStats stats_;
 };
 

@@ -30,15 +30,16 @@ Task<bool> Queue::matches(spool::MessageRef ref, std::string text) {
 }
 
 // Looks into one message after the other; any of them may have gone, or be under way, by then.
-Task<void> Queue::run_matching(QueueRun run, std::vector<spool::MessageKey> keys) {
+Task<void> Queue::run_matching(QueueRun run, std::vector<RunItem> items) {
   const std::string text = to_lower(run.match);
   run.forced = true;
   ++selecting_;
-  for (const spool::MessageKey& key : keys) {
-    QueueEntry* entry = find(key);
+  for (const RunItem& item : items) {
+    co_await yield_if_late(services_.loop);
+    QueueEntry* entry = find(item.key);
     if (entry == nullptr || stopping_) continue;
     const bool wanted = co_await matches(entry->ref, text);
-    entry = find(key);
+    entry = find(item.key);
     if (!wanted || entry == nullptr || entry->heap_index == UINT32_MAX) continue;
     take_into_run(*entry, run);
     fill();
@@ -53,28 +54,24 @@ void Queue::run_queue(const QueueRun& run) {
                            " (the load is over deliver_queue_load_max)");
     return;
   }
-  const std::string what =
-      run.queue_name.empty() ? " queue run: pid=" : " '" + run.queue_name + "' queue run: pid=";
-  const std::string pid = std::to_string(services_.server.pid);
-  services_.log.main(LogEvent::queue_run, "", "Start" + what + pid);
-  std::vector<QueueEntry*> chosen;
+  const std::string of = run.queue_name.empty() ? " " : " '" + run.queue_name + "' ";
+  services_.log.main(LogEvent::queue_run, "",
+                     "Start" + of + "queue run: pid=" + std::to_string(services_.server.pid));
+  scope_.spawn(take_run(run, messages_of(run)));
+}
+
+// What a run takes, the oldest first. The one look at every entry is not cut: it takes a few
+// nanoseconds each, and entries may go away between turns.
+std::vector<Queue::RunItem> Queue::messages_of(const QueueRun& run) {
+  std::vector<RunItem> chosen;
   const WallTime now = services_.loop.clock().wall();
   for (QueueEntry* entry : waiting_) {
     if (entry->queue_name() != run.queue_name) continue;
     if (entry->frozen && !run.with_frozen && frozen_deadline(*entry) > now) continue;
     const bool held = entry->next_attempt == kNotBeforeQueueRun || entry->waits_for_run;
     if (!run.forced && run.match.empty() && !held && entry->next_attempt > now) continue;
-    chosen.push_back(entry);
+    chosen.push_back({entry->received, entry->key});
   }
-  std::sort(chosen.begin(), chosen.end(),
-            [](const QueueEntry* a, const QueueEntry* b) { return a->received < b->received; });
-  if (!run.match.empty()) {
-    std::vector<spool::MessageKey> keys;
-    for (const QueueEntry* entry : chosen) keys.push_back(entry->key);
-    scope_.spawn(run_matching(run, std::move(keys)));
-    chosen.clear();
-  }
-  for (QueueEntry* entry : chosen) take_into_run(*entry, run);
   // What is on its way already, because it is due or not yet looked at after a start.
   for (QueueEntry* entry : table_) {
     if (entry == nullptr || entry->heap_index != UINT32_MAX || !run.match.empty()) continue;
@@ -82,8 +79,46 @@ void Queue::run_queue(const QueueRun& run) {
     entry->in_run = true;
     entry->forced = entry->forced || run.forced;
   }
+  return chosen;
+}
+
+Task<void> Queue::take_run(QueueRun run, std::vector<RunItem> items) {
+  ++selecting_;
+  auto sorting = [&items] {
+    std::ranges::sort(items, {}, &RunItem::received);
+    return true;
+  };
+  if (items.size() > kSortedOnLoopMax) {
+    co_await blocking(services_.loop, sorting);
+  } else {
+    sorting();
+  }
+  if (run.match.empty()) {
+    co_await take_all(run, items);
+  } else {
+    scope_.spawn(run_matching(run, std::move(items)));
+  }
+  --selecting_;
   fill();
-  services_.log.main(LogEvent::queue_run, "", "End" + what + pid);
+  const std::string of = run.queue_name.empty() ? " " : " '" + run.queue_name + "' ";
+  services_.log.main(LogEvent::queue_run, "",
+                     "End" + of + "queue run: pid=" + std::to_string(services_.server.pid));
+}
+
+// Any of them may have gone by now, or be under way.
+Task<void> Queue::take_all(const QueueRun& run, const std::vector<RunItem>& items) {
+  for (const RunItem& item : items) {
+    co_await yield_if_late(services_.loop);
+    if (stopping_) co_return;
+    QueueEntry* entry = find(item.key);
+    if (entry == nullptr) continue;
+    if (entry->heap_index != UINT32_MAX) {
+      take_into_run(*entry, run);
+    } else {
+      entry->in_run = true;
+      entry->forced = entry->forced || run.forced;
+    }
+  }
 }
 
 }  // namespace godwit::delivery

@@ -73,23 +73,13 @@ std::string_view original_message_id(std::string_view headers) {
   return {};
 }
 
-std::string age_text(Millis age) {
-  constexpr int64_t kMinute = 60'000;
-  constexpr int64_t kHour = 60 * kMinute;
-  const bool in_minutes = age.count < 2 * kHour;
-  const int64_t count = std::max<int64_t>(0, age.count / (in_minutes ? kMinute : kHour));
-  std::string out = std::to_string(count) + (in_minutes ? " minute" : " hour");
-  if (count != 1) out += 's';
-  return out;
-}
-
 std::string subject(const ReportFacts& facts) {
   switch (facts.kind) {
     case ReportKind::failure:
       return "Mail delivery failed: returning message to sender";
     case ReportKind::delay:
       return "Warning: message " + std::string(facts.original_id) + " delayed " +
-             age_text(facts.now - facts.original_received);
+             delay_text(facts.now - facts.original_received);
     case ReportKind::success:
       break;
   }
@@ -122,14 +112,21 @@ void append_recipient_text(std::string& out, const ReportedRecipient& recipient,
   out += kLineEnd;
 }
 
-std::string readable_text(const ReportFacts& facts) {
+std::string introduction(const ReportFacts& facts) {
+  if (!trim(facts.own_introduction).empty())
+    return wire_text(facts.own_introduction.substr(0, kCustomTextBytesMax), kLineBytesMax) +
+           std::string(kLineEnd);
   std::string out = "This is a report of the mail system at ";
   append_all(out, {one_line(facts.primary_hostname, facts.smtputf8, kFactBytesMax), ".", kLineEnd,
                    kLineEnd});
   const std::string_view custom = facts.custom_text.substr(0, kCustomTextBytesMax);
   if (!trim(custom).empty()) append_all(out, {wire_text(custom, kLineBytesMax), kLineEnd});
   append_all(out, {kKinds[static_cast<size_t>(facts.kind)].introduction, kLineEnd, kLineEnd});
+  return out;
+}
 
+std::string readable_text(const ReportFacts& facts) {
+  std::string out = introduction(facts);
   const size_t count = std::min(facts.recipients.size(), kExplainedRecipientsMax);
   for (size_t n = 0; n < count; ++n) {
     append_recipient_text(out, facts.recipients[n], facts.smtputf8);
@@ -137,6 +134,11 @@ std::string readable_text(const ReportFacts& facts) {
   if (count < facts.recipients.size()) {
     append_all(out, {"  and ", std::to_string(facts.recipients.size() - count),
                      " more, which are in the second part of this report", kLineEnd});
+  }
+  if (!trim(facts.own_ending).empty()) {
+    append_all(
+        out, {kLineEnd, wire_text(facts.own_ending.substr(0, kCustomTextBytesMax), kLineBytesMax)});
+    return out;
   }
   append_all(out, {kLineEnd, "The message has the identifier ",
                    one_line(facts.original_id, facts.smtputf8, kFactBytesMax), " here"});
@@ -199,6 +201,24 @@ std::string make_boundary(const ReportFacts& facts, std::initializer_list<std::s
   }
 }
 
+// Lines that are no header lines, nor go on with one, would end the section: they are left out.
+std::string own_header_lines(std::string_view text) {
+  std::string out;
+  const std::string wire = wire_text(text.substr(0, kCustomTextBytesMax), kLineBytesMax);
+  for (std::string_view rest = wire; !rest.empty();) {
+    const size_t end = std::min(rest.find(kLineEnd), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + kLineEnd.size(), rest.size()));
+    const size_t colon = line.find(':');
+    const bool goes_on = !out.empty() && !trim(line).empty() && is_blank(line.front());
+    const bool begins = colon != std::string_view::npos && colon > 0 &&
+                        std::all_of(line.begin(), line.begin() + static_cast<long>(colon),
+                                    [](char c) { return c > ' ' && c <= '~'; });
+    if (goes_on || begins) append_all(out, {line, kLineEnd});
+  }
+  return out;
+}
+
 std::string make_headers(const ReportFacts& facts, std::string_view boundary, bool is_8bit) {
   const bool utf8 = facts.smtputf8;
   std::string out;
@@ -210,7 +230,9 @@ std::string make_headers(const ReportFacts& facts, std::string_view boundary, bo
   const std::string_view original = original_message_id(facts.original_headers);
   append_field(out, "In-Reply-To", original, utf8);
   append_field(out, "References", original, utf8);
-  append_field(out, "Subject", subject(facts), utf8);
+  const std::string own = own_header_lines(facts.own_headers);
+  out += own;
+  if (own.empty()) append_field(out, "Subject", subject(facts), utf8);
   append_field(out, "Date", format_rfc5322_time(facts.now, facts.utc), utf8);
   append_field(
       out, "Message-Id",
@@ -230,6 +252,16 @@ void append_part(std::string& out, std::string_view boundary, std::string_view t
 }
 
 }  // namespace
+
+std::string delay_text(Millis delay) {
+  constexpr int64_t kMinute = 60'000;
+  constexpr int64_t kHour = 60 * kMinute;
+  const bool in_minutes = delay.count < 2 * kHour;
+  const int64_t count = std::max<int64_t>(0, delay.count / (in_minutes ? kMinute : kHour));
+  std::string out = std::to_string(count) + (in_minutes ? " minute" : " hour");
+  if (count != 1) out += 's';
+  return out;
+}
 
 ReportText make_report(const ReportFacts& facts) {
   const PartTypes& types = facts.smtputf8 ? kUtf8Types : kPlainTypes;

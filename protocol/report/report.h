@@ -44,6 +44,9 @@ struct ReportFacts {
   std::string_view original_headers;  // header section in wire format
   std::string_view original_body;     // what may be returned of the body; already cut to the limit
   std::string_view custom_text;       // bounce_message_text; empty for none
+  std::string_view own_headers;       // header lines instead of Subject; empty: ours
+  std::string_view own_introduction;  // instead of what stands before the recipients
+  std::string_view own_ending;        // instead of what follows on them, in a delay report
   bool returns_body = false;          // message/rfc822 instead of text/rfc822-headers
   bool body_was_cut = false;          // the body was larger than bounce_return_size_limit
   bool smtputf8 = false;
@@ -60,5 +63,8 @@ struct ReportText {
 };
 
 ReportText make_report(const ReportFacts& facts);
+
+// "2 hours", or "1 minute" where it is less than two hours.
+std::string delay_text(Millis delay);
 
 }  // namespace godwit::report

@@ -83,6 +83,27 @@ TEST_F(PressureTest, MessagesWaitForAQueueRunUnderLoadAndBehindManyOthers) {
   EXPECT_EQ(pressure.why_queued(1, 0), "no immediate delivery: load average 2.50");
 }
 
+TEST_F(PressureTest, LogInodesCountToo) {
+  Pressure pressure = load(
+      "check_spool_space = 0\ncheck_spool_inodes = 0\ncheck_log_space = 0\n"
+      "check_log_inodes = 300\n");
+  machine_.disk.inodes = 300;
+  EXPECT_TRUE(pressure.has_room(0, 0));
+  machine_.disk.inodes = 299;
+  EXPECT_FALSE(pressure.has_room(0, 0));
+  EXPECT_EQ(log_.last, "log directory space check failed: space=1000000 inodes=299");
+}
+
+TEST_F(PressureTest, TheLoadIsOverSmtpLoadReserveAboveItAndNotAtIt) {
+  Pressure pressure = load("smtp_load_reserve = 5.5\n");
+  machine_.load = 5500;
+  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve), -1);
+  machine_.load = 5501;
+  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve), 5501);
+  machine_.load = -1;  // a system that does not tell
+  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve), -1);
+}
+
 TEST_F(PressureTest, WithoutALimitNoLoadIsTooMuch) {
   Pressure pressure = load("");
   machine_.load = 1'000'000;

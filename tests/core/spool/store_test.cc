@@ -288,6 +288,61 @@ TEST_F(StoreTest, FailedSyncFailsItsCommitsAndTheNextOnesWork) {
   }
 }
 
+// docs/spool.md, "One window": the client was told to try again, so what comes back is a second
+// copy.
+TEST(StoreWindow, AFailedBatchMayComeBackWholeUntilALaterOneIsOnDisk) {
+  size_t came_back = 0;
+  constexpr uint64_t kSeeds = 40;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    for (const bool works_again : {false, true}) {
+      PowerCutFiles files{seed};
+      Loop loop;
+      KeepingSink sink;
+      ASSERT_TRUE(files.make_directory("/shards"));
+      ASSERT_TRUE(files.sync_directory("/"));
+      const auto open = [&] {
+        sink = KeepingSink();
+        return std::move(
+            *run_task(loop, Store::open(loop, files, "/shards/a", small_options(), sink)));
+      };
+      std::unique_ptr<Store> store = open();
+      const auto commit = [&](uint64_t id) {
+        return run_task(loop, store_message(*store, {id, id}, text_of(id, 40), text_of(id + 1, 80),
+                                            text_of(id + 2, 300)));
+      };
+      ASSERT_TRUE(commit(1));
+      files.fail_syncs(true);
+      ASSERT_FALSE(commit(2));
+      files.fail_syncs(false);
+      if (works_again) ASSERT_TRUE(commit(3));
+      files.cut_power_now();
+      const auto closing = [&]() -> Task<Result<void>> {
+        co_await store->close();
+        co_return Result<void>();
+      };
+      EXPECT_TRUE(run_task(loop, closing()));
+      store.reset();
+      files.start_again();
+      store = open();
+      EXPECT_TRUE(sink.messages.contains({1, 1}));
+      EXPECT_EQ(sink.messages.contains({3, 3}), works_again);
+      const auto second_copy = sink.messages.find({2, 2});
+      if (second_copy != sink.messages.end()) {
+        EXPECT_FALSE(works_again) << "the later batch says where the failed one begins";
+        ++came_back;
+        EXPECT_EQ(run_task(loop, store->read_envelope(second_copy->second.ref)).value_or("?"),
+                  text_of(2, 40));
+        EXPECT_EQ(run_task(loop, read_whole_body(*store, second_copy->second.ref)).value_or("?"),
+                  text_of(4, 300));
+      }
+      EXPECT_TRUE(run_task(loop, closing()));
+      store.reset();
+    }
+  }
+  EXPECT_GT(came_back, 0u) << "the window is closed: say so in docs/spool.md";
+  EXPECT_LT(came_back, kSeeds);
+}
+
 TEST_F(StoreTest, FullDiskRefusesMailButRecordsEnds) {
   open();
   std::vector<MessageRef> refs;
