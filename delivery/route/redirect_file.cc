@@ -27,7 +27,7 @@ struct OpenFile {
 
 std::string octal(unsigned mode) {
   std::array<char, 16> text;
-  const int n = std::snprintf(text.data(), text.size(), "%04o", mode);
+  const int n = std::snprintf(text.data(), text.size(), "%o", mode);
   return std::string(text.data(), static_cast<size_t>(n));
 }
 
@@ -99,12 +99,12 @@ RedirectFile read_redirect_file(const std::string& path, const RedirectFileRules
   const struct stat& entry = answer->entry;
   const unsigned bad = entry.st_mode & static_cast<unsigned>(rules.forbidden_mode) & 07777;
   if (bad != 0) {
-    out.message = "bad mode (" + octal(entry.st_mode) + ") for " + path + ": " + octal(bad) +
+    out.message = "bad mode (0" + octal(entry.st_mode) + ") for " + path + ": 0" + octal(bad) +
                   " bit(s) unexpected";
   } else if (rules.check_owner && !is_owner(entry.st_uid, rules, services)) {
-    out.message = "bad owner (uid=" + std::to_string(entry.st_uid) + ") for " + path;
+    out.message = "bad owner for " + path;
   } else if (rules.check_group && !is_group(entry.st_gid, rules, services)) {
-    out.message = "bad group (gid=" + std::to_string(entry.st_gid) + ") for " + path;
+    out.message = "bad group for " + path;
   }
   return out;
 }

@@ -56,6 +56,7 @@ class RedirectRouter final : public RouterDriver {
       return result;
     }
     result.status = DriverStatus::redirected;
+    result.message.clear();
     result.one_time = options.one_time;
     return result;
   }
@@ -147,7 +148,8 @@ class RedirectRouter final : public RouterDriver {
       result = deferred(error_text("\"" + item + "\" is not permitted"));
       return;
     }
-    result.message = std::move(list.message);
+    result.message =
+        options.forbid_smtp_code ? without_code(std::move(list.message)) : std::move(list.message);
     result.message_is_for_user = true;
     switch (list.special) {
       case RedirectSpecial::blackhole:
@@ -168,6 +170,20 @@ class RedirectRouter final : public RouterDriver {
     }
   }
 
+  // The text behind "571 " or "571 5.7.1 ".
+  static std::string without_code(std::string text) {
+    const auto is_digit = [&text](size_t at) {
+      return at < text.size() && text[at] >= '0' && text[at] <= '9';
+    };
+    if (!is_digit(0) || !is_digit(1) || !is_digit(2) || !text.substr(3).starts_with(' '))
+      return text;
+    const std::string_view rest = trim(std::string_view(text).substr(4));
+    const size_t end = rest.find_first_not_of("0123456789.");
+    const bool is_enhanced = is_digit(4) && end != std::string_view::npos && rest[end] == ' ' &&
+                             std::ranges::count(rest.substr(0, end), '.') == 2;
+    return std::string(is_enhanced ? trim(rest.substr(end)) : rest);
+  }
+
   std::string error_text(std::string_view problem) const {
     return std::string("error in redirect ") + (options.file.is_set ? "file" : "data") + ": " +
            std::string(problem);
@@ -176,7 +192,10 @@ class RedirectRouter final : public RouterDriver {
   bool add_item(RedirectItem& item, Making& making, int depth) const {
     switch (item.kind) {
       case RedirectItemKind::problem:
-        if (options.skip_syntax_errors) return true;
+        if (options.skip_syntax_errors) {
+          making.result.message = "syntax error in redirection data";
+          return true;
+        }
         making.result = deferred(error_text(item.problem));
         return false;
       case RedirectItemKind::include:

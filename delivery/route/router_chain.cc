@@ -108,6 +108,7 @@ std::string RouterChain::describe(const RouteResult& result) const {
 RouteResult RouterChain::walk(const RouteQuery& query, HostFinder& hosts) const {
   RouteRun run(query, hosts, *this, transports_);
   std::string unrouteable = "Unrouteable address";
+  std::string declined;  // why the last router that said so did not take it
   int steps = 0;
   for (size_t at = static_cast<size_t>(query.start_router);
        at < routers_.size() && steps < kRoutersPerAddressMax; ++steps) {
@@ -142,7 +143,8 @@ RouteResult RouterChain::walk(const RouteQuery& query, HostFinder& hosts) const 
       finish(run, router, at, query, std::move(driven));
       return std::move(run.result);
     }
-    unrouteable = run.unrouteable(router, driven.message);
+    if (!driven.message.empty()) declined = std::move(driven.message);
+    unrouteable = run.unrouteable(router, declined);
     if (!run.goes_on(router)) break;
     ++at;
   }
@@ -170,7 +172,7 @@ void RouterChain::finish(RouteRun& run, const Router& router, size_t at, const R
   }
   if (fails_verification(router.options(), query.purpose)) {
     run.finish_unsuccessful(&router, RouteStatus::failed,
-                            router.name() + " router forced verify fail");
+                            router.name() + " router forced verify failure");
     return;
   }
   bool copy = false;
