@@ -110,6 +110,10 @@ class DeliveryAttempt {
   Task<void> deliver(Batch& batch);
   Task<void> deliver_remote(const Batch& batch, const SmtpTransport& transport,
                             const MessageContent& content);
+  Task<void> deliver_to_others(RemoteDelivery& delivery, const Batch& batch,
+                               const SmtpTransport& transport);
+  Task<void> leave_host(const RemoteDelivery& delivery, const std::vector<size_t>& left,
+                        const Batch& batch);
   Task<void> deliver_to_fallback(RemoteDelivery& delivery, const Batch& batch,
                                  const SmtpTransport& transport);
   FoundAddresses find_addresses(const std::string& name, const SmtpOptions& smtp,
@@ -137,6 +141,7 @@ class DeliveryAttempt {
   void show_outcome(const Recipient& recipient) const;
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);
+  void remember_failure(Recipient& recipient, WallTime now);
   void record_done(const Batch& batch);
   void log_delivered(const Recipient& recipient, bool is_first);
   void log_deferred(const Recipient& recipient);

@@ -259,6 +259,10 @@ void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes,
                          const SmtpConnection& connection) {
   const Candidate candidate{&host_named(connection.remote()->host_name),
                             connection.remote()->endpoint};
+  if (std::ranges::find(delivery.seen, candidate.endpoint) == delivery.seen.end()) {
+    delivery.seen.push_back(candidate.endpoint);
+    ++delivery.tries;
+  }
   const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
   const auto failure = std::ranges::find(outcomes, FailureScope::host, &DeliveryOutcome::scope);
   if (failure == outcomes.end()) {

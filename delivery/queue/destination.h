@@ -47,6 +47,8 @@ struct RemoteDelivery {
   bool is_retry = false;           // the message was tried before
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
+  std::vector<Endpoint> seen;             // hosts that had their turn, also those that must wait
+  int64_t tries = 0;                      // how many of them were tried
 
   // Used by the destination.
   std::optional<MessageContent> made;  // by `maker`, for the connection in use

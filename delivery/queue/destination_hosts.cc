@@ -44,6 +44,7 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
   HostTries tries(table_.keeper_, transport_, delivery);
   for (const Candidate& candidate : candidates) {
     if (!tries.may_try_more()) break;
+    delivery.seen.push_back(candidate.endpoint);
     if (!transport_.smtp().allow_localhost &&
         table_.services_.hosts.is_local(candidate.endpoint.address)) {
       tries.skip_local(candidate);
@@ -99,8 +100,7 @@ const RouteHost& Destination::host_named(std::string_view name) const {
 }
 
 void Destination::log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {
-  const std::string line =
-      host_field(failure, table_.config_.options().log_selector) + " " + failure.text;
+  const std::string line = host_failure_line(failure, table_.config_.options().log_selector);
   table_.services_.log.main(LogEvent::deferral, delivery.message_id, line);
 }
 

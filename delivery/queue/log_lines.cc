@@ -4,6 +4,7 @@
 #include "tls/facts.h"
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 
 namespace godwit::delivery {
@@ -142,19 +143,23 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   return out;
 }
 
+std::string host_failure_line(const DeliveryOutcome& outcome, const LogSelectors& selectors) {
+  return host_field(outcome, selectors) + (outcome.unreached ? " " : ": ") + outcome.text;
+}
+
 std::string deferred_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                           const LogSelectors& selectors) {
   std::string out = "== ";
   append_common(out, facts, selectors);
-  const std::string host = outcome.reply.empty() ? std::string() : host_field(outcome, selectors);
-  if (!host.empty()) {
-    out += ' ';
-    out += host;
-  }
   append_times(out, facts, selectors);
   out += " defer (";
   out += std::to_string(outcome.error_number);
   out += ')';
+  if (outcome.remote != nullptr && !outcome.unreached) {
+    if (outcome.error_number == ETIMEDOUT) out += ": Connection timed out";
+    out += ' ';
+    out += host_field(outcome, selectors);
+  }
   if (!outcome.text.empty()) {
     out += ": ";
     out += outcome.text;

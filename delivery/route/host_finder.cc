@@ -87,7 +87,7 @@ std::vector<std::string> HostFinder::full_names(const std::string& name, bool qu
 }
 
 bool HostFinder::is_local(const IpAddress& address) const {
-  if (address.is_loopback() || address.is_unspecified()) return true;
+  if (address.is_unspecified()) return true;
   const auto& own = policy_.own_addresses;
   return std::find(own.begin(), own.end(), address) != own.end();
 }
@@ -315,7 +315,7 @@ void HostFinder::resolve_all(const FindOptions& options, acl::EvalContext& conte
 }
 
 std::vector<IpAddress> interface_addresses() {
-  std::vector<IpAddress> out;
+  std::vector<IpAddress> out{*IpAddress::parse("127.0.0.1"), *IpAddress::parse("::1")};
   ifaddrs* first = nullptr;
   if (getifaddrs(&first) != 0) return out;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owned(first, &freeifaddrs);

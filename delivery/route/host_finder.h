@@ -20,7 +20,7 @@ namespace godwit::delivery {
 struct HostPolicy {
   bool ipv6 = true;
   bool mx_to_ip = false;                 // allow_mx_to_ip
-  std::vector<IpAddress> own_addresses;  // of this machine; loopback always is
+  std::vector<IpAddress> own_addresses;  // of this machine: interface_addresses()
   std::vector<std::string> search;       // domains that complete short names
   dns::HostsFile hosts_file;
   const acl::ListPattern* v4_only_domains = nullptr;  // dns_ipv4_lookup

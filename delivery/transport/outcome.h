@@ -60,6 +60,7 @@ struct DeliveryOutcome {
   int error_number = 0;
   bool in_doubt = false;       // lost after the final dot: it may have been delivered
   bool unanswered = false;     // the server left before it took MAIL: on a reused connection, go on
+  bool unreached = false;      // there was no connection: text is the system's error
   bool pipelined = false;      // L on the log line
   bool early = false;          // L*: with the connection, before the host had spoken
   bool belief_wrong = false;   // early pipelining failed: without it the host may do well

@@ -43,7 +43,7 @@ class RouterTest : public testing::Test {
   }
   std::string problems;
   test::ScriptedResolver resolver_;  // answers at once, so that no fiber is needed
-  HostPolicy policy_;
+  HostPolicy policy_{.own_addresses = {*IpAddress::parse("127.0.0.1"), *IpAddress::parse("::1")}};
   TwoTransports transports_;
   std::unique_ptr<config::Diagnostics> diagnostics_;
   std::shared_ptr<const acl::NamedLists> lists_;
@@ -346,6 +346,18 @@ TEST_F(DnslookupTest, ShortNamesAreCompletedAsTheSystemDoes) {
   EXPECT_EQ(hosts_of("b"), "declined");
   load_options(" search_parents\n");
   EXPECT_EQ(hosts_of("a.mx"), "a.mx.test: a.mx.test/0=2001:db8::1,192.0.2.1");
+}
+
+TEST_F(DnslookupTest, NamesThatMayStandForOthersAreTriedInTheOrderOfTheSystem) {
+  policy_.search = {"mx.test", "test"};
+  const HostFinder finder(resolver_, policy_);
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(finder.full_names("b", true, false), (Names{"b.mx.test", "b"}));
+  EXPECT_EQ(finder.full_names("b", false, false), Names{"b"});
+  EXPECT_EQ(finder.full_names("a.b", true, false), Names{"a.b"});
+  EXPECT_EQ(finder.full_names("a.b", true, true), (Names{"a.b", "a.b.mx.test", "a.b.test"}));
+  EXPECT_EQ(finder.full_names("192.0.2.1", true, true), Names{"192.0.2.1"});
+  EXPECT_EQ(finder.full_names("2001:db8::1", true, true), Names{"2001:db8::1"});
 }
 
 TEST_F(DnslookupTest, SecureHostsAreMarkedAndInsecureOnesRefused) {
