@@ -1,5 +1,6 @@
 // SmtpSession: a message on its way in: body pieces into the spool's writer, the DATA ACL, the
 // header section, the commit, the answer.
+#include "acl/expand/text_encoding.h"
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "daemon/explain_keeper.h"
@@ -314,6 +315,37 @@ std::string SmtpSession::message_id_value() const {
   return {};
 }
 
+// T="..." of the arrival line: the decoded text of Subject:, quotes and backslashes escaped.
+std::string SmtpSession::subject_text() const {
+  for (const message::FieldPlace& field : header_fields()) {
+    std::string_view text = std::string_view(incoming_.head).substr(field.offset, field.bytes);
+    const size_t colon = text.find(':');
+    if (colon == std::string_view::npos ||
+        !equals_ignore_case(trim(text.substr(0, colon)), "subject"))
+      continue;
+    std::string out = " T=\"";
+    std::string value(trim(text.substr(colon + 1)));
+    std::erase(value, '\r');
+    for (const char c : acl::decode_words(value, {}, false)) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    return out + '"';
+  }
+  return {};
+}
+
+// smtp_incomplete_transaction: what a client began and did not finish.
+void SmtpSession::log_incomplete(std::string_view why) {
+  const bool has_begun = !sender_.empty() || !recipients_.empty();
+  if (!has_begun || !selects(config::LogSelector::smtp_incomplete_transaction)) return;
+  std::string text =
+      host_text() + " incomplete transaction (" + std::string(why) + ") from <" + sender_ + ">";
+  if (!recipients_.empty()) text += " for";
+  for (const EnvelopeRecipient& recipient : recipients_) text += " " + recipient.address;
+  log(LogEvent::connection, text);
+}
+
 std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   using config::LogSelector;
   std::string line;
@@ -321,6 +353,8 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   line += controls_.fakereject || controls_.fakedefer ? "(= " : "<= ";
   line += sender_.empty() ? "<>" : sender_;
   if (origin_.peer) {
+    if (selects(LogSelector::dnssec) && connection_.sender_host_dnssec.value_or(false))
+      line += " DS";
     line += ' ';
     line += host_text();
     if (selects(LogSelector::incoming_interface)) line += " I=" + envelope.interface_address;
@@ -351,6 +385,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     const std::string value = message_id_value();
     if (!value.empty()) line += " id=" + value;
   }
+  if (selects(LogSelector::subject)) line += subject_text();
   if (selects(LogSelector::received_sender)) line += " from <" + sender_ + ">";
   if (selects(LogSelector::received_recipients)) {
     line += " for";

@@ -155,6 +155,7 @@ Task<void> SmtpSession::converse() {
     }
     if (!goes_on) break;
   }
+  log_incomplete(said_quit_ ? "QUIT" : "connection lost");
   if (incoming_.writer) forget_transaction();
   if (!said_quit_) co_await ask_notquit();
 }
@@ -234,6 +235,7 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
       forget_transaction();
       break;
     case EventKind::reset:
+      log_incomplete("RSET");
       forget_transaction();
       break;
     case EventKind::path:

@@ -163,6 +163,8 @@ class SmtpSession {
   std::string native_received_line() const;
   std::string arrival_line(const Envelope& envelope) const;
   std::string message_id_value() const;
+  std::string subject_text() const;
+  void log_incomplete(std::string_view why);
   void forget_transaction();
 
   // --- Policy

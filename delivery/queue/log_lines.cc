@@ -73,14 +73,21 @@ std::string format_duration(Millis duration, bool with_millis) {
 
 std::string host_field(const DeliveryOutcome& outcome, const LogSelectors& selectors) {
   if (outcome.remote == nullptr) return {};
-  std::string out =
-      "H=" + outcome.remote->host_name + " [" + outcome.remote->endpoint.address.to_string() + "]";
+  std::string out = "H=" + outcome.remote->host_name;
+  if (outcome.remote->secure && selectors.has(LogSelector::dnssec)) out += " DS";
+  out += " [" + outcome.remote->endpoint.address.to_string() + "]";
   if (selectors.has(LogSelector::outgoing_port))
     out += ":" + std::to_string(outcome.remote->endpoint.port);
   if (outcome.remote->proxy && selectors.has(LogSelector::proxy)) {
     out += " PRX=[" + outcome.remote->proxy->address.to_string() + "]";
     if (selectors.has(LogSelector::outgoing_port))
       out += ":" + std::to_string(outcome.remote->proxy->port);
+  }
+  if (outcome.remote->local && selectors.has(LogSelector::incoming_interface) &&
+      selectors.has(LogSelector::outgoing_interface)) {
+    out += " I=[" + outcome.remote->local->address.to_string() + "]";
+    if (selectors.has(LogSelector::outgoing_port))
+      out += ":" + std::to_string(outcome.remote->local->port);
   }
   return out;
 }

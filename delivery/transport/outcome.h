@@ -20,8 +20,10 @@ struct RemoteInfo {
   Endpoint endpoint;
   std::string greeting;  // first line of the banner, with its code
   std::optional<Endpoint> proxy;
-  std::string helo_reply;  // first line of the EHLO or HELO answer, with its code
-  acl::TlsFacts tls;       // no cipher: in clear
+  std::optional<Endpoint> local;  // where the connection comes from, once there is one
+  bool secure = false;            // DNSSEC vouches for the address
+  std::string helo_reply;         // first line of the EHLO or HELO answer, with its code
+  acl::TlsFacts tls;              // no cipher: in clear
   bool is_mx = false;
   bool does_dsn = false;  // offered DSN: reports on success are its affair
 };

@@ -37,6 +37,7 @@ struct SmtpOpening {
   bool esmtp = true;
   bool chunking = true;
   bool prdr = true;
+  bool secure = false;              // DNSSEC vouches for the host's address
   std::vector<SocksProxy> proxies;  // in the order of trying; empty: none is used
   TlsPlan tls;
   std::optional<EhloMemory> memory;        // hosts_pipe_connect
@@ -160,6 +161,7 @@ class SmtpConnection {
   bool usable_ = false;
   bool certificate_denied_ = false;  // by an action; the session goes on without trust
   bool chunking_ = false;
+  bool is_secure_ = false;
   bool prdr_ = false;
   bool nudged_ = false;
   bool aborted_ = false;

@@ -75,6 +75,7 @@ SmtpOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse 
   out.chunking = matches(transport_.try_chunking);
   out.prdr = matches(transport_.try_prdr);
   out.from = local_address(ip, evaluation);
+  out.secure = host.is_secure;
   const acl::EvalResult downconvert = transport_.utf8_downconvert().evaluate(evaluation);
   if (downconvert.ok()) out.utf8_downconvert = parse_utf8_downconvert(downconvert.text);
   if (services_.hints != nullptr && use == SmtpUse::deliver && matches(transport_.pipe_connect))

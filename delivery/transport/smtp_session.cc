@@ -27,6 +27,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   if (unconnected) co_return unconnected;
   chunking_ = opening.chunking;
   prdr_ = opening.prdr;
+  is_secure_ = opening.secure;
   plan_ = std::move(opening.tls);
   memory_ = std::move(opening.memory);
   utf8_downconvert_ = opening.utf8_downconvert;
@@ -229,6 +230,8 @@ void SmtpConnection::note_remote() {
       engine_->greeting().code != 0 ? engine_->greeting() : engine_->failure().reply;
   if (greeting.code != 0) remote->greeting = first_line(greeting.full_text());
   remote->helo_reply = first_line(engine_->helo_reply());
+  remote->local = connector_.local_of(*socket_);
+  remote->secure = is_secure_;
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
   if (tls_ != nullptr && tls_->engine().is_open()) {
     remote->tls = tls_facts_of(tls_->engine().facts());

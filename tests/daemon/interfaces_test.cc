@@ -26,10 +26,10 @@ TEST(Interfaces, AreWrittenWithOrWithoutAPort) {
     const char* address;
     uint16_t port;
   };
-  for (const Case& c : {Case{"192.0.2.1", "192.0.2.1", 0}, Case{"192.0.2.1.25", "192.0.2.1", 25},
-                        Case{"[192.0.2.1]:smtps", "192.0.2.1", 465}, Case{"::1", "::1", 0},
-                        Case{"[::1]:587", "::1", 587}, Case{"::1.25", "::1", 25},
-                        Case{"::0", "::", 0}}) {
+  for (const Case& c :
+       {Case{"192.0.2.1", "192.0.2.1", 0}, Case{"192.0.2.1.25", "192.0.2.1", 25},
+        Case{"[192.0.2.1]:smtps", "192.0.2.1", 465}, Case{"::1", "::1", 0},
+        Case{"[::1]:587", "::1", 587}, Case{"::1.25", "::1", 25}, Case{"::0", "::", 0}}) {
     const auto at = parse_interface(c.item);
     ASSERT_TRUE(at) << c.item;
     EXPECT_EQ(at->address, *IpAddress::parse(c.address)) << c.item;
@@ -42,8 +42,7 @@ TEST(Interfaces, AreWrittenWithOrWithoutAPort) {
 TEST(LocalAddresses, AreThoseOfTheMachineWhereTheListIsAWildcard) {
   EXPECT_EQ(text_of(local_addresses({"<; ::0 ; 0.0.0.0", ""}, machine())),
             "::1 2001:db8::1 127.0.0.1 192.0.2.1 192.0.2.2 ");
-  EXPECT_EQ(text_of(local_addresses({"0.0.0.0", ""}, machine())),
-            "127.0.0.1 192.0.2.1 192.0.2.2 ");
+  EXPECT_EQ(text_of(local_addresses({"0.0.0.0", ""}, machine())), "127.0.0.1 192.0.2.1 192.0.2.2 ");
 }
 
 TEST(LocalAddresses, AreTheListedOnesAndTheExtraOnesWithoutPorts) {

@@ -157,7 +157,7 @@ def test_domains_do_not_share_a_transaction_where_forbidden():
 
 def test_the_interface_is_an_address_of_ours():
     with Sink() as sink:
-        with Godwit(sink.port, smtp="interface = 127.0.0.9", main="log_selector = +outgoing_interface") as godwit:
+        with Godwit(sink.port, smtp="interface = 127.0.0.9", main="log_selector = +incoming_interface +outgoing_interface") as godwit:
             godwit.send()
             godwit.wait_log(r"=> b@example.com .*H=127.0.0.1 \[127.0.0.1\] I=\[127.0.0.9\] C=")
 

@@ -124,7 +124,7 @@ def test_garbage_and_slow_replies():
     with Sink({"MAIL": [b"hello there\r\n", None]}) as sink, Godwit(sink.port) as godwit:
         godwit.send()
         sink.wait(1)
-        godwit.wait_log(r"defer \(-?\d+\): .*")
+        godwit.wait_log(r"== b@example.com .*defer \(-?\d+\) H=\S+ \S+: \S+")
 
 
 def test_a_host_that_is_down_is_tried_again_and_its_hint_is_kept():
