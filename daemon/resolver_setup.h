@@ -5,6 +5,7 @@
 #include "acl/expand/regex.h"
 #include "acl/expand/services.h"
 #include "daemon/server_config.h"
+#include "daemon/telling_resolver.h"
 #include "delivery/route/host_finder.h"
 #include "delivery/transport/dane_finder.h"
 #include "dns/stub_resolver.h"
@@ -36,18 +37,21 @@ class Names {
  public:
   Names(Loop& loop, const ServerConfig& config);
 
+  // For lookups, whose failures nobody is told of.
   dns::StubResolver& resolver() noexcept { return resolver_; }
+  TellingResolver& telling() noexcept { return telling_; }
   delivery::HostFinder& hosts() noexcept { return hosts_; }
   delivery::DaneFinder& dane() noexcept { return dane_; }
   // Gives the resolver to evaluators.
-  void provide(acl::Services& services) noexcept { services.resolver = &resolver_; }
+  void provide(acl::Services& services) noexcept { services.resolver = &telling_; }
   Task<void> close() { return resolver_.close(); }
 
  private:
   ConfiguredNames names_;
   dns::StubResolver resolver_;
+  TellingResolver telling_{resolver_};
   delivery::HostFinder hosts_;
-  delivery::ResolverDaneFinder dane_{resolver_};
+  delivery::ResolverDaneFinder dane_{telling_};
 };
 
 // Words of dns_servers: addresses with or without port ("192.0.2.53", "127.0.0.1:5301",

@@ -24,7 +24,7 @@ struct Facts {
     server.primary_hostname = "mx.test";
     server.qualify_domain = "q.test";
     server.version_number = "0.1";
-    server.local_addresses = {*IpAddress::parse("192.0.2.9")};
+    server.local_addresses = {*IpAddress::parse("127.0.0.1"), *IpAddress::parse("192.0.2.9")};
     connection.sender_host = Endpoint{*IpAddress::parse("192.0.2.1"), 4321};
     connection.sender_helo_name = "client.test";
     connection.interface = Endpoint{*IpAddress::parse("192.0.2.9"), 25};

@@ -102,7 +102,7 @@ def test_into_godwit_and_wrong_digests_wait():
                     godwit.send(recipients=["one@signed.test", "two@roll.signed.test", "bad@plain.signed.test"])
                     godwit.wait_log(r"=> one@signed.test .* CV=dane ")
                     godwit.wait_log(r"=> two@roll.signed.test .* CV=dane ")
-                    godwit.wait_log(r"== bad@plain.signed.test .* defer \(-37\): DANE attempt failed")
+                    godwit.wait_log(r"== bad@plain.signed.test .* defer \(-37\) H=\S+ \S+: DANE attempt failed")
                     sink.wait(2)
 
 
@@ -145,7 +145,7 @@ def test_records_of_a_trust_anchor_need_the_name():
             with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
                 godwit.send(recipients=["one@signed.test", "two@plain.signed.test"])
                 godwit.wait_log(r"=> one@signed.test .* CV=dane ")
-                godwit.wait_log(r"== two@plain.signed.test .* defer \(-37\): DANE attempt failed")
+                godwit.wait_log(r"== two@plain.signed.test .* defer \(-37\) H=\S+ \S+: DANE attempt failed")
 
 
 def test_a_server_without_starttls_is_no_server_where_dane_is():
@@ -154,7 +154,7 @@ def test_a_server_without_starttls_is_no_server_where_dane_is():
         zone = f"_{sink.port}._tcp.mx1 TLSA 3 1 1 {'0' * 64}\n"
         with DnsLab(zone) as lab, sending(sink.port, lab) as godwit:
             godwit.send(recipients=["one@signed.test"])
-            godwit.wait_log(r"H=mx1.signed.test \[127.0.0.1\] a TLS session is required, but the server did not offer")
+            godwit.wait_log(r"H=mx1.signed.test \[127.0.0.1\]: a TLS session is required, but the server did not offer")
             godwit.wait_log(r"== one@signed.test ")
             assert not sink.messages
 

@@ -1,10 +1,13 @@
 """event_action and its older spellings: what is told, in which order, and what a result does. EXIM.md 1.8."""
 
 import re
+import socket
+import tempfile
 
 from databases import Database
 from harness import Godwit, RETRY, Sink, free_port, wait_for
 from test_acls import policy
+from test_tls import REMOTE, Certificates, TlsClient, TlsSink, context
 
 EVENTS = """\
 event:
@@ -200,3 +203,91 @@ def test_failures_of_hosts_are_written_into_mariadb():
         assert got == (f"{message}|a|test.example|x|t.example|127.0.0.1|{sink.port}|127.0.0.1|0|"
                        "SMTP error from remote mail server after initial connection: 421 it's late"), got
         assert re.search(r"failed to expand", godwit.log()) is None, godwit.log()
+
+
+def test_certificates_are_told_and_may_be_denied():
+    acls = ("event:\n  accept condition = ${if eq{$event_name}{tls:cert}}\n"
+            "         logwrite = CERT $event_data ${certextract{subject,CN}{$tls_out_peercert}} "
+            "${certextract{subject,CN}{$tls_in_peercert}}\n         message = ${if eq{$event_data}{DENIED}{not this one}}\n"
+            "  accept\n")
+    with tempfile.TemporaryDirectory() as directory:
+        certificates = Certificates(directory + "/certs")
+        path = certificates.make("localhost")
+        options = (f"  tls_verify_certificates = {certificates.root}\n  tls_verify_cert_hostnames =\n"
+                   f"  tls_certificate = {path}\n  hosts_require_tls = *\n  event_action = ${{{{acl{{{{event}}}}}}}}\n")
+        for denied, demands, seen in (("none", "", "CV=yes"), ("0", "", "CV=no"), ("1", "  tls_verify_hosts = *\n", None)):
+            main = policy(acls.replace("DENIED", denied))
+            with TlsSink(path) as sink, Godwit(sink.port, transports=REMOTE, smtp=options.replace("{{", "{").replace("}}", "}") + demands,
+                                               main=main) as godwit:
+                godwit.send()
+                godwit.wait_log(r"CERT 1 Test Root ")
+                if denied != "1":
+                    godwit.wait_log(r"CERT 0 localhost ")
+                if seen:
+                    godwit.wait_log(rf"=> b@example.com .* {seen} ")
+                else:
+                    godwit.wait_log(r"== b@example.com .*verify denied by event-action: depth=1 cert=/CN=Test Root: not this one")
+
+
+def test_certificates_of_clients_are_told():
+    acls = ("event:\n  accept condition = ${if eq{$event_name}{tls:cert}}\n"
+            "         logwrite = CERT $event_data ${certextract{subject,CN}{$tls_in_peercert}}\n"
+            "         message = ${if eq{$event_data}{DENIED}{not this one}}\n  accept\n")
+    with tempfile.TemporaryDirectory() as directory:
+        certificates = Certificates(directory + "/certs")
+        path, own = certificates.make("localhost"), certificates.make("client.test")
+        for denied in ("none", "0"):
+            main = policy(acls.replace("DENIED", denied),
+                          extra=f"event_action = ${{acl{{event}}}}\ntls_certificate = {path}\n"
+                                f"tls_verify_certificates = {certificates.root}\ntls_verify_hosts = *\n")
+            with Sink() as sink, Godwit(sink.port, tls="", main=main) as godwit:
+                made = context()
+                made.load_cert_chain(own)
+                with TlsClient(godwit.port) as client:
+                    client.command("EHLO client.test", 250)
+                    client.start_tls(made)
+                    if denied == "none":
+                        client.command("EHLO client.test", 250)
+                        client.message("a@test.example", ["b@example.com"], "Subject: x\r\n\r\nbody\r\n")
+                        godwit.wait_log(r"<= a@test.example .* CV=yes ")
+                    else:
+                        godwit.wait_log(r"TLS error on connection from .*\(certificate\): verify denied by "
+                                        r"event-action: depth=0 cert=/CN=client.test: not this one")
+                godwit.wait_log(r"CERT 1 Test Root\n")
+                godwit.wait_log(r"CERT 0 client.test\n")
+
+
+def test_questions_that_nobody_answers_are_told():
+    with Sink() as sink, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
+        hole.bind(("127.0.0.1", 0))
+        extra = (f"event_action = ${{acl{{event}}}}\ndns_servers = 127.0.0.1:{hole.getsockname()[1]}\n"
+                 "dns_retrans = 1s\ndns_retry = 1\n")
+        routers = "dns:\n  driver = dnslookup\n  transport = remote\n"
+        with Told(sink.port, extra=extra, routers=routers) as godwit:
+            godwit.send(recipients=["x@silent.example"])
+            godwit.wait_log(r"EV dns:fail\|again:silent.example:MX\|0\|")
+
+
+def test_header_lines_may_speak_of_the_connection():
+    with tempfile.TemporaryDirectory() as directory:
+        path = Certificates(directory + "/certs").make("localhost")
+        smtp = "  headers_add = X-Out: $tls_out_cipher $host_address $host_port\n  hosts_require_tls = *\n"
+        with TlsSink(path) as sink, Godwit(sink.port, transports=REMOTE, smtp=smtp) as godwit:
+            for _ in range(2):
+                godwit.send()
+            for message in sink.wait(2):
+                assert re.search(rb"\r\nX-Out: TLS1.3:\S+ 127.0.0.1 %d\r\n" % sink.port, message["data"]), message
+        with Sink() as sink, Godwit(sink.port, smtp=smtp.replace("  hosts_require_tls = *\n", "")) as godwit:
+            godwit.send()
+            assert b"\r\nX-Out:  127.0.0.1 " in sink.wait(1)[0]["data"], sink.messages
+
+
+def test_protocol_steps_are_shown():
+    with Sink() as sink, Godwit(sink.port, main="log_selector = +protocol_detail") as godwit:
+        godwit.send(recipients=["x@t.example", "y@t.example", "z@t.example"])
+        godwit.wait_log(r"=> x@t.example .* PS=EMR3D\. C=")
+        godwit.send()
+        godwit.wait_log(r"=> b@example.com .* PS=E?MRD\. C=")
+    with Sink({"RCPT": b"550 no\r\n"}) as sink, Godwit(sink.port, main="log_selector = +protocol_detail") as godwit:
+        godwit.send()
+        godwit.wait_log(r"\*\* b@example.com .* PS=EMRD\.: SMTP error")

@@ -433,20 +433,20 @@ def test_smtps_and_verification():
                 godwit.wait_log(rf"{message_id} => .* X=TLS1.3:\S+ CV=yes ")
             with relaying(sink.port, options) as godwit:
                 message_id = godwit.send()
-                godwit.wait_log(rf"{message_id} H=127.0.0.1 \[127.0.0.1\] TLS session: \(SSL_connect\): .*mismatch")
+                godwit.wait_log(rf"{message_id} H=127.0.0.1 \[127.0.0.1\]: TLS session: \(SSL_connect\): .*mismatch")
                 godwit.wait_log(rf"{message_id} == b@example.com .* defer \(-37\)")
 
 
 def test_tls_that_is_required_and_not_there_defers():
     with Sink() as sink, relaying(sink.port, "hosts_require_tls = *") as godwit:
         message_id = godwit.send()
-        godwit.wait_log(rf"{message_id} == b@example.com .* defer \(-38\): a TLS session is required, but the server "
+        godwit.wait_log(rf"{message_id} == b@example.com .* defer \(-38\) H=\S+ \S+: a TLS session is required, but the server "
                         "did not offer TLS support")
         assert not sink.messages
     with Sink(extensions=("STARTTLS",), script={"STARTTLS": b"454 not now\r\n"}) as sink:
         with relaying(sink.port, "hosts_require_tls = *") as godwit:
             message_id = godwit.send()
-            godwit.wait_log(rf"{message_id} == .* defer \(-38\): .*an attempt to start TLS failed: 454 not now")
+            godwit.wait_log(rf"{message_id} == .* defer \(-38\) .*an attempt to start TLS failed: 454 not now")
         with relaying(sink.port) as godwit:
             message_id = godwit.send()
             godwit.wait_log(rf"{message_id} => b@example.com R=out T=remote H=127.0.0.1 \[127.0.0.1\] C=")
@@ -465,7 +465,7 @@ def test_a_failed_handshake_falls_back_to_clear_text_where_it_may():
                             r"\(not in hosts_require_tls\)")
     with Sink(extensions=("STARTTLS",), script=scripts) as sink, relaying(sink.port, "hosts_require_tls = *") as godwit:
         message_id = godwit.send()
-        godwit.wait_log(rf"{message_id} == b@example.com .* defer \(-37\): TLS session: \(SSL_connect\)")
+        godwit.wait_log(rf"{message_id} == b@example.com .* defer \(-37\) H=\S+ \S+: TLS session: \(SSL_connect\)")
         assert not sink.messages
 
 
@@ -540,7 +540,7 @@ def test_dane_vouches_for_hosts_and_never_falls_back():
                     godwit.wait_log(r"=> good@signed.test .*H=mx1.signed.test \[127.0.0.1\] X=TLS1.3:\S+ CV=dane ")
                     godwit.wait_log(r"=> open@insecure.test .*H=mx1.insecure.test \[127.0.0.1\] X=TLS1.3:\S+ CV=no ")
                     godwit.wait_log(r"=> pkix@pkix.signed.test .* X=TLS1.3:\S+ CV=no ")
-                    godwit.wait_log(r"== bad@plain.signed.test .* defer \(-37\): DANE attempt failed; TLS connection "
+                    godwit.wait_log(r"== bad@plain.signed.test .* defer \(-37\) H=\S+ \S+: DANE attempt failed; TLS connection "
                                     r"to plain.signed.test \[127.0.0.1\]: \(SSL_connect\): .*")
                     godwit.wait_log(r"== bogus@bogus.test ")
                 with relaying(sink.port, "hosts_require_dane = *", main=main, routers=ROUTERS) as godwit:

@@ -1,5 +1,6 @@
 // A hostile server: the client engine always comes to an end, every recipient has an outcome, and
-// nothing but well-formed lines is ever sent.
+// nothing but well-formed lines is ever sent; no body goes to a server that is only believed to
+// take it.
 #include "core/base/assert.h"
 #include "protocol/smtp/client_engine.h"
 
@@ -49,6 +50,7 @@ bool handle(smtp::ClientEngine& engine, const smtp::ClientEvent& event, int& mes
       }
       return true;
     case smtp::ClientEventKind::send_body:
+      GODWIT_ASSERT(!engine.believes());
       engine.body_sent();
       return true;
     case smtp::ClientEventKind::transaction_done:
@@ -77,6 +79,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.lmtp = (data[0] & 2) != 0;
   options.use_pipelining = (data[0] & 4) != 0;
   if ((data[0] & 64) != 0) options.pipeline_depth = 3;
+  if ((data[0] & 128) != 0) {
+    options.known = smtp::parse_capabilities("mx\nPIPELINING\nPIPECONNECT\nCHUNKING\nSTARTTLS");
+    options.known_in_tls = smtp::parse_capabilities("mx\nPIPELINING\nPIPECONNECT\nPRDR\nDSN");
+  }
   smtp::ClientEngine engine(options);
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   const size_t piece = (data[0] & 8) != 0 ? 1 : size;

@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   limits.message_size_limit = (data[0] & 4) != 0 ? 100 : 0;
   limits.enforce_sync = (data[0] & 8) != 0;
   limits.recipients_max = (data[0] & 16) != 0 ? 2 : 0;
+  limits.accepts_early = (data[0] & 64) != 0;
   limits.max_synprot_errors = (data[0] & 32) != 0 ? 3 : 1000;
   const fuzz::Played whole = fuzz::play(limits, input, input.size() + 1);
   // What is out of synchronisation depends on how the input comes.

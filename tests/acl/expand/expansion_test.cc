@@ -4,6 +4,7 @@
 #include "acl/expand/items.h"
 #include "acl/expand/operators.h"
 #include "acl/expand/regex.h"
+#include "acl/expand/text_encoding.h"
 #include "acl/expand/variables.h"
 #include "tests/acl/support.h"
 
@@ -231,6 +232,15 @@ TEST(Regex, SearchesAndGivesCaptures) {
 TEST(Regex, StopsAtItsMatchLimit) {
   const auto regex = Regex::compile("^(a+)+$", false);
   EXPECT_FALSE(regex->search(std::string(200, 'a') + "!"));
+}
+
+TEST(AddressToAscii, TurnsDomainAndLocalPart) {
+  EXPECT_EQ(address_to_ascii("grüße@köln.example"), "xn--gre-6ka8l@xn--kln-sna.example");
+  EXPECT_EQ(address_to_ascii("plain@example.com"), "plain@example.com");
+  EXPECT_EQ(address_to_ascii("Grüße"), "xn--Gre-6ka8l");
+  EXPECT_EQ(address_to_ascii(""), "");
+  EXPECT_FALSE(address_to_ascii("\xff@example.com"));
+  EXPECT_FALSE(address_to_ascii("a@\xff.example"));
 }
 
 }  // namespace

@@ -36,6 +36,23 @@ TEST(LogLines, ADeliveryLooksAsInExim) {
   EXPECT_EQ(delivered_line(facts(), delivered(), false, selectors).substr(0, 3), "-> ");
 }
 
+TEST(LogLines, ShowEarlyPipeliningAndTheStepsOfTheProtocol) {
+  config::LogSelectors selectors;
+  selectors.set(config::LogSelector::smtp_confirmation, false);
+  selectors.set(config::LogSelector::pipelining, true);
+  DeliveryOutcome o = delivered();
+  o.pipelined = o.early = true;
+  o.steps = "EMR2D.";
+  const std::string start = "=> user@example.com R=out T=remote H=mx.example.com [192.0.2.1]";
+  EXPECT_EQ(delivered_line(facts(), o, true, selectors), start + " L*");
+  selectors.set(config::LogSelector::protocol_detail, true);
+  EXPECT_EQ(delivered_line(facts(), o, true, selectors), start + " L* PS=EMR2D.");
+  o.kind = OutcomeKind::failed;
+  o.steps = "EMR";
+  o.text = "no";
+  EXPECT_EQ(failed_line(facts(), o, selectors).substr(2), start.substr(2) + " PS=EMR: no");
+}
+
 TEST(LogLines, ShowPrdrAndTheProxyOnTheWay) {
   config::LogSelectors selectors;
   selectors.set(config::LogSelector::smtp_confirmation, false);

@@ -348,6 +348,18 @@ TEST_F(DnslookupTest, ShortNamesAreCompletedAsTheSystemDoes) {
   EXPECT_EQ(hosts_of("a.mx"), "a.mx.test: a.mx.test/0=2001:db8::1,192.0.2.1");
 }
 
+TEST_F(DnslookupTest, NamesThatMayStandForOthersAreTriedInTheOrderOfTheSystem) {
+  policy_.search = {"mx.test", "test"};
+  const HostFinder finder(resolver_, policy_);
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(finder.full_names("b", true, false), (Names{"b.mx.test", "b"}));
+  EXPECT_EQ(finder.full_names("b", false, false), Names{"b"});
+  EXPECT_EQ(finder.full_names("a.b", true, false), Names{"a.b"});
+  EXPECT_EQ(finder.full_names("a.b", true, true), (Names{"a.b", "a.b.mx.test", "a.b.test"}));
+  EXPECT_EQ(finder.full_names("192.0.2.1", true, true), Names{"192.0.2.1"});
+  EXPECT_EQ(finder.full_names("2001:db8::1", true, true), Names{"2001:db8::1"});
+}
+
 TEST_F(DnslookupTest, SecureHostsAreMarkedAndInsecureOnesRefused) {
   resolver_.secure = true;
   load_options("");
