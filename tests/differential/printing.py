@@ -13,6 +13,7 @@ primary_hostname = mx.example.org
 spool_directory = DIR/spool
 log_file_path = DIR/log/%slog
 keep_environment = PATH
+add_environment = ZED=1 : EMPTY= : primary=${uc:$primary_hostname}
 acl_smtp_rcpt = check_rcpt
 trusted_users = root
 auto_thaw = 90m
@@ -58,7 +59,7 @@ WORDS = ["primary_hostname", "primary_hostname qualify_domain auto_thaw", "nosuc
          "transport_list", "authenticators", "authenticator_list", "authenticator x", "acl_smtp_rcpt", "trusted_users",
          "admin_groups", "never_users", "message_size_limit", "smtp_banner", "log_selector", "hosts_require_helo",
          "spool_directory", "log_file_path", "named_lists", "bounce_return_size_limit", "keep_environment", "acl",
-         "all", "", "-n primary_hostname", "-n +local", "-n macro MYMACRO", "-n trusted_users", "-n transport t2",
+         "environment", "all", "", "-n primary_hostname", "-n +local", "-n macro MYMACRO", "-n trusted_users", "-n transport t2",
          "-n router_list", "-n smtp_banner", "-n nosuch", "transports", "macros", "macro_list", "-n macros"]
 # These print what each of the two has: only what both have is compared.
 OF_BOTH = ("routers", "transports", "router", "transport", "all", "", "macros", "macro_list")
