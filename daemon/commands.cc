@@ -3,6 +3,7 @@
 #include "acl/lookup/catalogue.h"
 #include "core/config/values.h"
 #include "daemon/blocking_log.h"
+#include "daemon/environment.h"
 #include "daemon/features.h"
 #include "daemon/later_options.h"
 #include "daemon/print_config.h"
@@ -148,6 +149,7 @@ int run_command(const CommandLine& line) {
                  diagnostics.error_count() == 1 ? "" : "s");
     return 1;
   }
+  clean_environment(*config);
   switch (line.mode) {
     case Mode::check_config:
       return print_version(load);

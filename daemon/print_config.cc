@@ -26,9 +26,11 @@ std::string value_of(const std::string& line) {
   return std::string(trim_left(std::string_view(line).substr(equals + 1)));
 }
 
-bool is_list_of_ids(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 4> kNames{"admin_groups", "never_users", "trusted_groups",
-                                                   "trusted_users"};
+// Exim prints lists of users and groups, and loads, without the blank that others end with.
+bool has_no_blank(std::string_view name) noexcept {
+  constexpr std::array<std::string_view, 9> kNames{
+      "admin_groups",    "deliver_queue_load_max", "never_users",    "owners",       "owngroups",
+      "queue_only_load", "smtp_load_reserve",      "trusted_groups", "trusted_users"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
@@ -46,8 +48,7 @@ struct PrintedOptions {
                                                 });
       std::string line = hidden ? std::string(info.name) + " = " + kHidden
                                 : config::print_option(info, binding.value(i));
-      // Exim prints lists of users and groups so.
-      if (is_list_of_ids(info.name) && line.ends_with("= ")) line.pop_back();
+      if (has_no_blank(info.name) && line.ends_with("= ")) line.pop_back();
       lines.emplace_back(info.name, std::move(line));
     }
     std::sort(lines.begin(), lines.end());
@@ -125,6 +126,10 @@ struct UnsaidRow {
 };
 // clang-format off
 constexpr std::array kUnsaid{
+    UnsaidRow{"transport", "smtp",       "port",                 "port = smtp"},
+    UnsaidRow{"transport", "smtp",       "retry_include_ip_address", "retry_include_ip_address"},
+    UnsaidRow{"transport", "smtp",       "tls_dh_min_bits",      "tls_dh_min_bits = 1024"},
+    UnsaidRow{"transport", "smtp",       "size_addition",        "size_addition = 1024"},
     UnsaidRow{"router",    "accept",     "log_as_local",         "log_as_local"},
     UnsaidRow{"router",    "",           "retry_use_local_part", "retry_use_local_part", false, true},
     UnsaidRow{"router",    "redirect",   "filter_prepend_home",  "filter_prepend_home"},

@@ -11,7 +11,7 @@ using M = MainOptions;
 
 // name, field, default, effect, documentation, choices
 constexpr auto kRows = std::to_array<OptionRow<M>>({
-    {"add_environment", &M::add_environment, "", later, "variables added to the environment"},
+    {"add_environment", &M::add_environment, "", now, "variables added to the environment"},
     {"admin_groups", &M::admin_groups, "", later, "groups that may administer"},
     {"bi_command", &M::bi_command, "", later, "command for -bi"},
     {"check_log_inodes", &M::check_log_inodes, "100", now,

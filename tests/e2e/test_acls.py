@@ -2,7 +2,7 @@
 
 import time
 
-from harness import Godwit, Sink
+from harness import Godwit, Sink, wait_for
 
 
 def policy(acls, rcpt="check", extra=""):
@@ -113,3 +113,47 @@ def test_commands_of_some_hosts_wait():
             times.append(time.monotonic() - started)
         assert times[3] >= 0.19 and times[4] >= 0.39 and times[6] >= 0.29, times
         assert times[2] < 0.19, times
+
+
+HOOKS = ("connect", "helo", "mail", "rcpt", "predata", "data", "data_prdr", "etrn", "expn", "vrfy",
+         "quit", "notquit")
+
+
+def test_every_hook_runs_in_its_place():
+    options = "".join(f"acl_smtp_{hook} = say_{hook}\n" for hook in HOOKS if hook != "rcpt")
+    options += "acl_not_smtp_start = say_start\nacl_not_smtp = say_not_smtp\nprdr_enable\n"
+    sections = "begin acl\n" + "".join(
+        f"say_{hook}:\n  accept logwrite = HOOK {hook}\n" for hook in (*HOOKS, "start", "not_smtp"))
+    with Godwit(main=options + sections, start=False) as godwit:
+        text = godwit.config.read_text().replace("acl_smtp_rcpt = accept", "acl_smtp_rcpt = say_rcpt")
+        godwit.config.write_text(text.replace("queue_only = false", "queue_only = true"))
+        godwit.start()
+
+        def hooks():
+            return [line.split("HOOK ")[1] for line in godwit.log().splitlines() if "HOOK " in line]
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            for inquiry in ("VRFY postmaster@test.example", "EXPN staff", "ETRN #nothing"):
+                client.raw(inquiry + "\r\n")
+                client.reply()
+            client.command("MAIL FROM:<a@test.example>", 250)
+            client.command("RCPT TO:<b@test.example>", 250)
+            client.command("DATA", 354)
+            client.command("Subject: s\r\n\r\nbody\r\n.", 250)
+            client.command("QUIT", 221)
+        wait_for(lambda: "quit" in hooks(), what="the hook of QUIT")
+        expected = ["connect", "helo", "vrfy", "expn", "etrn", "mail", "rcpt", "predata", "data", "quit"]
+        assert hooks() == expected, hooks()
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.command("MAIL FROM:<a@test.example> PRDR", 250)
+            client.command("RCPT TO:<b@test.example>", 250)
+            client.command("RCPT TO:<c@test.example>", 250)
+            client.command("DATA", 354)
+            client.raw("Subject: s\r\n\r\nbody\r\n.\r\n")
+            replies = [client.reply() for _ in range(4)]
+            assert [code for code, _ in replies] == [353, 250, 250, 250], replies
+        wait_for(lambda: "notquit" in hooks(), what="the hook of a lost connection")
+        assert hooks().count("data_prdr") == 2, hooks()
+        godwit.cli("-odq", "-f", "a@test.example", "b@test.example", stdin="Subject: s\n\nbody\n")
+        assert hooks()[-2:] == ["start", "not_smtp"], hooks()

@@ -126,7 +126,6 @@ def test_messages_of_the_command_line_are_sampled():
 
 def test_debugging_has_what_its_selectors_stand_for():
     with configured("smtp_load_reserve = 10000\nacl_smtp_helo = accept ratelimit = 5 / 1h / per_conn\n") as godwit:
-                    "") as godwit:
         shown = godwit.cli("-d-all+exec", "-be", "${run{/bin/false}{yes}{no}}").stderr
         assert "child process /bin/false: exited with 1" in shown, shown
         text = "EHLO x.y\nMAIL FROM:<x@b.test>\nRCPT TO:<c@a.test>\nQUIT\n"

@@ -214,6 +214,24 @@ TEST_F(Redis, GoesToTheNextServerAndComesBack) {
   EXPECT_EQ(ask("redis", "GET who").substr(0, 6), "error:");
 }
 
+// A node of a cluster that has not the key, or no cluster around it, says so.
+TEST_F(Redis, AServerThatNamesAnotherIsNotAskedFurther) {
+  const auto first = make();
+  const auto second = make();
+  GODWIT_START(*first);
+  GODWIT_START(*second);
+  use(entry(*first) + " : " + entry(*second));
+  EXPECT_EQ(ask("redis,servers=" + entry(*first), "SET away yes"), "=OK");
+  const std::string script =
+      "EVAL if\\ redis.call('exists','away')==1\\ then\\ return\\ "
+      "redis.error_reply('MOVED\\ 3999\\ 127.0.0.1:6381')\\ end\\ return\\ 'here' 0";
+  EXPECT_EQ(ask("redis,servers=" + entry(*second), script), "=here");
+  const std::string alone = ask("redis,servers=" + entry(*first), script);
+  EXPECT_TRUE(alone.starts_with("error: REDIS")) << alone;
+  EXPECT_NE(alone.find("MOVED 3999 127.0.0.1:6381"), std::string::npos) << alone;
+  EXPECT_EQ(ask("redis", script), "=here");
+}
+
 TEST_F(Redis, APausedServerIsAnErrorInTimeForAllWhoWait) {
   const auto server = make();
   GODWIT_START(*server);
