@@ -15,8 +15,8 @@ namespace godwit::daemon {
 class RoutedAddresses final : public acl::AddressVerifier {
  public:
   RoutedAddresses(Loop& loop, std::shared_ptr<const ServerConfig> config,
-                  delivery::HostFinder& hosts)
-      : config_(config), hosts_(hosts), callouts_(loop, config) {}
+                  delivery::HostFinder& hosts, delivery::DaneFinder& dane)
+      : config_(config), hosts_(hosts), callouts_(loop, config, dane) {}
 
   Answer verify(const Question& question, acl::EvalContext& context) override;
   Callouts& callouts() noexcept { return callouts_; }

@@ -3,7 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "delivery/transport/smtp_outcome.h"
-#include "protocol/smtp/client_engine.h"
+#include "protocol/smtp/ports.h"
 
 #include <algorithm>
 #include <optional>
@@ -171,15 +171,16 @@ class CalloutRun {
     const Instant begin = callouts_.loop_.clock().now();
     const Seconds wait = options_.maxwait.value_or(Seconds{options_.timeout.count * 4});
     std::string last;
+    const std::optional<uint16_t> port = usual_port();
+    if (!port) return deferred("invalid port for " + question_.transport.name() + " transport");
     size_t tried = 0;
     for (const delivery::RouteHost& host : question_.hosts.hosts) {
       for (const IpAddress& address : host.addresses) {
         const bool is_late = callouts_.loop_.clock().now() - begin >= Millis(wait);
         if (callouts_.closed_ || is_late || tried++ >= kCalloutHostsMax) return deferred(last);
         host_ = host.name + " [" + address.to_string() + "]";
-        const uint16_t port = host.port != 0 ? host.port : question_.transport.default_port();
-        if (std::optional<Answer> answer = wait_for(ask_host({address, port}, last)))
-          return std::move(*answer);
+        const delivery::SmtpHost at = host_at(host, address, *port);
+        if (std::optional<Answer> answer = wait_for(ask_host(at, last))) return std::move(*answer);
       }
     }
     return deferred(last);
@@ -196,62 +197,91 @@ class CalloutRun {
     return out;
   }
 
+  delivery::SmtpHost host_at(const delivery::RouteHost& host, const IpAddress& address,
+                             uint16_t usual_port) const {
+    const uint16_t port = host.port != 0 ? host.port : usual_port;
+    return {host.name, host.initial_name, {address, port}, host.secure, host.from_mx};
+  }
+
+  // Of hosts that name none. Nothing where `port` cannot be expanded.
+  std::optional<uint16_t> usual_port() const {
+    const acl::Expansion* port = question_.transport.expanded_port();
+    if (port == nullptr) return question_.transport.default_port();
+    const acl::EvalResult text = port->evaluate(context_);
+    return text.ok() ? smtp::parse_port(trim(text.text)) : std::nullopt;
+  }
+
   // Nothing: another host may know. `problem` gets why.
-  Task<std::optional<Answer>> ask_host(Endpoint to, std::string& problem) {
-    ConnectOptions options;
-    options.to = to;
-    options.timeout = Millis(options_.connect.value_or(options_.timeout));
-    Result<std::unique_ptr<UvStream>> connected = co_await connect(callouts_.loop_, options);
-    if (!connected) {
-      problem = host_ + " : " + connected.error().to_string();
+  Task<std::optional<Answer>> ask_host(const delivery::SmtpHost& host, std::string& problem) {
+    const delivery::SmtpOpener opener = callouts_.opener(question_.transport);
+    delivery::PreparedOpening prepared = co_await opener.prepare(host, delivery::SmtpUse::verify);
+    if (prepared.failure) {
+      problem = host_ + " : " + prepared.failure->text;
       co_return std::nullopt;
     }
-    stream_ = std::move(*connected);
-    callouts_.streams_.insert(stream_.get());
-    std::optional<Answer> answer = co_await converse(to, problem);
-    callouts_.streams_.erase(stream_.get());
-    stream_->close();
-    stream_.reset();
+    delivery::SmtpOpening& opening = prepared.opening;
+    opening.helo_name = helo_;
+    opening.pipelining = false;
+    opening.connect_timeout = options_.connect.value_or(options_.timeout);
+    opening.command_timeout = options_.timeout;
+    std::string tls_problem;
+    std::optional<Answer> answer = co_await converse(host, opening, problem, tls_problem);
+    if (tls_problem.empty() || callouts_.closed_) co_return answer;
+    delivery::SmtpOpening in_clear = opener.in_clear(std::move(opening), host, tls_problem);
+    answer = co_await converse(host, std::move(in_clear), problem, tls_problem);
     co_return answer;
   }
 
-  Task<std::optional<Answer>> converse(const Endpoint& to, std::string& problem) {
-    smtp::ClientOptions options;
-    options.helo_name = helo_;
-    options.use_pipelining = false;
-    options.lmtp = question_.transport.is_lmtp();
-    smtp::ClientEngine engine(std::move(options));
-    const smtp::ClientEvent event = co_await pump(engine);
-    if (event.kind != smtp::ClientEventKind::ready) {
-      const smtp::Outcome& failure = engine.failure();
-      const std::string text = joined(failure.reply, failure.problem);
-      problem = response(failure.command, text);
-      if (failure.reply.digit() != 5) co_return std::nullopt;
-      domain_record_.result = Known::rejects;
-      co_return refused("mail", to, failure.command, text);
+  // `tls_problem`: why TLS failed, where the host may be asked in clear.
+  Task<std::optional<Answer>> converse(const delivery::SmtpHost& host,
+                                       delivery::SmtpOpening opening, std::string& problem,
+                                       std::string& tls_problem) {
+    delivery::SmtpConnection connection(callouts_.loop_, callouts_.sockets_, question_.transport,
+                                        host.name, host.endpoint, host.is_mx);
+    callouts_.connections_.insert(&connection);
+    std::optional<Answer> answer;
+    const std::optional<delivery::DeliveryOutcome> failure =
+        co_await connection.open(std::move(opening));
+    if (failure) {
+      tls_problem = connection.tls_problem();
+      answer = judge_failure(connection, host.endpoint, *failure, problem);
+    } else {
+      answer = co_await ask_in_order(connection, host.endpoint, problem);
+      co_await connection.quit(kQuitTimeout);
     }
-    std::optional<Answer> answer = co_await ask_in_order(engine, to, problem);
-    if (engine.failure().command.empty()) {
-      engine.quit();
-      quitting_ = true;
-      co_await pump(engine);
-    }
+    callouts_.connections_.erase(&connection);
     co_return answer;
   }
 
-  Task<std::optional<Answer>> ask_in_order(smtp::ClientEngine& engine, const Endpoint& to,
+  // A host that refuses to talk refuses everybody.
+  std::optional<Answer> judge_failure(const delivery::SmtpConnection& connection,
+                                      const Endpoint& to, const delivery::DeliveryOutcome& failure,
+                                      std::string& problem) {
+    const smtp::Outcome* said = connection.session_failure();
+    if (said == nullptr) {
+      problem = host_ + " : " + failure.text;
+      return std::nullopt;
+    }
+    const std::string text = joined(said->reply, said->problem);
+    problem = response(said->command, text);
+    if (said->reply.digit() != 5) return std::nullopt;
+    domain_record_.result = Known::rejects;
+    return refused("mail", to, said->command, text);
+  }
+
+  Task<std::optional<Answer>> ask_in_order(delivery::SmtpConnection& connection, const Endpoint& to,
                                            std::string& problem) {
     if (options_.random && domain_record_.random == Known::nothing) {
-      const Reply reply = co_await probe(engine, from_, random_ + "@" + domain_);
+      const Reply reply = co_await probe(connection, from_, random_ + "@" + domain_);
       if (reply.outcome == smtp::OutcomeClass::delivered) {
         domain_record_.random = Known::accepts;
         co_return accepted("random");
       }
       if (reply.outcome == smtp::OutcomeClass::recipient_failed)
         domain_record_.random = Known::rejects;
-      if (!engine.failure().command.empty()) co_return std::nullopt;
+      if (!connection.is_usable()) co_return std::nullopt;
     }
-    const Reply reply = co_await probe(engine, from_, question_.address);
+    const Reply reply = co_await probe(connection, from_, question_.address);
     if (reply.outcome != smtp::OutcomeClass::delivered) {
       problem = response(reply.command, reply.text);
       if (!reply.is_permanent) co_return std::nullopt;
@@ -260,15 +290,16 @@ class CalloutRun {
     }
     domain_record_.result = Known::accepts;
     if (!options_.postmaster || domain_record_.postmaster == Known::accepts) co_return accepted();
-    co_return co_await ask_postmaster(engine, to);
+    co_return co_await ask_postmaster(connection, to);
   }
 
-  Task<std::optional<Answer>> ask_postmaster(smtp::ClientEngine& engine, const Endpoint& to) {
+  Task<std::optional<Answer>> ask_postmaster(delivery::SmtpConnection& connection,
+                                             const Endpoint& to) {
+    if (!connection.is_usable()) co_return accepted();
     const std::string from = options_.postmaster_mailfrom.value_or(std::string());
-    Reply reply = co_await probe(engine, from, "postmaster@" + domain_);
+    Reply reply = co_await probe(connection, from, "postmaster@" + domain_);
     const bool again = reply.outcome != smtp::OutcomeClass::delivered && options_.full_postmaster;
-    if (again && engine.failure().command.empty())
-      reply = co_await probe(engine, from, "postmaster");
+    if (again && connection.is_usable()) reply = co_await probe(connection, from, "postmaster");
     if (reply.outcome == smtp::OutcomeClass::delivered) domain_record_.postmaster = Known::accepts;
     // What cannot be told now does not make the address a bad one.
     if (!reply.is_permanent) co_return accepted();
@@ -276,16 +307,10 @@ class CalloutRun {
     co_return refused("postmaster", to, reply.command, reply.text);
   }
 
-  Task<Reply> probe(smtp::ClientEngine& engine, std::string from, std::string address) {
-    smtp::Transaction transaction;
-    transaction.sender = std::move(from);
-    transaction.recipients.push_back({std::move(address), 0, {}});
-    transaction.is_probe = true;
-    engine.begin(std::move(transaction));
-    smtp::ClientEvent event = co_await pump(engine);
+  static Task<Reply> probe(delivery::SmtpConnection& connection, std::string from,
+                           std::string address) {
+    const smtp::Outcome said = co_await connection.probe(std::move(from), std::move(address));
     Reply out;
-    if (event.kind != smtp::ClientEventKind::transaction_done) co_return out;
-    const smtp::Outcome& said = engine.outcomes().front();
     out.outcome = said.outcome;
     out.command = said.command;
     out.text = joined(said.reply, said.problem);
@@ -293,8 +318,6 @@ class CalloutRun {
                   said.outcome == smtp::OutcomeClass::message_deferred;
     out.is_permanent = said.outcome == smtp::OutcomeClass::message_failed ||
                        said.outcome == smtp::OutcomeClass::recipient_failed;
-    // After the answers the engine is ready again, or says that the connection is gone.
-    if (engine.failure().command.empty()) event = co_await pump(engine);
     co_return out;
   }
 
@@ -312,32 +335,6 @@ class CalloutRun {
     return failed(kind, user, response(command, text));
   }
 
-  // Sends and receives until the engine has news.
-  Task<smtp::ClientEvent> pump(smtp::ClientEngine& engine) {
-    for (;;) {
-      const smtp::ClientEvent event = engine.next();
-      const Seconds limit = quitting_ ? kQuitTimeout : options_.timeout;
-      stream_->set_deadline(callouts_.loop_.clock().now() + limit);
-      if (engine.has_output()) {
-        const std::string output = engine.take_output();
-        const Result<void> sent = co_await stream_->write(output);
-        if (!sent) {
-          engine.peer_closed();
-          continue;
-        }
-      }
-      if (event.kind != smtp::ClientEventKind::need_input) co_return event;
-      const Result<std::string_view> got = co_await stream_->read();
-      if (got && !got->empty()) {
-        engine.receive(*got);
-      } else if (!got && got.error().code() == Errc::timed_out) {
-        engine.timed_out();
-      } else {
-        engine.peer_closed();
-      }
-    }
-  }
-
   static constexpr std::string_view kLocalHelo = "localhost";
   static constexpr std::string_view kRandomLocalPart = "godwit-testing";
 
@@ -353,9 +350,30 @@ class CalloutRun {
   std::string host_;  // under way: "name [address]"
   std::string random_;
   CacheRecord domain_record_;
-  std::unique_ptr<UvStream> stream_;
-  bool quitting_ = false;
 };
+
+Callouts::Callouts(Loop& loop, std::shared_ptr<const ServerConfig> config,
+                   delivery::DaneFinder& dane)
+    : loop_(loop),
+      config_(std::move(config)),
+      cache_(std::make_unique<hints::MemoryDatabase>()),
+      dane_(dane),
+      sockets_(loop),
+      random_(Random::from_system()),
+      log_(&no_log_),
+      tls_(std::make_unique<tls::ContextCache>(loop, no_log_, nullptr)) {}
+
+void Callouts::open(std::unique_ptr<hints::Database> cache, Log& log) {
+  cache_ = std::move(cache);
+  log_ = &log;
+  tls_ = std::make_unique<tls::ContextCache>(loop_, log, nullptr);
+}
+
+delivery::SmtpOpener Callouts::opener(const delivery::SmtpTransport& transport) {
+  return {{loop_, *log_, random_, config_->facts, config_->options(), *tls_, tls_sessions_, nullptr,
+           &dane_, evaluators_},
+          transport};
+}
 
 Answer Callouts::ask(const CalloutQuestion& question, acl::EvalContext& context) {
   if (!Fiber::is_current() || closed_) {
@@ -374,7 +392,7 @@ Answer Callouts::ask(const CalloutQuestion& question, acl::EvalContext& context)
 
 void Callouts::close() noexcept {
   closed_ = true;
-  for (UvStream* stream : streams_) stream->close();
+  for (delivery::SmtpConnection* connection : connections_) connection->abort();
 }
 
 }  // namespace godwit::daemon

@@ -4,12 +4,14 @@
 #pragma once
 
 #include "acl/expand/services.h"
+#include "core/base/random.h"
 #include "core/hints/database.h"
+#include "core/io/connector.h"
 #include "core/io/loop.h"
-#include "core/io/uv_stream.h"
+#include "core/log/log.h"
 #include "daemon/server_config.h"
 #include "delivery/route/host_list.h"
-#include "delivery/transport/smtp_transport.h"
+#include "delivery/transport/smtp_opener.h"
 
 #include <memory>
 #include <set>
@@ -29,27 +31,42 @@ struct CalloutQuestion {
 
 class Callouts {
  public:
-  Callouts(Loop& loop, std::shared_ptr<const ServerConfig> config)
-      : loop_(loop),
-        config_(std::move(config)),
-        cache_(std::make_unique<hints::MemoryDatabase>()) {}
+  // `dane` outlives the callouts.
+  Callouts(Loop& loop, std::shared_ptr<const ServerConfig> config, delivery::DaneFinder& dane);
   Callouts(const Callouts&) = delete;
   Callouts& operator=(const Callouts&) = delete;
 
-  // Where answers are kept from now on.
-  void keep_in(std::unique_ptr<hints::Database> cache) { cache_ = std::move(cache); }
+  // Where answers are kept from now on, and what is told of on the way.
+  void open(std::unique_ptr<hints::Database> cache, Log& log);
   acl::AddressVerifier::Answer ask(const CalloutQuestion& question, acl::EvalContext& context);
   // -bh: nobody is called, and every answer is yes.
   void omit() noexcept { omitted_ = true; }
   void close() noexcept;
+  // What lists and expressions of transports may ask; outlives the callouts.
+  void set_evaluators(const acl::Services& services) noexcept { evaluators_ = &services; }
 
  private:
   friend class CalloutRun;
+  class NoLog final : public Log {
+   public:
+    void write(const LogRecord&) override {}
+    bool wants_fields() const noexcept override { return false; }
+  };
+
+  delivery::SmtpOpener opener(const delivery::SmtpTransport& transport);
 
   Loop& loop_;
   std::shared_ptr<const ServerConfig> config_;
   std::unique_ptr<hints::Database> cache_;
-  std::set<UvStream*> streams_;
+  delivery::DaneFinder& dane_;
+  SocketConnector sockets_;
+  Random random_;
+  NoLog no_log_;  // of commands that have none
+  Log* log_;
+  std::unique_ptr<tls::ContextCache> tls_;
+  tls::SessionCache tls_sessions_;
+  const acl::Services* evaluators_ = nullptr;
+  std::set<delivery::SmtpConnection*> connections_;
   bool closed_ = false;
   bool omitted_ = false;
 };

@@ -160,7 +160,7 @@ constexpr std::array kRows{
     OptionRow{"-o7",     Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-o8",     Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-m",      Shape::alone,      ignore,                                                                                   ""},
-    OptionRow{"-n",      Shape::alone,      ignore,                                                                                   ""},
+    OptionRow{"-n",      Shape::alone,      [](CommandLine& l, std::string_view) { l.values_only = true; },                               "with -bP: values without names"},
     OptionRow{"-v",      Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-U",      Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-G",      Shape::alone,      ignore,                                                                                   ""},

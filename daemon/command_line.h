@@ -65,6 +65,7 @@ struct CommandLine {
   std::string interfaces;      // -oX
   std::string pid_file;        // -oP
   bool foreground = false;     // -bdf
+  bool values_only = false;    // -n
   bool listens = false;        // -bd, -bdf
   std::string queue_interval;  // "10m" of -q10m
   std::string worker;          // --worker=...

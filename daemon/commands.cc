@@ -160,7 +160,7 @@ int run_command(const CommandLine& line) {
     case Mode::explain:
       return explain(line, config);
     case Mode::print_config:
-      return print_config(*config, line.arguments, ::getuid() == 0);
+      return print_config(*config, line, ::getuid() == 0);
     case Mode::list_queue:
       return list_queue(line, config);
     case Mode::count_queue:

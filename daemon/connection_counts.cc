@@ -14,6 +14,13 @@ uint32_t hash_of(const IpAddress& host) noexcept {
   return hash == 0 ? 1 : hash;
 }
 
+// Of a claim, without the number of its section.
+uint64_t claim_hash(std::string_view key) noexcept {
+  uint64_t hash = 14695981039346656037U;  // FNV-1a
+  for (char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  return hash << 16;
+}
+
 }  // namespace
 
 std::unique_ptr<ConnectionCounts> ConnectionCounts::make_private() {
@@ -100,6 +107,35 @@ void ConnectionCounts::clear(size_t number) noexcept {
   Section& section = table_->sections[number % kCountSections];
   table_->totals[number % kCountSections].store(0, std::memory_order_relaxed);
   for (std::atomic<uint32_t>& count : section.counts) count.store(0, std::memory_order_relaxed);
+  for (std::atomic<uint64_t>& claim : table_->claims) {
+    uint64_t known = claim.load(std::memory_order_relaxed);
+    const bool is_its = (known & 0xffff) == number % kCountSections + 1;
+    if (is_its) claim.compare_exchange_strong(known, 0, std::memory_order_relaxed);
+  }
+}
+
+// Everybody looks for a free place from the same one on, so that of two who come at once one fails.
+bool ConnectionCounts::claim(std::string_view key) noexcept {
+  const uint64_t hash = claim_hash(key);
+  const uint64_t mine = hash | (section_ + 1);
+  for (const std::atomic<uint64_t>& claim : table_->claims) {
+    const uint64_t known = claim.load(std::memory_order_relaxed);
+    if (known != 0 && known >> 16 == hash >> 16) return false;
+  }
+  for (size_t i = 0; i < kClaimSlots; ++i) {
+    uint64_t known = 0;
+    std::atomic<uint64_t>& claim = table_->claims[((hash >> 16) + i) % kClaimSlots];
+    if (claim.compare_exchange_strong(known, mine, std::memory_order_acq_rel)) return true;
+    if (known >> 16 == hash >> 16) return false;
+  }
+  return false;
+}
+
+void ConnectionCounts::release(std::string_view key) noexcept {
+  for (std::atomic<uint64_t>& claim : table_->claims) {
+    uint64_t known = claim_hash(key) | (section_ + 1);
+    if (claim.compare_exchange_strong(known, 0, std::memory_order_acq_rel)) return;
+  }
 }
 
 }  // namespace godwit::daemon

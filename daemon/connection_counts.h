@@ -1,8 +1,8 @@
 // ConnectionCounts: how many SMTP connections there are, in all and for each client host, over all
-// workers of the daemon. A table in shared memory with a section for each worker process; a worker
-// writes only its own and reads all of them. While a reload is under way the workers of the old
-// configuration still count their connections, each in its own section. The supervisor clears the
-// section of a worker that died.
+// workers of the daemon; and what they have claimed (ETRN runs a command once at a time). A table
+// in shared memory with a section for each worker process; a worker writes only its own and reads
+// all of them. While a reload is under way the workers of the old configuration still count their
+// connections, each in its own section. The supervisor clears the section of a worker that died.
 #pragma once
 
 #include "core/base/ip_address.h"
@@ -12,12 +12,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 namespace godwit::daemon {
 
 inline constexpr size_t kWorkersMax = 64;
 inline constexpr size_t kCountSections = 2 * kWorkersMax;  // of two generations of workers
 inline constexpr size_t kHostSlots = 8192;                 // connected hosts of a worker
+inline constexpr size_t kClaimSlots = 256;                 // claims of all workers at a time
 inline constexpr size_t kProbeSlots = 16;  // a host whose slots are all taken is not counted
 
 class ConnectionCounts {
@@ -38,6 +40,11 @@ class ConnectionCounts {
   uint64_t of(const IpAddress& host) const noexcept;
   void clear(size_t number) noexcept;
 
+  // For what may run once at a time over all workers: false where somebody has claimed `key`. A
+  // claim ends with release(), or with the worker that made it.
+  bool claim(std::string_view key) noexcept;
+  void release(std::string_view key) noexcept;
+
  private:
   struct Section {
     // By a 32-bit hash of the address, in one of kProbeSlots places from its home. A slot whose
@@ -46,6 +53,8 @@ class ConnectionCounts {
     std::atomic<uint32_t> counts[kHostSlots];
   };
   struct Table {
+    // The number of the section that claimed, from 1, below a hash of 48 bits; 0: free.
+    std::atomic<uint64_t> claims[kClaimSlots];
     std::atomic<uint32_t> totals[kCountSections];
     Section sections[kCountSections];
   };

@@ -82,6 +82,12 @@ constexpr std::array kKinds{
     KindRow{TraceKind::retry,           DebugSelector::retry},
     KindRow{TraceKind::host,            DebugSelector::host_lookup},
     KindRow{TraceKind::transport,       DebugSelector::transport},
+    KindRow{TraceKind::dnsbl,           DebugSelector::dnsbl},
+    KindRow{TraceKind::tls,             DebugSelector::tls},
+    KindRow{TraceKind::exec,            DebugSelector::exec},
+    KindRow{TraceKind::load,            DebugSelector::load},
+    KindRow{TraceKind::hints,           DebugSelector::hints_lookup},
+    KindRow{TraceKind::verify,          DebugSelector::verify},
     KindRow{TraceKind::note,            DebugSelector::deliver},
 };
 // clang-format on

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr size_t kLineBytesMax = 1u << 20;
 constexpr size_t kInputBufferBytes = 64u << 10;
+constexpr size_t kOutputBufferBytes = 64u << 10;
 constexpr size_t kKeptLineBytesMax = 4096;  // longer lines are compiled each time
 constexpr size_t kKeptLinesMax = 1024;
 
@@ -72,8 +74,11 @@ bool read_message(const std::string& path, const config::MainOptions& options,
 // One run of the command.
 class ExpansionShell {
  public:
-  ExpansionShell(Loop& loop, const ConfigPointer& config, const CommandLine& line)
-      : config_(config),
+  // Prints to the end of `output`.
+  ExpansionShell(Loop& loop, const ConfigPointer& config, const CommandLine& line,
+                 std::string& output)
+      : output_(output),
+        config_(config),
         services_(loop, config),
         asks_(services_.get()),
         macros_(config::ReadOptions{}),
@@ -107,7 +112,8 @@ class ExpansionShell {
     const acl::Expansion* expansion = find_pure(text);
     if (expansion == nullptr) return false;
     context_.now = clock_now();
-    print(expansion->evaluate(context_));
+    expansion->evaluate(context_, result_);
+    print(result_);
     return true;
   }
 
@@ -146,10 +152,10 @@ class ExpansionShell {
     if (address) connection_.sender_host = Endpoint{*address, port};
   }
 
-  static void print(const acl::EvalResult& result) {
-    if (!result.ok()) std::fputs("Failed: ", stdout);
-    std::fputs(result.text.c_str(), stdout);  // up to a NUL
-    std::putc('\n', stdout);
+  void print(const acl::EvalResult& result) {
+    if (!result.ok()) output_ += "Failed: ";
+    output_.append(result.text, 0, result.text.find('\0'));
+    output_ += '\n';
   }
 
   static bool is_command(std::string_view line) {
@@ -193,9 +199,9 @@ class ExpansionShell {
         macros_.define(name, std::string(trim(after.substr(again ? 2 : 1))), again, {});
     pure_lines_.clear();
     if (problem.empty()) {
-      std::printf("Defined macro '%s'\n", name.c_str());
+      output_ += "Defined macro '" + name + "'\n";
     } else {
-      std::printf("Failed: %s\n", problem.c_str());
+      output_ += "Failed: " + problem + "\n";
     }
     return true;
   }
@@ -208,18 +214,18 @@ class ExpansionShell {
     const std::string name(trim(rest.substr(0, equals)));
     const bool known = (name.starts_with("acl_c") || name.starts_with("acl_m")) && name.size() > 5;
     if (equals == std::string_view::npos || !known) {
-      std::printf("can't set: \"%s\" is no ACL variable and value\n", std::string(rest).c_str());
+      output_ += "can't set: \"" + std::string(rest) + "\" is no ACL variable and value\n";
       co_return;
     }
     const std::string text(trim(rest.substr(equals + 1)));
     const acl::EvalResult value = co_await evaluate(text);
     if (!value.ok()) {
-      std::printf("Failed: %s\n", value.text.c_str());
+      output_ += "Failed: " + value.text + "\n";
       co_return;
     }
     acl::AclVariables& table = name[4] == 'c' ? connection_variables_ : message_variables_;
     table.insert_or_assign(name, acl::AclValue(value.text, tainted || value.tainted));
-    std::printf("variable %s set\n", name.c_str());
+    output_ += "variable " + name + " set\n";
   }
 
   Task<acl::EvalResult> evaluate(const std::string& text) {
@@ -232,6 +238,7 @@ class ExpansionShell {
     co_return co_await on_fiber(call);
   }
 
+  std::string& output_;
   ConfigPointer config_;
   EvaluatorServices services_;
   MessageServices asks_;
@@ -244,14 +251,28 @@ class ExpansionShell {
   acl::AclVariables connection_variables_;
   acl::AclVariables message_variables_;
   acl::EvalContext context_;
+  acl::EvalResult result_;
 };
+
+// What is printed, until it is written.
+void write_out(std::string& output) {
+  for (std::string_view rest = output; !rest.empty();) {
+    const ssize_t written = ::write(STDOUT_FILENO, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+  output.clear();
+}
 
 // Lines of standard input. Before it waits for more, what was printed goes out.
 class LineInput {
  public:
+  explicit LineInput(std::string& output) : output_(output) {}
+
   // A line without its blanks at the end; a backslash there joins the next one. False at the end.
   bool read_line(std::string& line) {
-    std::fputs("> ", stdout);
+    output_ += "> ";
     if (!read_piece(line)) return false;
     line.resize(trim_right(line).size());
     std::string next;
@@ -281,7 +302,7 @@ class LineInput {
   }
 
   bool fill() {
-    std::fflush(stdout);
+    write_out(output_);
     buffer_.resize(kInputBufferBytes);
     const ssize_t got = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
     buffer_.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
@@ -289,19 +310,31 @@ class LineInput {
     return got > 0;
   }
 
+  std::string& output_;
   std::string buffer_;
   size_t at_ = 0;
 };
 
-Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, bool& done) {
-  for (const std::string& argument : line.arguments) co_await shell.expand_line(argument);
+Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, std::string& output,
+                      bool& done) {
+  for (const std::string& argument : line.arguments) {
+    co_await shell.expand_line(argument);
+    write_out(output);
+  }
   if (line.arguments.empty()) {
-    LineInput input;
+    LineInput input(output);
     std::string text;
     while (input.read_line(text)) {
-      if (!shell.expand_pure_line(text)) co_await shell.expand_line(text);
+      if (!shell.expand_pure_line(text)) {
+        // It may take a while, or say something on standard error.
+        write_out(output);
+        co_await shell.expand_line(text);
+      } else if (output.size() >= kOutputBufferBytes) {
+        write_out(output);
+      }
     }
-    std::fputs("\n", stdout);
+    output += '\n';
+    write_out(output);
   }
   co_await shell.close();
   done = true;
@@ -312,14 +345,15 @@ Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, bool& done
 int expand_strings(const CommandLine& line, const ConfigPointer& config) {
   Loop loop;
   bool done = false;
+  std::string output;
   {
-    ExpansionShell shell(loop, config, line);
+    ExpansionShell shell(loop, config, line, output);
     if (!line.message_file.empty() && !shell.read_message_file(line.message_file)) {
       std::fprintf(stderr, "godwit: failed to open %s\n", line.message_file.c_str());
       return 1;
     }
     Scope scope;
-    scope.spawn(expand_all(shell, line, done));
+    scope.spawn(expand_all(shell, line, output, done));
     while (!done) loop.run_once();
   }
   return 0;

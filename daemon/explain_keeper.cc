@@ -78,6 +78,27 @@ std::string explain_path(const std::string& spool_directory, std::string_view id
   return spool_directory + "/explain/" + std::string(id);
 }
 
+void keep_explanation(const std::string& spool_directory, const std::string& id,
+                      const acl::TraceRecord& record) {
+  append_record(spool_directory + "/explain", id, record);
+}
+
+bool is_sampled(double share) {
+  return share > 0 && Random::from_system().fraction() < share;
+}
+
+acl::Trace* CommandExplanations::begin(const std::string& id) {
+  if (::access(explain_path(spool_directory_, id).c_str(), F_OK) != 0) return nullptr;
+  return &attempts_.try_emplace(id, sources_, clock_).first->second;
+}
+
+void CommandExplanations::end(const std::string& id) {
+  const auto found = attempts_.find(id);
+  if (found == attempts_.end()) return;
+  keep_explanation(spool_directory_, id, found->second);
+  attempts_.erase(found);
+}
+
 ExplainKeeper::ExplainKeeper(Loop& loop, const config::Sources& sources,
                              const std::string& spool_directory, double share)
     : loop_(loop),

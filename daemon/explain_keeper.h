@@ -6,6 +6,7 @@
 
 #include "acl/expand/trace_record.h"
 #include "core/base/random.h"
+#include "core/io/clock.h"
 #include "core/io/loop.h"
 #include "core/io/scope.h"
 #include "delivery/queue/delivery_config.h"
@@ -17,6 +18,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace godwit::daemon {
 
@@ -29,6 +31,28 @@ inline constexpr unsigned kExplainWritesPerCleaning = 16;
 std::optional<double> parse_explain_sample(std::string_view text);
 
 std::string explain_path(const std::string& spool_directory, std::string_view id);
+
+// What is known of the message so far becomes its file, at once: for commands.
+void keep_explanation(const std::string& spool_directory, const std::string& id,
+                      const acl::TraceRecord& record);
+// True for one message in so many.
+bool is_sampled(double share);
+
+// Deliveries that a command makes: those of messages that have a file are added to it.
+class CommandExplanations final : public delivery::AttemptTraces {
+ public:
+  CommandExplanations(const config::Sources& sources, std::string spool_directory)
+      : sources_(sources), spool_directory_(std::move(spool_directory)) {}
+
+  acl::Trace* begin(const std::string& id) override;
+  void end(const std::string& id) override;
+
+ private:
+  const config::Sources& sources_;
+  std::string spool_directory_;
+  SystemClock clock_;
+  std::map<std::string, acl::TraceRecord, std::less<>> attempts_;
+};
 
 class ExplainKeeper final : public delivery::AttemptTraces {
  public:

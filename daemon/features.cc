@@ -23,6 +23,7 @@ constexpr std::array kFeatures{
     FeatureRow{"I18N",         "I18N"},
     FeatureRow{"PIPELINING",   ""},
     FeatureRow{"CHUNKING",     ""},
+    FeatureRow{"PIPECONNECT",  "PIPE_CONNECT"},
     FeatureRow{"PRDR",         "PRDR"},
     FeatureRow{"Event",        "EVENT"},
     FeatureRow{"Experimental_DSN_info",  "DSN_INFO"},

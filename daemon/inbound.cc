@@ -67,6 +67,7 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
   expressions_.max_per_connection = &policy.expansion("smtp_accept_max_per_connection");
   expressions_.max_per_host = &policy.expansion("smtp_accept_max_per_host");
   expressions_.pipelining_hosts = &policy.list("pipelining_advertise_hosts");
+  expressions_.early_pipelining_hosts = &policy.list("pipelining_connect_advertise_hosts");
   expressions_.chunking_hosts = &policy.list("chunking_advertise_hosts");
   expressions_.dsn_hosts = &policy.list("dsn_advertise_hosts");
   expressions_.smtputf8_hosts = &policy.list("smtputf8_advertise_hosts");
@@ -132,7 +133,7 @@ void Inbound::compile_etrn() {
 }
 
 bool Inbound::start_etrn(std::vector<std::string> arguments, const std::string& key) {
-  if (stopping_ || (!key.empty() && !etrn_running_.insert(key).second)) return false;
+  if (stopping_ || (!key.empty() && !services_.counts.claim(key))) return false;
   scope_.spawn(run_etrn(std::move(arguments), key));
   return true;
 }
@@ -146,7 +147,7 @@ Task<void> Inbound::run_etrn(std::vector<std::string> arguments, std::string key
   const Result<ProcessOutcome> ended = co_await run_process(services_.loop, std::move(process));
   if (!ended)
     services_.log.panic(LogEvent::daemon, "", "ETRN command: " + ended.error().to_string());
-  etrn_running_.erase(key);
+  if (!key.empty()) services_.counts.release(key);
 }
 
 void Inbound::on_accept_error(const Error& error) {

@@ -74,6 +74,7 @@ class Inbound final : public ConnectionHandler {
     const acl::Expansion* max_per_connection;
     const acl::Expansion* max_per_host;
     const acl::ListPattern* pipelining_hosts;
+    const acl::ListPattern* early_pipelining_hosts;
     const acl::ListPattern* chunking_hosts;
     const acl::ListPattern* dsn_hosts;
     const acl::ListPattern* smtputf8_hosts;
@@ -117,7 +118,6 @@ class Inbound final : public ConnectionHandler {
   std::set<SmtpSession*> sessions_;
   WallTime last_accept_error_;
   std::vector<acl::Expansion> etrn_words_;
-  std::set<std::string> etrn_running_;  // keys
   CancelSource etrn_cancel_;
   bool stopping_ = false;
 };

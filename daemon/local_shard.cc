@@ -39,7 +39,8 @@ WallTime start_of_next_shard(WallTime now) noexcept {
 
 LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config, delivery::AttemptTraces* traces)
     : config_(std::move(config)),
-      traces_(traces),
+      explanations_(*config_->document.sources, config_->spool_directory),
+      traces_(traces == nullptr && config_->explain_share > 0 ? &explanations_ : traces),
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber,

@@ -4,6 +4,7 @@
 
 #include "core/io/log_writer.h"
 #include "core/io/machine.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/server_config.h"
 #include "daemon/services.h"
 #include "delivery/queue/queue.h"
@@ -18,7 +19,8 @@ namespace godwit::daemon {
 
 class LocalShard {
  public:
-  // `traces`, where not null, is told of deliveries and outlives the shard.
+  // `traces`, where not null, is told of deliveries and outlives the shard; otherwise those of
+  // messages that explain_sample chose are added to their records.
   explicit LocalShard(std::shared_ptr<const ServerConfig> config,
                       delivery::AttemptTraces* traces = nullptr);
   ~LocalShard();
@@ -43,6 +45,7 @@ class LocalShard {
 
  private:
   std::shared_ptr<const ServerConfig> config_;
+  CommandExplanations explanations_;
   delivery::AttemptTraces* traces_;
   Loop loop_;
   LogWriter log_;

@@ -12,9 +12,10 @@ std::string Pressure::load_text(int64_t thousandths) {
   return std::string(text.data(), static_cast<size_t>(n));
 }
 
-int64_t Pressure::load_over(config::Fixed limit) {
+int64_t Pressure::load_over(config::Fixed limit, std::string_view option, acl::Trace* trace) {
   if (limit.thousandths < 0) return -1;
   const int64_t load = machine_.load_thousandths();
+  if (trace != nullptr) trace->event({acl::TraceKind::load, {}, option, load_text(load), {}});
   return load > limit.thousandths ? load : -1;
 }
 
@@ -44,13 +45,13 @@ bool Pressure::has_room(uint64_t bytes, uint64_t reserved) {
          (log_directory.empty() || has_room_in(log_directory, "log", log, 0));
 }
 
-std::string Pressure::why_queued(int64_t connections, uint64_t messages) {
+std::string Pressure::why_queued(int64_t connections, uint64_t messages, acl::Trace* trace) {
   const config::MainOptions& options = config_.options();
   const std::string_view prefix = "no immediate delivery: ";
   std::string out(prefix);
   const int64_t accept_queue = options.smtp_accept_queue;
   const int64_t per_connection = options.smtp_accept_queue_per_connection;
-  const int64_t load = load_over(options.queue_only_load);
+  const int64_t load = load_over(options.queue_only_load, "queue_only_load", trace);
   if (accept_queue > 0 && connections > accept_queue) {
     out += "too many connections (" + std::to_string(connections) + ", max " +
            std::to_string(accept_queue) + ")";

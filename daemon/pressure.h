@@ -2,6 +2,7 @@
 // options check_*, smtp_load_reserve, queue_only_load and smtp_accept_queue, as questions.
 #pragma once
 
+#include "acl/expand/trace.h"
 #include "core/config/option.h"
 #include "core/io/machine.h"
 #include "core/log/log.h"
@@ -22,13 +23,14 @@ class Pressure {
   // spool holds of the disk already and has not used. What is missing is said in the log.
   bool has_room(uint64_t bytes, uint64_t reserved);
   // The load where it is over the limit; -1 where it is not, or there is no limit.
-  int64_t load_over(config::Fixed limit);
+  // `trace` is told of a load that was read, for `option`.
+  int64_t load_over(config::Fixed limit, std::string_view option, acl::Trace* trace = nullptr);
   // "2.50"
   static std::string load_text(int64_t thousandths);
 
   // Why a message of a session waits for a queue run; empty: it does not.
   // `connections`: when the session began; `messages`: accepted by it before this one.
-  std::string why_queued(int64_t connections, uint64_t messages);
+  std::string why_queued(int64_t connections, uint64_t messages, acl::Trace* trace = nullptr);
 
  private:
   struct Wanted {

@@ -1,5 +1,6 @@
 #include "daemon/print_config.h"
 
+#include "core/base/ascii.h"
 #include "core/config/main_options.h"
 #include "daemon/features.h"
 
@@ -16,6 +17,13 @@ constexpr const char* kHidden = "<value not displayable>";
 
 void print_line(const std::string& line) {
   std::printf("%s\n", line.c_str());
+}
+
+// "name = value" and "name=value" without the name (-n); a truth value has none.
+std::string value_of(const std::string& line) {
+  const size_t equals = line.find('=');
+  if (equals == std::string::npos) return line;
+  return std::string(trim_left(std::string_view(line).substr(equals + 1)));
 }
 
 bool is_list_of_ids(std::string_view name) noexcept {
@@ -45,16 +53,16 @@ struct PrintedOptions {
     std::sort(lines.begin(), lines.end());
   }
 
-  bool print(std::string_view name) const {
+  bool print(std::string_view name, bool values_only) const {
     for (const auto& [known, line] : lines) {
       if (known != name) continue;
-      print_line(line);
+      print_line(values_only ? value_of(line) : line);
       return true;
     }
     return false;
   }
-  void print_all() const {
-    for (const auto& [known, line] : lines) print_line(line);
+  void print_all(bool values_only) const {
+    for (const auto& [known, line] : lines) print_line(values_only ? value_of(line) : line);
   }
 };
 
@@ -141,7 +149,8 @@ std::string driver_of(const config::Instance& instance) {
 
 class ConfigPrinter {
  public:
-  ConfigPrinter(const ServerConfig& config, bool admin) : config_(config), admin_(admin) {}
+  ConfigPrinter(const ServerConfig& config, const CommandLine& line, bool admin)
+      : config_(config), values_only_(line.values_only), admin_(admin) {}
 
   // What one word, or two, ask for. False: they mean nothing.
   bool print(const std::vector<std::string>& words, size_t& at) {
@@ -149,8 +158,10 @@ class ConfigPrinter {
     if (word.starts_with('+')) return print_list(word.substr(1));
     if (word == "all" || word.starts_with('-')) return print_main();
     if (word == "config") return print_text();
-    if (word == "configure_file" || word == "config_file")
-      return printed(config_.document.file_name);
+    if (word == "configure_file" || word == "config_file") {
+      print_line(config_.document.file_name);
+      return true;
+    }
     if (word == "environment") return print_environment();
     if (word == "macro_list" || word == "macros") return print_macros(word == "macro_list");
     if (word == "macro" && at < words.size()) return print_macro(words[at++]);
@@ -169,16 +180,17 @@ class ConfigPrinter {
   }
 
   bool print_main() {
-    with_main([](const PrintedOptions& options) {
-      options.print_all();
+    with_main([this](const PrintedOptions& options) {
+      options.print_all(values_only_);
       return true;
     });
     return true;
   }
 
  private:
-  static bool printed(const std::string& line) {
-    print_line(line);
+  // A line of an option, a list or a macro.
+  bool printed(const std::string& line) const {
+    print_line(values_only_ ? value_of(line) : line);
     return true;
   }
 
@@ -201,7 +213,8 @@ class ConfigPrinter {
     for (const config::OptionAlias& alias : config::main_option_aliases()) {
       if (alias.old_name == name) wanted = alias.name;
     }
-    return with_main([&](const PrintedOptions& options) { return options.print(wanted); });
+    return with_main(
+        [&](const PrintedOptions& options) { return options.print(wanted, values_only_); });
   }
 
   bool print_list(const std::string& name) {
@@ -211,8 +224,8 @@ class ConfigPrinter {
       found = true;
       std::string kind(config::list_kind_name(list.kind));
       std::erase(kind, ' ');
-      print_line(kind + "list " + name + " = " +
-                 (list.hide ? std::string(kHidden) : list.value.text()));
+      printed(kind + "list " + name + " = " +
+              (list.hide ? std::string(kHidden) : list.value.text()));
     }
     if (!found) {
       std::printf("no address, domain, host, or local part list called \"%s\" exists\n",
@@ -262,9 +275,9 @@ class ConfigPrinter {
 
   bool print_macros(bool names_only) {
     for (std::string_view name : builtin_macros())
-      print_line(std::string(name) + (names_only ? "" : "=y"));
+      printed(std::string(name) + (names_only ? "" : "=y"));
     for (const config::Macro& macro : config_.document.macros)
-      print_line(names_only ? macro.name : macro.name + "=" + macro.value);
+      printed(names_only ? macro.name : macro.name + "=" + macro.value);
     return true;
   }
   bool print_macro(const std::string& name) {
@@ -333,11 +346,11 @@ class ConfigPrinter {
       return std::find(kSynonyms.begin(), kSynonyms.end(), line.first) != kSynonyms.end();
     });
     fill_unsaid(kind.word, driver, instance, options);
-    options.print_all();
+    options.print_all(values_only_);
     if (own == nullptr) return;
     PrintedOptions own_options(*own, instance.settings, admin_);
     fill_unsaid(kind.word, driver, instance, own_options);
-    own_options.print_all();
+    own_options.print_all(values_only_);
   }
 
   // An option that stands for two others says what they are.
@@ -377,13 +390,15 @@ class ConfigPrinter {
   }
 
   const ServerConfig& config_;
+  bool values_only_;
   bool admin_;
 };
 
 }  // namespace
 
-int print_config(const ServerConfig& config, const std::vector<std::string>& words, bool admin) {
-  ConfigPrinter printer(config, admin);
+int print_config(const ServerConfig& config, const CommandLine& line, bool admin) {
+  ConfigPrinter printer(config, line, admin);
+  const std::vector<std::string>& words = line.arguments;
   if (words.empty()) return printer.print_main() ? 0 : 1;
   bool last_known = true;  // the last word decides, as with Exim
   for (size_t at = 0; at < words.size();) last_known = printer.print(words, at);

@@ -5,6 +5,7 @@
 #include "core/config/values.h"
 #include "daemon/explain_keeper.h"
 #include "daemon/features.h"
+#include "daemon/interfaces.h"
 #include "daemon/resolver_setup.h"
 #include "delivery/route/host_finder.h"
 #include "protocol/smtp/ports.h"
@@ -86,31 +87,6 @@ void set_log_paths(std::string_view list, ServerConfig& config, config::Diagnost
   config.log_paths.main = named("main");
   config.log_paths.panic = named("panic");
   if (options.write_rejectlog) config.log_paths.reject = named("reject");
-}
-
-// "192.0.2.1", "192.0.2.1.25", "[192.0.2.1]:25", "::1", "[::1]:25", "::1.25": Exim's forms. The
-// port is 0 where the item has none.
-std::optional<Endpoint> parse_interface(std::string_view item) {
-  if (item.starts_with('[')) {
-    const size_t close = item.find(']');
-    if (close == std::string_view::npos) return std::nullopt;
-    const Result<IpAddress> address = IpAddress::parse(item.substr(1, close - 1));
-    if (!address) return std::nullopt;
-    if (close + 1 == item.size()) return Endpoint{*address, 0};
-    const std::optional<uint16_t> port =
-        item[close + 1] == ':' ? smtp::parse_port(item.substr(close + 2)) : std::nullopt;
-    if (!port) return std::nullopt;
-    return Endpoint{*address, *port};
-  }
-  // Exim writes "::0" for the unspecified IPv6 address.
-  const Result<IpAddress> whole = IpAddress::parse(item == "::0" ? "::" : item);
-  if (whole) return Endpoint{*whole, 0};
-  const size_t dot = item.rfind('.');
-  if (dot == std::string_view::npos) return std::nullopt;
-  const Result<IpAddress> address = IpAddress::parse(item.substr(0, dot));
-  const std::optional<uint16_t> port = smtp::parse_port(item.substr(dot + 1));
-  if (!address || !port) return std::nullopt;
-  return Endpoint{*address, *port};
 }
 
 struct ListenReader {
@@ -253,7 +229,8 @@ void set_facts(ServerConfig& config, const LoadOptions& load) {
   facts.config_file = load.path;
   facts.version_number = kVersion;
   facts.exim_path = options.exim_path;
-  facts.local_addresses = delivery::interface_addresses();
+  facts.local_addresses = local_addresses(
+      {options.local_interfaces, options.extra_local_interfaces}, delivery::interface_addresses());
   facts.pid = getpid();
   facts.uid = getuid();
   facts.gid = getgid();

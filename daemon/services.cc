@@ -23,7 +23,7 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
     : config_(std::move(config)),
       names_(loop, *config_),
       lookups_(loop, lookup_options(config_->options(), names_.resolver())),
-      verifier_(loop, config_, names_.hosts()),
+      verifier_(loop, config_, names_.hosts(), names_.dane()),
       rates_(std::make_unique<hints::MemoryDatabase>()),
       shared_rates_(lookups_),
       seen_(std::make_unique<hints::MemoryDatabase>()) {
@@ -38,6 +38,7 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
   services_.verifier = &verifier_;
   services_.hosts_file = &names_.hosts().hosts_file();
   names_.provide(services_);
+  verifier_.callouts().set_evaluators(services_);
 }
 
 void EvaluatorServices::open_hints(Log& log) {
@@ -46,7 +47,7 @@ void EvaluatorServices::open_hints(Log& log) {
   seen_ = daemon::open_hints(config_->spool_directory, "seen", log);
   services_.rates = rates_.get();
   services_.seen = seen_.get();
-  verifier_.callouts().keep_in(daemon::open_hints(config_->spool_directory, "callout", log));
+  verifier_.callouts().open(daemon::open_hints(config_->spool_directory, "callout", log), log);
 }
 
 Task<void> EvaluatorServices::close() {

@@ -34,7 +34,8 @@ SmtpSession::Admission SmtpSession::admission() {
   connection_.unqualified_recipient = matches(expressions.unqualified_recipient_hosts);
   if (matches(&inbound_.config().policy->list("host_lookup"))) client_.find_name(context());
   const config::MainOptions& options = inbound_.options();
-  const int64_t load = inbound_.pressure().load_over(options.smtp_load_reserve);
+  const int64_t load = inbound_.pressure().load_over(options.smtp_load_reserve, "smtp_load_reserve",
+                                                     evaluation_.trace);
   out.is_reserved =
       (options.smtp_accept_reserve > 0 || load >= 0) && matches(expressions.reserve_hosts);
   if (!out.is_reserved) out.load = load;
@@ -114,6 +115,7 @@ smtp::ServerLimits SmtpSession::limits() {
   out.asks_for_paths = inbound_.config().delivery->rewrite->has(rewrite::kSmtp);
   if (!matches(expressions.nonmail_hosts)) out.max_nonmail = UINT32_MAX;
   out.accept_junk_helo = matches(expressions.junk_helo_hosts);
+  out.accepts_early = origin_.peer && matches(expressions.early_pipelining_hosts);
   out.require_helo = origin_.peer && matches(expressions.require_helo_hosts);
   out.max_messages = static_cast<uint32_t>(
       std::min<uint64_t>(number_of(expressions.max_per_connection), UINT32_MAX));
@@ -157,6 +159,7 @@ Task<bool> SmtpSession::greet() {
     engine_.receive(input_);
   }
   engine_.greet(banner.text);
+  if (engine_.was_early()) co_return true;  // the greeting goes out with the answers
   co_return co_await flush();
 }
 
@@ -169,6 +172,8 @@ smtp::Offer SmtpSession::offer() {
   if (inbound_.options().accept_8bitmime) offer.extensions.set(Extension::eight_bit_mime);
   if (!controls_.no_pipelining && matches(expressions.pipelining_hosts))
     offer.extensions.set(Extension::pipelining);
+  if (offer.extensions.has(Extension::pipelining) && engine_.limits().accepts_early)
+    offer.extensions.set(Extension::pipe_connect);
   if (origin_.peer && !origin_.is_test && tls_ == nullptr &&
       inbound_.tls_rules().advertises(client_subject(), context()))
     offer.extensions.set(Extension::starttls);

@@ -1,5 +1,6 @@
 // SmtpSession: a message on its way in: body pieces into the spool's writer, the DATA ACL, the
 // header section, the commit, the answer.
+#include "acl/expand/text_encoding.h"
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "daemon/explain_keeper.h"
@@ -282,6 +283,8 @@ Envelope SmtpSession::make_envelope() const {
   envelope.line_bytes_max = scanner.line_bytes_longest();
   envelope.body_8bit = eight_bit_ || scanner.has_8bit();
   envelope.smtputf8 = smtputf8_;
+  envelope.utf8_downconvert = smtputf8_ && controls_.utf8_downconvert == 1;
+  envelope.utf8_downconvert_if = smtputf8_ && controls_.utf8_downconvert == -1;
   envelope.has_bare_line_ends = engine_.body().bare_line_ends;
   envelope.is_local = !origin_.peer;
   envelope.frozen_at_start = controls_.freeze;
@@ -312,6 +315,37 @@ std::string SmtpSession::message_id_value() const {
   return {};
 }
 
+// T="..." of the arrival line: the decoded text of Subject:, quotes and backslashes escaped.
+std::string SmtpSession::subject_text() const {
+  for (const message::FieldPlace& field : header_fields()) {
+    std::string_view text = std::string_view(incoming_.head).substr(field.offset, field.bytes);
+    const size_t colon = text.find(':');
+    if (colon == std::string_view::npos ||
+        !equals_ignore_case(trim(text.substr(0, colon)), "subject"))
+      continue;
+    std::string out = " T=\"";
+    std::string value(trim(text.substr(colon + 1)));
+    std::erase(value, '\r');
+    for (const char c : acl::decode_words(value, {}, false)) {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+    return out + '"';
+  }
+  return {};
+}
+
+// smtp_incomplete_transaction: what a client began and did not finish.
+void SmtpSession::log_incomplete(std::string_view why) {
+  const bool has_begun = !sender_.empty() || !recipients_.empty();
+  if (!has_begun || !selects(config::LogSelector::smtp_incomplete_transaction)) return;
+  std::string text =
+      host_text() + " incomplete transaction (" + std::string(why) + ") from <" + sender_ + ">";
+  if (!recipients_.empty()) text += " for";
+  for (const EnvelopeRecipient& recipient : recipients_) text += " " + recipient.address;
+  log(LogEvent::connection, text);
+}
+
 std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   using config::LogSelector;
   std::string line;
@@ -319,6 +353,8 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   line += controls_.fakereject || controls_.fakedefer ? "(= " : "<= ";
   line += sender_.empty() ? "<>" : sender_;
   if (origin_.peer) {
+    if (selects(LogSelector::dnssec) && connection_.sender_host_dnssec.value_or(false))
+      line += " DS";
     line += ' ';
     line += host_text();
     if (selects(LogSelector::incoming_interface)) line += " I=" + envelope.interface_address;
@@ -326,6 +362,15 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     line += " U=" + origin_.login;
   }
   line += " P=" + envelope.protocol;
+  if (selects(LogSelector::pipelining) && engine_.offered(smtp::Extension::pipelining)) {
+    line += " L";
+    if (engine_.was_early()) {
+      line += '*';
+    } else if (engine_.offered(smtp::Extension::pipe_connect)) {
+      line += '.';
+    }
+    if (!engine_.was_pipelined()) line += '-';
+  }
   line += tls_text();
   if (!incoming_.prdr_result.empty()) line += " PRDR";
   if (engine_.body().chunked) line += " K";
@@ -340,6 +385,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     const std::string value = message_id_value();
     if (!value.empty()) line += " id=" + value;
   }
+  if (selects(LogSelector::subject)) line += subject_text();
   if (selects(LogSelector::received_sender)) line += " from <" + sender_ + ">";
   if (selects(LogSelector::received_recipients)) {
     line += " for";
@@ -413,8 +459,8 @@ Task<void> SmtpSession::commit() {
     engine_.reply({250, "2.0.0", text});
   }
   if (why_queued_.empty()) {
-    why_queued_ =
-        inbound_.pressure().why_queued(connection_.connections_at_start, messages_accepted_ - 1);
+    why_queued_ = inbound_.pressure().why_queued(connection_.connections_at_start,
+                                                 messages_accepted_ - 1, evaluation_.trace);
   }
   const bool hold = !why_queued_.empty();
   if (hold && selects(config::LogSelector::delay_delivery))

@@ -235,6 +235,7 @@ void SmtpSession::apply(acl::AclEffects&& effects) {
       controls_.submission_name = std::move(asked.submission_name);
   }
   controls_.suppress_local_fixups |= asked.suppress_local_fixups;
+  if (asked.utf8_downconvert) controls_.utf8_downconvert = asked.utf8_downconvert;
   controls_.no_pipelining |= asked.no_pipelining;
   controls_.no_multiline_responses |= asked.no_multiline_responses;
   controls_.no_delay_flush |= asked.no_delay_flush;

@@ -155,6 +155,7 @@ Task<void> SmtpSession::converse() {
     }
     if (!goes_on) break;
   }
+  log_incomplete(said_quit_ ? "QUIT" : "connection lost");
   if (incoming_.writer) forget_transaction();
   if (!said_quit_) co_await ask_notquit();
 }
@@ -234,6 +235,7 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
       forget_transaction();
       break;
     case EventKind::reset:
+      log_incomplete("RSET");
       forget_transaction();
       break;
     case EventKind::path:
@@ -314,11 +316,11 @@ Task<void> SmtpSession::on_close(std::string_view why) {
 }
 
 // The main option event_action.
-Task<void> SmtpSession::raise_event(std::string name, std::string data) {
+Task<std::string> SmtpSession::raise_event(std::string name, std::string data) {
   const acl::EventActions& actions = inbound_.config().policy->events();
-  if (actions.empty()) co_return;
+  if (actions.empty()) co_return "";
   acl::EventFacts event{std::move(name), std::move(data), 0};
-  co_await actions.raise(std::move(event), context(), inbound_.services().log);
+  co_return co_await actions.raise(std::move(event), context(), inbound_.services().log);
 }
 
 Task<void> SmtpSession::raise_failure() {

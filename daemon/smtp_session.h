@@ -90,6 +90,7 @@ class SmtpSession {
   Task<bool> on_starttls();
   Task<bool> begin_tls_on_connect();
   Task<bool> begin_tls(TlsBasis basis);
+  Task<std::string> tell_certificates();
   void log_tls_error(std::string_view what, std::string_view why);
   acl::ListSubject client_subject() const;
   std::string tls_text() const;
@@ -144,7 +145,7 @@ class SmtpSession {
   Task<void> on_etrn(const std::string& argument);
   Result<std::vector<std::string>> etrn_command(const std::string& argument);
   void on_error(std::string_view text);
-  Task<void> raise_event(std::string name, std::string data);
+  Task<std::string> raise_event(std::string name, std::string data);
   Task<void> raise_failure();
   Task<void> on_close(std::string_view why);
 
@@ -162,6 +163,8 @@ class SmtpSession {
   std::string native_received_line() const;
   std::string arrival_line(const Envelope& envelope) const;
   std::string message_id_value() const;
+  std::string subject_text() const;
+  void log_incomplete(std::string_view why);
   void forget_transaction();
 
   // --- Policy

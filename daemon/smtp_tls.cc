@@ -21,6 +21,7 @@ constexpr Seconds kHandshakeTimeout{120};
 void SmtpSession::log_tls_error(std::string_view what, std::string_view why) {
   had_errors_ = true;
   failure_ = {"tls:fail:connect", std::string(why), 0};
+  tell(evaluation_.trace, {acl::TraceKind::tls, {}, host_text(), why, {}});
   log(LogEvent::protocol_error, "TLS error on connection from " + host_text().substr(2) + " (" +
                                     std::string(what) + "): " + std::string(why));
 }
@@ -120,6 +121,13 @@ Task<bool> SmtpSession::begin_tls(TlsBasis basis) {
     co_return false;
   }
   connection_.tls_in = delivery::tls_facts_of(facts);
+  const std::string denial = co_await tell_certificates();
+  if (!denial.empty() && basis.answer.session.verify == tls::Verify::require) {
+    log_tls_error("certificate", denial);
+    co_return false;
+  }
+  if (!denial.empty()) connection_.tls_in.certificate_verified = false;
+  tell(evaluation_.trace, {acl::TraceKind::tls, {}, host_text(), connection_.tls_in.cipher, {}});
   const bool remembers = inbound_.options().tls_remember_esmtp && !tls_on_connect_;
   engine_.tls_started(remembers);
   if (!remembers) {
@@ -129,6 +137,24 @@ Task<bool> SmtpSession::begin_tls(TlsBasis basis) {
   forget_transaction();
   connection_.received_protocol = protocol_name();
   co_return true;
+}
+
+// tls:cert, from the authority down to the client. Gives why one is not to be trusted.
+Task<std::string> SmtpSession::tell_certificates() {
+  if (inbound_.config().policy->events().empty()) co_return "";
+  const std::vector<tls::ChainLink> chain = tls_->engine().checked_chain();
+  const acl::TlsFacts facts = connection_.tls_in;
+  std::string denial;
+  for (size_t depth = chain.size(); denial.empty() && depth-- > 0;) {
+    connection_.tls_in.peer_certificate = chain[depth].pem;
+    connection_.tls_in.peer_dn = chain[depth].subject;
+    const std::string said = co_await raise_event("tls:cert", std::to_string(depth));
+    if (!said.empty())
+      denial = "verify denied by event-action: depth=" + std::to_string(depth) +
+               " cert=" + chain[depth].subject + ": " + said;
+  }
+  connection_.tls_in = facts;
+  co_return denial;
 }
 
 // " X=... CV=..." of log lines; empty without TLS.

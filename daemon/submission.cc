@@ -7,6 +7,7 @@
 #include "core/io/fiber.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
+#include "daemon/explain_keeper.h"
 #include "daemon/header_edits.h"
 #include "daemon/local_shard.h"
 #include "daemon/queue_only_file.h"
@@ -79,6 +80,11 @@ Task<bool> converse(Inbound& inbound, StdioStream& stream, SessionOrigin origin,
   co_return session.messages_accepted() > 0;
 }
 
+Task<bool> join(ExplainKeeper& keeper) {
+  co_await keeper.join();
+  co_return true;
+}
+
 }  // namespace
 
 int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
@@ -101,6 +107,8 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
     origin.gid = getgid();
     origin.is_batch = line.mode == Mode::batch_smtp;
     StdioStream stream(origin.is_batch);
+    ExplainKeeper keeper(shard.loop(), *config->document.sources, config->spool_directory,
+                         config->explain_share);
     const InboundServices services{shard.loop(),
                                    shard.store(),
                                    shard.queue(),
@@ -109,15 +117,26 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
                                    *counts,
                                    shard.evaluators().get(),
                                    shard.tls_contexts(),
-                                   shard.evaluators().names().hosts()};
+                                   shard.evaluators().names().hosts(),
+                                   nullptr,
+                                   config->explain_share > 0 ? &keeper : nullptr};
     Inbound inbound(config, services);
+    std::unique_ptr<acl::TraceRecord> record;
+    if (services.explain != nullptr) {
+      record = services.explain->begin_connection();
+      origin.trace = origin.record = record.get();
+    }
     accepted = shard.wait(converse(inbound, stream, std::move(origin), clean));
+    shard.wait(join(keeper));
   }
   if (accepted) hand_over(line, config, shard_name, line.delivery);
   return clean || line.mode == Mode::smtp ? 0 : 1;
 }
 
 namespace {
+
+// What a record calls the way of a message through ACLs and rewriting.
+constexpr std::string_view kSubmitting = "local submission";
 
 std::string read_standard_input() {
   std::string input;
@@ -242,7 +261,7 @@ Task<RewrittenMessage> rewrite_on_fiber(const rewrite::RewriteRules& rules,
 
 // `begin rewrite`: the envelope and the header section.
 void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& envelope,
-                       message::Submission& submission) {
+                       message::Submission& submission, acl::Trace* trace) {
   const rewrite::RewriteRules& rules = *config.delivery->rewrite;
   if (rules.empty()) return;
   acl::ConnectionFacts connection;
@@ -257,6 +276,7 @@ void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& 
   context.server = &config.facts;
   context.connection = &connection;
   context.message = &facts;
+  context.trace = trace;
   context.now = envelope.received;
   RewrittenMessage text{envelope.sender, {}, submission.headers, false, {}};
   for (const EnvelopeRecipient& recipient : envelope.recipients)
@@ -272,7 +292,8 @@ void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& 
 
 // acl_not_smtp_start and acl_not_smtp. False: rejected, which was said. EXIM.md 2.3.
 bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter& who,
-                 Envelope& envelope, const message::Submission& submission, HeaderEdits& edits) {
+                 Envelope& envelope, const message::Submission& submission, acl::Trace* trace,
+                 HeaderEdits& edits) {
   const acl::CompiledPolicy& policy = *config.policy;
   acl::ConnectionFacts connection;
   connection.sender_ident = envelope.ident;
@@ -295,6 +316,7 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
   context.message = &facts;
   context.connection_variables = &connection_variables;
   context.message_variables = &message_variables;
+  context.trace = trace;
   context.now = envelope.received;
   context.utc = config.log_style.utc;
   for (const acl::AclWhere where : {acl::AclWhere::not_smtp_start, acl::AclWhere::not_smtp}) {
@@ -349,9 +371,15 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
       return 1;
     }
     Envelope envelope = envelope_of(line, *config, *submission, who, options);
-    rewrite_addresses(shard, *config, envelope, *submission);
+    Debugging debugging(line.debug, *config->document.sources);
+    acl::TraceRecord record(*config->document.sources, shard.loop().clock());
+    const bool samples = debugging.trace() == nullptr && is_sampled(config->explain_share);
+    acl::Trace* trace = samples ? &record : debugging.trace();
+    acl::tell(trace, {acl::TraceKind::command_begin, {}, kSubmitting, {}, {}});
+    rewrite_addresses(shard, *config, envelope, *submission, trace);
     HeaderEdits edits;
-    if (!passes_acls(shard, *config, who, envelope, *submission, edits)) return 1;
+    if (!passes_acls(shard, *config, who, envelope, *submission, trace, edits)) return 1;
+    acl::tell(trace, {acl::TraceKind::command_end, {}, {}, "accepted", {}});
     message::HeaderScanner scanner;
     scanner.feed(submission->headers);
     scanner.finish();
@@ -368,6 +396,7 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
                    stored.error().to_string().c_str());
       return 1;
     }
+    if (samples) keep_explanation(config->spool_directory, std::string(options.id.text()), record);
   }
   const bool holds = line.delivery == DeliveryMode::queue_only || is_queue_only(*config);
   return hand_over(line, config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);

@@ -146,6 +146,24 @@ void TextTrace::other_event(const TraceEvent& event) const {
     case TraceKind::transport:
       line("transport " + name + " " + text + ": " + result);
       break;
+    case TraceKind::dnsbl:
+      line("DNS list lookup of " + text + ": " + result);
+      break;
+    case TraceKind::tls:
+      line("TLS session of " + text + ": " + result);
+      break;
+    case TraceKind::exec:
+      line("child process " + text + ": " + result);
+      break;
+    case TraceKind::load:
+      line("load average " + result + " (" + text + ")");
+      break;
+    case TraceKind::hints:
+      line("hints for " + text + ": " + result);
+      break;
+    case TraceKind::verify:
+      line("verify " + name + " " + text + ": " + result);
+      break;
     case TraceKind::note:
       line(text);
       break;

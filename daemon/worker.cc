@@ -292,6 +292,8 @@ Task<void> Worker::adopt_orphans() {
     auto listing = blocking(loop_, [this, base] { return files_.list(base); });
     const Result<std::vector<std::string>> names = co_await listing;
     if (!names) break;
+    // Submissions may have chosen messages to follow.
+    if (explain_ != nullptr) co_await explain_->open();
     for (const std::string& name : *names) {
       if (is_claimed(name, setup_.workers) || terminate_.is_set()) continue;
       const Result<void> adopted = co_await store_->adopt(base + "/" + name, *queue_);

@@ -322,6 +322,17 @@ void Engine::close_notify() {
   SSL_shutdown(ssl_);
 }
 
+std::vector<ChainLink> Engine::checked_chain() const {
+  std::vector<ChainLink> out;
+  if (!uses_dane_ && verify_ == Verify::no) return out;
+  const STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl_);
+  for (int n = 0; n < sk_X509_num(chain); ++n) {
+    X509* link = sk_X509_value(chain, n);
+    out.push_back({to_pem(link), name_text(X509_get_subject_name(link))});
+  }
+  return out;
+}
+
 // --- Facts ---------------------------------------------------------------------------------------
 
 SessionFacts Engine::facts() const {

@@ -103,6 +103,9 @@ class Engine {
   const std::string& failure() const noexcept { return failure_; }
   // After `done`.
   SessionFacts facts() const;
+  // The certificates that were looked at, the peer's own first; none after a resumption, or where
+  // nothing was checked.
+  std::vector<ChainLink> checked_chain() const;
   size_t pending_bytes() const noexcept { return input_.size() - input_at_; }
 
   // What the library takes and gives: for its callbacks.

@@ -17,6 +17,12 @@ enum class OcspState : uint8_t {
   verified = 4,
 };
 
+// One certificate of the peer's chain.
+struct ChainLink {
+  std::string pem;
+  std::string subject;
+};
+
 enum class PeerCheck : uint8_t { no, yes, dane };
 
 // $tls_in_resumption: bits, with Exim's values.

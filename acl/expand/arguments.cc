@@ -1,16 +1,47 @@
 #include "acl/expand/arguments.h"
 
 #include "acl/expand/services.h"
+#include "acl/expand/variables.h"
 
 #include <utility>
 
 namespace godwit::acl {
 
-EvalStatus Argument::read(const Sequence& sequence, EvalContext& context) {
-  if (sequence.size() == 1 && sequence.front().run == run_literal) {
-    text_ = sequence.front().text;
-    return EvalStatus::ok;
+namespace {
+
+// True where nothing is evaluated to get its text: reading it changes no $value and no $item.
+bool is_shown(const Sequence& sequence) {
+  if (sequence.empty()) return true;
+  if (sequence.size() > 1) return false;
+  const Node& node = sequence.front();
+  return node.run == run_literal ||
+         (node.variable != nullptr && node.variable->source.text != nullptr);
+}
+
+}  // namespace
+
+// False where the text has to be made.
+bool Argument::show(const Sequence& sequence, EvalContext& context, bool moving_too) {
+  if (!is_shown(sequence)) return false;
+  if (sequence.empty()) return true;
+  const Node& node = sequence.front();
+  if (node.variable == nullptr) {
+    text_ = node.text;
+    return true;
   }
+  const VariableRow& row = *node.variable;
+  if (!moving_too && (row.taint == Taint::of_value || row.taint == Taint::of_item)) return false;
+  if (const std::string* text = row.source.text(context)) text_ = *text;
+  made_.tainted = !text_.empty() && is_tainted(row.taint, context);
+  return true;
+}
+
+EvalStatus Argument::peek(const Sequence& sequence, EvalContext& context) {
+  return show(sequence, context, true) ? EvalStatus::ok : read(sequence, context);
+}
+
+EvalStatus Argument::read(const Sequence& sequence, EvalContext& context) {
+  if (show(sequence, context, false)) return EvalStatus::ok;
   const EvalStatus status = read_value(sequence, context, made_);
   text_ = made_.text;
   return status;
@@ -18,8 +49,10 @@ EvalStatus Argument::read(const Sequence& sequence, EvalContext& context) {
 
 EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& context,
                      std::array<Argument, 2>& pair) {
-  const EvalStatus status = pair[0].read(sequences[0], context);
-  return status == EvalStatus::ok ? pair[1].read(sequences[1], context) : status;
+  // The second must not move what the first shows.
+  const EvalStatus status = is_shown(sequences[1]) ? pair[0].peek(sequences[0], context)
+                                                   : pair[0].read(sequences[0], context);
+  return status == EvalStatus::ok ? pair[1].peek(sequences[1], context) : status;
 }
 
 EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value) {
@@ -59,13 +92,13 @@ StateGuard::~StateGuard() {
 
 EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, Value value,
                        std::string& out) {
-  const StateGuard guard(context);
   if (yes && node.tail.empty()) {
     out += value.text;
     context.tainted |= value.tainted;
     return EvalStatus::ok;
   }
   if (yes) {
+    const ValueGuard guard(context);
     set_value(context, std::move(value.text), value.tainted);
     return run_sequence(node.tail[0], context, out);
   }
@@ -75,8 +108,13 @@ EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, Value v
   return EvalStatus::forced_fail;
 }
 
-Result<Regex> regex_for(const ItemData* data, std::string_view pattern) {
-  if (data != nullptr) return static_cast<const RegexData*>(data)->regex;
+const Regex* regex_for(const ItemData* data, std::string_view pattern, Result<Regex>& made) {
+  if (data != nullptr) return &static_cast<const RegexData*>(data)->regex;
+  made = compile_regex(pattern);
+  return made ? &*made : nullptr;
+}
+
+Result<Regex> compile_regex(std::string_view pattern) {
   Result<Regex> regex = Regex::compile(pattern, false);
   if (regex) return regex;
   return Error(Errc::config, "regular expression error in \"" + std::string(pattern) +

@@ -18,20 +18,25 @@ struct Value {
   bool tainted = false;
 };
 
-// One argument, evaluated where it is read. A constant is shown where it stands, not copied: the
-// node must outlive this.
+// One argument, evaluated where it is read. A constant, or a variable that is a text of the facts,
+// is shown where it stands, not copied: node and facts must outlive this.
 class Argument {
  public:
   EvalStatus read(const Sequence& sequence, EvalContext& context);
+  // The same, and shows $value and $item where they stand, too: for a caller that evaluates nothing
+  // else while it looks at the text.
+  EvalStatus peek(const Sequence& sequence, EvalContext& context);
   std::string_view text() const noexcept { return text_; }
   bool tainted() const noexcept { return made_.tainted; }
 
  private:
+  bool show(const Sequence& sequence, EvalContext& context, bool moving_too);
+
   Value made_;
   std::string_view text_;
 };
 
-// Both arguments of a comparison.
+// Both arguments of a comparison that evaluates nothing else while it looks at them.
 EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& context,
                      std::array<Argument, 2>& pair);
 
@@ -41,7 +46,64 @@ EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& val
 EvalStatus read_values(const std::vector<Sequence>& sequences, EvalContext& context,
                        std::vector<Value>& values);
 
-// Keeps $value, $item and $0.. and puts them back. For items that set them for a branch.
+// Each keeps what it is named after, empties it, and puts it back.
+class ValueGuard {
+ public:
+  explicit ValueGuard(EvalContext& context)
+      : context_(context),
+        value_(std::exchange(context.value, {})),
+        tainted_(std::exchange(context.value_tainted, false)) {}
+  ~ValueGuard() {
+    context_.value = std::move(value_);
+    context_.value_tainted = tainted_;
+  }
+  ValueGuard(const ValueGuard&) = delete;
+  ValueGuard& operator=(const ValueGuard&) = delete;
+
+ private:
+  EvalContext& context_;
+  std::string value_;
+  bool tainted_;
+};
+class ItemGuard {
+ public:
+  ItemGuard(EvalContext& context, bool item_tainted)
+      : context_(context),
+        item_(std::exchange(context.item, {})),
+        tainted_(std::exchange(context.item_tainted, item_tainted)) {}
+  ~ItemGuard() {
+    context_.item = std::move(item_);
+    context_.item_tainted = tainted_;
+  }
+  ItemGuard(const ItemGuard&) = delete;
+  ItemGuard& operator=(const ItemGuard&) = delete;
+
+ private:
+  EvalContext& context_;
+  std::string item_;
+  bool tainted_;
+};
+class CapturesGuard {
+ public:
+  CapturesGuard(EvalContext& context, bool captures_tainted)
+      : context_(context),
+        captures_(std::exchange(context.captures, {})),
+        tainted_(std::exchange(context.captures_tainted, captures_tainted)) {}
+  ~CapturesGuard() {
+    context_.captures = std::move(captures_);
+    context_.captures_tainted = tainted_;
+  }
+  CapturesGuard(const CapturesGuard&) = delete;
+  CapturesGuard& operator=(const CapturesGuard&) = delete;
+
+ private:
+  EvalContext& context_;
+  std::vector<std::string> captures_;
+  bool tainted_;
+};
+
+// Keeps $value, $item and $0.., leaves them as they are, and puts them back. For what runs a
+// condition that sets them (ConditionNode::sets), and for ACLs.
 class StateGuard {
  public:
   explicit StateGuard(EvalContext& context);
@@ -70,8 +132,10 @@ struct RegexData final : ItemData {
   explicit RegexData(Regex compiled) : regex(std::move(compiled)) {}
   Regex regex;
 };
-// That of `data` where there is one, else `pattern`, compiled now. The error is for the operator.
-Result<Regex> regex_for(const ItemData* data, std::string_view pattern);
+// That of `data` where there is one, else `pattern`, compiled now into `made`. Null: `made` says
+// why, for the operator.
+const Regex* regex_for(const ItemData* data, std::string_view pattern, Result<Regex>& made);
+Result<Regex> compile_regex(std::string_view pattern);
 
 // For text that evaluation made and that is compiled and evaluated in its turn.
 CompileOptions run_time_options(const EvalContext& context);

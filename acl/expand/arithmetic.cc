@@ -2,7 +2,6 @@
 
 #include "core/base/ascii.h"
 
-#include <array>
 #include <limits>
 #include <optional>
 
@@ -33,12 +32,11 @@ class Reader {
 
  private:
   struct Operator {
-    std::string_view sign;
-    int level;  // a lower level binds tighter
-    int64_t (Reader::*apply)(int64_t, int64_t);
+    size_t bytes = 0;  // 0: there is none
+    int level = 0;     // a lower level binds tighter
+    char sign = '\0';
   };
   static constexpr int kLevels = 6;
-  static constexpr std::array<Operator, 10> operators();
 
   void skip_space() {
     while (i_ < text_.size() && is_space(text_[i_])) ++i_;
@@ -48,39 +46,11 @@ class Reader {
     return 0;
   }
 
-  const Operator* operator_here(int level);
+  Operator operator_here() const;
+  int64_t apply(char sign, int64_t a, int64_t b);
   int64_t expression(int level);
   int64_t unary();
   int64_t number();
-
-  int64_t multiply(int64_t a, int64_t b) {
-    return wrapped(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-  }
-  int64_t divide(int64_t a, int64_t b) {
-    if (b == 0) return wrong("divide by zero");
-    // The one quotient that does not fit.
-    if (a == kLowest && b == -1) return kHighest;
-    return a / b;
-  }
-  int64_t modulo(int64_t a, int64_t b) {
-    if (b == 0) return wrong("modulo by zero");
-    return b == -1 ? 0 : a % b;
-  }
-  int64_t add(int64_t a, int64_t b) {
-    int64_t sum = 0;
-    if (__builtin_add_overflow(a, b, &sum)) return wrong("overflow in sum");
-    return sum;
-  }
-  int64_t subtract(int64_t a, int64_t b) {
-    return wrapped(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
-  }
-  int64_t shift_left(int64_t a, int64_t b) {
-    return wrapped(static_cast<uint64_t>(a) << (static_cast<uint64_t>(b) & 63));
-  }
-  int64_t shift_right(int64_t a, int64_t b) { return a >> (static_cast<uint64_t>(b) & 63); }
-  int64_t bit_and(int64_t a, int64_t b) { return a & b; }
-  int64_t bit_xor(int64_t a, int64_t b) { return a ^ b; }
-  int64_t bit_or(int64_t a, int64_t b) { return a | b; }
 
   std::string_view text_;
   bool decimal_;
@@ -89,38 +59,72 @@ class Reader {
   std::string error_;
 };
 
-constexpr std::array<Reader::Operator, 10> Reader::operators() {
-  return {{
-      {"*", 1, &Reader::multiply},
-      {"/", 1, &Reader::divide},
-      {"%", 1, &Reader::modulo},
-      {"+", 2, &Reader::add},
-      {"-", 2, &Reader::subtract},
-      {"<<", 3, &Reader::shift_left},
-      {">>", 3, &Reader::shift_right},
-      {"&", 4, &Reader::bit_and},
-      {"|", 5, &Reader::bit_or},
-      {"^", 6, &Reader::bit_xor},
-  }};
-}
-
-const Reader::Operator* Reader::operator_here(int level) {
-  static constexpr auto kOperators = operators();
-  for (const Operator& op : kOperators) {
-    if (op.level == level && text_.substr(i_).starts_with(op.sign)) return &op;
+Reader::Operator Reader::operator_here() const {
+  if (i_ >= text_.size()) return {};
+  const char c = text_[i_];
+  switch (c) {
+    case '*':
+    case '/':
+    case '%':
+      return {1, 1, c};
+    case '+':
+    case '-':
+      return {1, 2, c};
+    case '<':
+    case '>':
+      if (i_ + 1 < text_.size() && text_[i_ + 1] == c) return {2, 3, c};
+      return {};
+    case '&':
+      return {1, 4, c};
+    case '|':
+      return {1, 5, c};
+    case '^':
+      return {1, 6, c};
+    default:
+      return {};
   }
-  return nullptr;
 }
 
+int64_t Reader::apply(char sign, int64_t a, int64_t b) {
+  const auto left = static_cast<uint64_t>(a);
+  const auto right = static_cast<uint64_t>(b);
+  int64_t sum = 0;
+  switch (sign) {
+    case '*':
+      return wrapped(left * right);
+    case '/':
+      if (b == 0) return wrong("divide by zero");
+      // The one quotient that does not fit.
+      return a == kLowest && b == -1 ? kHighest : a / b;
+    case '%':
+      if (b == 0) return wrong("modulo by zero");
+      return b == -1 ? 0 : a % b;
+    case '+':
+      return __builtin_add_overflow(a, b, &sum) ? wrong("overflow in sum") : sum;
+    case '-':
+      return wrapped(left - right);
+    case '<':
+      return wrapped(left << (right & 63));
+    case '>':
+      return a >> (right & 63);
+    case '&':
+      return a & b;
+    case '|':
+      return a | b;
+    default:
+      return a ^ b;
+  }
+}
+
+// What binds at `level` or tighter.
 int64_t Reader::expression(int level) {
-  if (level == 0) return unary();
-  int64_t value = expression(level - 1);
+  int64_t value = unary();
   while (error_.empty()) {
-    const Operator* op = operator_here(level);
-    if (op == nullptr) break;
-    i_ += op->sign.size();
-    const int64_t other = expression(level - 1);
-    if (error_.empty()) value = (this->*op->apply)(value, other);
+    const Operator op = operator_here();
+    if (op.bytes == 0 || op.level > level) break;
+    i_ += op.bytes;
+    const int64_t other = expression(op.level - 1);
+    if (error_.empty()) value = apply(op.sign, value, other);
   }
   return value;
 }
@@ -165,7 +169,13 @@ int64_t Reader::number() {
   // A number that is too large stays at the largest.
   constexpr auto kMost = static_cast<uint64_t>(kHighest);
   uint64_t value = 0;
-  for (; i_ < text_.size() && is_hex(text_[i_]); ++i_) {
+  if (base == 10) {
+    for (; i_ < text_.size() && is_digit(text_[i_]); ++i_) {
+      const auto digit = static_cast<uint64_t>(text_[i_] - '0');
+      value = value > (kMost - digit) / 10 ? kMost : value * 10 + digit;
+    }
+  }
+  for (; base != 10 && i_ < text_.size() && is_hex(text_[i_]); ++i_) {
     const auto digit = static_cast<uint64_t>(hex_value(text_[i_]));
     if (digit >= base) break;
     value = value > (kMost - digit) / base ? kMost : value * base + digit;

@@ -28,6 +28,7 @@ struct ConditionRow {
   uint8_t args;
   uint8_t form;      // told to `run`: which comparison, which kind of list
   bool suspends;     // may wait for something outside
+  bool sets;         // leaves $value or $1 to what comes after it
   RunCondition run;  // null: not available
   // Looks at constant arguments; null: nothing to look at.
   bool (*check)(Parser& parser, ConditionNode& node, size_t begin);

@@ -51,6 +51,7 @@ EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, b
   if (status != EvalStatus::ok) return status;
   std::array<int64_t, 2> numbers{};
   for (size_t i = 0; i < 2; ++i) {
+    if (read_plain_digits(args[i].text(), numbers[i])) continue;
     NumberText number = read_number_text(args[i].text());
     if (!number.error.empty()) return fail(context, std::move(number.error));
     numbers[i] = number.value;
@@ -61,7 +62,7 @@ EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, b
 
 EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answer) {
   Argument value;
-  const EvalStatus status = value.read(node.args[0], context);
+  const EvalStatus status = value.peek(node.args[0], context);
   if (status != EvalStatus::ok) return status;
   const std::string_view text = trim(value.text());
   const auto truth = truth_of(text);
@@ -76,7 +77,7 @@ EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answe
 // form: 0 any, 4 or 6. An IPv6 address may have a zone.
 EvalStatus run_isip(const ConditionNode& node, EvalContext& context, bool& answer) {
   Argument value;
-  const EvalStatus status = value.read(node.args[0], context);
+  const EvalStatus status = value.peek(node.args[0], context);
   if (status != EvalStatus::ok) return status;
   std::string_view text = value.text();
   const size_t zone = text.find('%');
@@ -92,15 +93,13 @@ EvalStatus run_match(const ConditionNode& node, EvalContext& context, bool& answ
   std::array<Argument, 2> args;
   const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
-  const Result<Regex> regex = regex_for(node.data.get(), args[1].text());
-  if (!regex) return fail(context, regex.error().detail());
-  std::vector<std::string> captures;
-  const Result<bool> found = regex->search(args[0].text(), &captures);
+  Result<Regex> made = Error(Errc::config);
+  const Regex* regex = regex_for(node.data.get(), args[1].text(), made);
+  if (regex == nullptr) return fail(context, made.error().detail());
+  const Result<bool> found = regex->search(args[0].text(), &context.captures);
   if (!found) return fail(context, found.error().to_string());
   answer = *found;
-  if (!answer) return EvalStatus::ok;
-  context.captures = std::move(captures);
-  context.captures_tainted = args[0].tainted();
+  if (answer) context.captures_tainted = args[0].tainted();
   return EvalStatus::ok;
 }
 

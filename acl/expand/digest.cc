@@ -7,6 +7,10 @@
 
 #include <array>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace godwit::acl {
 namespace {
@@ -17,7 +21,22 @@ constexpr std::string_view kBase64 =
 struct FreeDigest {
   void operator()(EVP_MD* md) const noexcept { EVP_MD_free(md); }
 };
-using DigestPointer = std::unique_ptr<EVP_MD, FreeDigest>;
+struct FreeContext {
+  void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
+};
+
+// Null where OpenSSL does not offer it. Fetched once for each thread: a fetch costs more than the
+// digest of a short text. The names are constants of the callers.
+const EVP_MD* fetched(const char* algorithm) {
+  using Known = std::pair<std::string_view, std::unique_ptr<EVP_MD, FreeDigest>>;
+  thread_local std::vector<Known> all;
+  const std::string_view name = algorithm;
+  for (const Known& known : all) {
+    if (known.first == name) return known.second.get();
+  }
+  all.emplace_back(name, EVP_MD_fetch(nullptr, algorithm, nullptr));
+  return all.back().second.get();
+}
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -26,23 +45,26 @@ const unsigned char* bytes_of(std::string_view text) {
 }  // namespace
 
 std::string digest(const char* algorithm, std::string_view input) {
-  const DigestPointer md(EVP_MD_fetch(nullptr, algorithm, nullptr));
+  thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
+  const EVP_MD* md = fetched(algorithm);
   std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
   unsigned length = 0;
-  if (!md || EVP_Digest(input.data(), input.size(), out.data(), &length, md.get(), nullptr) != 1) {
+  if (md == nullptr || EVP_DigestInit_ex2(context.get(), md, nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), input.data(), input.size()) != 1 ||
+      EVP_DigestFinal_ex(context.get(), out.data(), &length) != 1) {
     return {};
   }
   return {reinterpret_cast<const char*>(out.data()), length};
 }
 
 std::string hmac(const char* algorithm, std::string_view secret, std::string_view input) {
-  const DigestPointer md(EVP_MD_fetch(nullptr, algorithm, nullptr));
+  const EVP_MD* md = fetched(algorithm);
   std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
   unsigned length = 0;
   // An empty secret must not be a null pointer.
   const void* key = secret.empty() ? "" : secret.data();
-  if (!md || HMAC(md.get(), key, static_cast<int>(secret.size()), bytes_of(input), input.size(),
-                  out.data(), &length) == nullptr) {
+  if (md == nullptr || HMAC(md, key, static_cast<int>(secret.size()), bytes_of(input), input.size(),
+                            out.data(), &length) == nullptr) {
     return {};
   }
   return {reinterpret_cast<const char*>(out.data()), length};
@@ -50,9 +72,11 @@ std::string hmac(const char* algorithm, std::string_view secret, std::string_vie
 
 void append_hex(std::string_view bytes, bool upper, std::string& out) {
   const std::string_view digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+  size_t at = out.size();
+  out.resize(at + 2 * bytes.size());
   for (char c : bytes) {
-    out += digits[static_cast<unsigned char>(c) >> 4];
-    out += digits[static_cast<unsigned char>(c) & 15];
+    out[at++] = digits[static_cast<unsigned char>(c) >> 4];
+    out[at++] = digits[static_cast<unsigned char>(c) & 15];
   }
 }
 

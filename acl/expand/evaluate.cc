@@ -43,7 +43,17 @@ EvalStatus append_pattern_variable(std::string_view name, EvalContext& context, 
               "unknown variable name \"" + std::string(name) + "\" (strict_acl_vars is set)");
 }
 
-bool is_tainted(Taint taint, const EvalContext& context) {
+void show_result(Trace& trace, std::string_view source, const EvalResult& result) {
+  TraceEvent event{TraceKind::expansion, {}, source, result.text, {}};
+  if (result.status == EvalStatus::forced_fail) event.name = "forced failure";
+  if (result.status == EvalStatus::failed) event.name = "failed";
+  if (result.status == EvalStatus::deferred) event.name = "deferred";
+  trace.event(event);
+}
+
+}  // namespace
+
+bool is_tainted(Taint taint, const EvalContext& context) noexcept {
   switch (taint) {
     case Taint::clean:
       return false;
@@ -59,16 +69,6 @@ bool is_tainted(Taint taint, const EvalContext& context) {
   return true;
 }
 
-void show_result(Trace& trace, std::string_view source, const EvalResult& result) {
-  TraceEvent event{TraceKind::expansion, {}, source, result.text, {}};
-  if (result.status == EvalStatus::forced_fail) event.name = "forced failure";
-  if (result.status == EvalStatus::failed) event.name = "failed";
-  if (result.status == EvalStatus::deferred) event.name = "deferred";
-  trace.event(event);
-}
-
-}  // namespace
-
 EvalStatus fail(EvalContext& context, std::string message) {
   context.error = std::move(message);
   return EvalStatus::failed;
@@ -82,9 +82,12 @@ EvalStatus defer(EvalContext& context, std::string message) {
 EvalStatus append_variable(const VariableRow* row, std::string_view name, EvalContext& context,
                            std::string& out) {
   if (row == nullptr) return append_pattern_variable(name, context, out);
-  if (row->append == nullptr) return EvalStatus::ok;
   const size_t before = out.size();
-  row->append(context, out);
+  if (row->source.text != nullptr) {
+    if (const std::string* text = row->source.text(context)) out += *text;
+  } else if (row->source.append != nullptr) {
+    row->source.append(context, out);
+  }
   if (out.size() > before && is_tainted(row->taint, context)) context.tainted = true;
   return EvalStatus::ok;
 }
@@ -93,6 +96,11 @@ EvalStatus run_sequence(const Sequence& sequence, EvalContext& context, std::str
   const DepthGuard guard(context);
   if (guard.too_deep()) return fail(context, "the expansion is nested too deeply");
   for (const Node& node : sequence) {
+    // What most nodes are, without a call.
+    if (node.run == run_literal) {
+      out += node.text;
+      continue;
+    }
     const EvalStatus status = node.run(node, context, out);
     if (status != EvalStatus::ok) return status;
     if (out.size() > kExpansionBytesMax) return fail(context, "the expansion is too long");
@@ -128,17 +136,27 @@ bool Expansion::can_suspend() const noexcept {
 }
 
 EvalResult Expansion::evaluate(EvalContext& context) const {
-  if (is_constant()) return {EvalStatus::ok, std::string(constant()), false};
-  const StateGuard guard(context);
+  EvalResult result;
+  evaluate(context, result);
+  return result;
+}
+
+// Items put back what they set, so that nothing has to be kept here.
+void Expansion::evaluate(EvalContext& context, EvalResult& result) const {
+  result.status = EvalStatus::ok;
+  result.tainted = false;
+  if (is_constant()) {
+    result.text = constant();
+    return;
+  }
+  result.text.clear();
   const bool before = std::exchange(context.tainted, false);
   context.error.clear();
   tell(context.trace, {TraceKind::expansion_begin, {}, program_->source, {}, {}});
-  EvalResult result;
   result.status = run_sequence(program_->nodes, context, result.text);
   result.tainted = std::exchange(context.tainted, before);
   if (!result.ok()) result.text = std::exchange(context.error, {});
   if (context.trace != nullptr) show_result(*context.trace, program_->source, result);
-  return result;
 }
 
 std::optional<bool> truth_of(std::string_view text) noexcept {

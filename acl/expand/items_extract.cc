@@ -7,6 +7,7 @@
 #include "core/base/quoted.h"
 
 #include <charconv>
+#include <utility>
 
 namespace godwit::acl {
 namespace {
@@ -49,16 +50,16 @@ std::optional<std::string> value_of_key(std::string_view text, std::string_view 
     const std::string_view name = text.substr(0, end);
     text = trim_left(text.substr(end));
     if (text.starts_with('=')) text = trim_left(text.substr(1));
-    std::string value;
+    const bool wanted = equals_ignore_case(name, key);
     if (text.starts_with('"')) {
-      value = take_quoted(text);
+      std::string value = take_quoted(text);
+      if (wanted) return value;
     } else {
       end = 0;
       while (end < text.size() && !is_space(text[end])) ++end;
-      value = text.substr(0, end);
+      if (wanted) return std::string(text.substr(0, end));
       text.remove_prefix(end);
     }
-    if (equals_ignore_case(name, key)) return value;
   }
 }
 
@@ -152,36 +153,36 @@ bool parse_extract(Parser& parser, Node& node) {
 }
 
 EvalStatus run_extract(const Node& node, EvalContext& context, std::string& out) {
-  Value key;
-  EvalStatus status = read_value(node.parts[0], context, key);
+  Argument key;
+  EvalStatus status = key.read(node.parts[0], context);
   if (status != EvalStatus::ok) return status;
-  const std::string_view name = trim(key.text);
+  const std::string_view name = trim(key.text());
   if (name.empty()) return fail(context, "first argument of \"extract\" must not be empty");
   const bool numbered = format_of(node) == Format::text && field_number(name).has_value();
   const size_t fixed = numbered ? 3 : 2;
   if (node.parts.size() < fixed || node.parts.size() > fixed + 2) {
-    return fail(context, "wrong number of arguments for \"extract\" of \"" + key.text + "\"");
+    return fail(context,
+                "wrong number of arguments for \"extract\" of \"" + std::string(key.text()) + "\"");
   }
-  Value separators;
+  Argument separators;
   if (numbered) {
-    status = read_value(node.parts[1], context, separators);
+    status = separators.read(node.parts[1], context);
     if (status != EvalStatus::ok) return status;
   }
-  Value text;
-  status = read_value(node.parts[fixed - 1], context, text);
+  Argument text;
+  status = text.read(node.parts[fixed - 1], context);
   if (status != EvalStatus::ok) return status;
   std::optional<std::string> found;
   if (numbered) {
-    found = numbered_field(text.text, *field_number(name), separators.text);
+    found = numbered_field(text.text(), *field_number(name), separators.text());
   } else if (format_of(node) == Format::text) {
-    found = value_of_key(text.text, name);
+    found = value_of_key(text.text(), name);
   } else {
-    status = find_in_json(node, text.text, name, context, found);
+    status = find_in_json(node, text.text(), name, context, found);
     if (status != EvalStatus::ok) return status;
   }
   const bool yes = found.has_value();
-  Value value{found.value_or(std::string()), text.tainted};
-  const StateGuard guard(context);
+  Value value{found ? std::move(*found) : std::string(), text.tainted()};
   const size_t branches = node.parts.size() - fixed;
   if (yes && branches == 0) {
     out += value.text;
@@ -189,6 +190,7 @@ EvalStatus run_extract(const Node& node, EvalContext& context, std::string& out)
     return EvalStatus::ok;
   }
   if (yes) {
+    const ValueGuard guard(context);
     set_value(context, std::move(value.text), value.tainted);
     return run_sequence(node.parts[fixed], context, out);
   }

@@ -5,6 +5,9 @@
 #include "acl/expand/parser.h"
 #include "core/base/ascii.h"
 
+#include <optional>
+#include <utility>
+
 namespace godwit::acl {
 
 // ${if condition {yes}{no}}
@@ -12,9 +15,9 @@ bool parse_if(Parser& parser, Node& node) {
   return parser.condition(node.conditions.emplace_back()) && parser.tail(node);
 }
 
-// $value and $1 that the condition set hold inside the branches.
-EvalStatus run_if(const Node& node, EvalContext& context, std::string& out) {
-  const StateGuard guard(context);
+namespace {
+
+EvalStatus run_branch(const Node& node, EvalContext& context, std::string& out) {
   bool answer = false;
   const EvalStatus status = run_condition(node.conditions[0], context, answer);
   if (status != EvalStatus::ok) return status;
@@ -29,6 +32,15 @@ EvalStatus run_if(const Node& node, EvalContext& context, std::string& out) {
   return EvalStatus::forced_fail;
 }
 
+}  // namespace
+
+// $value and $1 that the condition set hold inside the branches.
+EvalStatus run_if(const Node& node, EvalContext& context, std::string& out) {
+  if (!node.conditions[0].sets) return run_branch(node, context, out);
+  const StateGuard guard(context);
+  return run_branch(node, context, out);
+}
+
 // {list}{condition}
 bool parse_filter(Parser& parser, Node& node) {
   if (!parser.argument(node.parts.emplace_back(), "a list")) return false;
@@ -36,12 +48,13 @@ bool parse_filter(Parser& parser, Node& node) {
 }
 
 EvalStatus run_filter(const Node& node, EvalContext& context, std::string& out) {
-  Value list;
-  EvalStatus status = read_value(node.parts[0], context, list);
+  Argument list;
+  EvalStatus status = list.read(node.parts[0], context);
   if (status != EvalStatus::ok) return status;
-  const StateGuard guard(context);
-  context.item_tainted = list.tainted;
-  ListReader reader(list.text);
+  const ItemGuard guard(context, list.tainted());
+  std::optional<StateGuard> state;
+  if (node.conditions[0].sets) state.emplace(context);
+  ListReader reader(list.text());
   bool first = true;
   while (reader.next(context.item)) {
     bool answer = false;
@@ -51,17 +64,16 @@ EvalStatus run_filter(const Node& node, EvalContext& context, std::string& out) 
     append_list_item(context.item, reader.separator(), first, out);
     first = false;
   }
-  if (!first) context.tainted |= list.tainted;
+  if (!first) context.tainted |= list.tainted();
   return EvalStatus::ok;
 }
 
 EvalStatus run_map(const Node& node, EvalContext& context, std::string& out) {
-  Value list;
-  EvalStatus status = read_value(node.parts[0], context, list);
+  Argument list;
+  EvalStatus status = list.read(node.parts[0], context);
   if (status != EvalStatus::ok) return status;
-  const StateGuard guard(context);
-  context.item_tainted = list.tainted;
-  ListReader reader(list.text);
+  const ItemGuard guard(context, list.tainted());
+  ListReader reader(list.text());
   std::string made;
   for (bool first = true; reader.next(context.item); first = false) {
     made.clear();
@@ -75,17 +87,18 @@ EvalStatus run_map(const Node& node, EvalContext& context, std::string& out) {
 
 // ${reduce{list}{start}{expression}}: $value is what came out so far.
 EvalStatus run_reduce(const Node& node, EvalContext& context, std::string& out) {
-  Value list;
-  EvalStatus status = read_value(node.parts[0], context, list);
+  Argument list;
+  EvalStatus status = list.read(node.parts[0], context);
   if (status != EvalStatus::ok) return status;
   Value result;
   status = read_value(node.parts[1], context, result);
   if (status != EvalStatus::ok) return status;
-  const StateGuard guard(context);
-  context.item_tainted = list.tainted;
-  ListReader reader(list.text);
+  const ItemGuard item_guard(context, list.tainted());
+  const ValueGuard value_guard(context);
+  ListReader reader(list.text());
   while (reader.next(context.item)) {
-    set_value(context, std::move(result.text), result.tainted);
+    std::swap(context.value, result.text);
+    context.value_tainted = result.tainted;
     result.text.clear();
     status = read_value(node.parts[2], context, result);
     if (status != EvalStatus::ok) return status;

@@ -58,6 +58,7 @@ EvalStatus call_acl(const std::vector<Value>& arguments, EvalContext& context,
     words.push_back(arguments[i].text);
     tainted |= arguments[i].tainted;
   }
+  const StateGuard state(context);
   const bool before = std::exchange(context.acl_args_tainted, tainted);
   outcome.verdict = acls->call_acl(name.text, std::move(words), context, outcome.message);
   context.acl_args_tainted = before;

@@ -4,6 +4,7 @@
 #include "acl/expand/items.h"
 #include "acl/expand/outside.h"
 #include "acl/expand/parser.h"
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "core/io/process.h"
 
@@ -165,7 +166,12 @@ EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
   options.merge_error = true;
   options.output_bytes_max = kReadFileBytesMax;
   options.timeout = kRunTimeout;
+  const std::string command = options.arguments.front();
   Result<ProcessOutcome> outcome = wait_for(run_process(*loop, std::move(options)));
+  if (context.trace != nullptr) {
+    const std::string how = ended_how(outcome);
+    context.trace->event({TraceKind::exec, {}, command, how, {}});
+  }
   Value output;
   if (outcome) {
     context.runrc = outcome->exit_status;
@@ -178,7 +184,7 @@ EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
     if (status != EvalStatus::ok) return status;
   }
   // $value is the output in both branches.
-  const StateGuard guard(context);
+  const ValueGuard guard(context);
   const bool yes = context.runrc == 0;
   if (!yes) set_value(context, output.text, false);
   return finish_tail(node, context, yes, std::move(output), out);

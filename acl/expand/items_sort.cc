@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace godwit::acl {
 namespace {
@@ -33,31 +34,53 @@ constexpr std::array<Comparator, 12> kComparators{{
     {"gei", false, true, true, true},
 }};
 
+constexpr size_t kItemsExpected = 16;
+
 struct SortItem {
   std::string text;
-  std::string key;
+  std::string key;  // where texts are compared
   int64_t number = 0;
 };
 
+// Of context.item.
 EvalStatus read_key(const Node& node, const Comparator& how, EvalContext& context, SortItem& item) {
-  context.item = item.text;
-  EvalStatus status = run_sequence(node.parts[2], context, item.key);
+  Argument key;
+  const EvalStatus status = key.peek(node.parts[2], context);
   if (status != EvalStatus::ok) return status;
-  if (how.ignore_case) item.key = to_lower(item.key);
-  if (!how.numeric) return EvalStatus::ok;
-  const std::optional<int64_t> number = expression_number(item.key);
-  if (!number) return fail(context, "integer expected but \"" + item.key + "\" found");
+  if (!how.numeric) {
+    item.key = how.ignore_case ? to_lower(key.text()) : std::string(key.text());
+    return EvalStatus::ok;
+  }
+  const std::optional<int64_t> number = expression_number(key.text());
+  if (!number) {
+    return fail(context, "integer expected but \"" + std::string(key.text()) + "\" found");
+  }
   item.number = *number;
   return EvalStatus::ok;
 }
 
-void sort_items(std::vector<SortItem>& items, const Comparator& how) {
-  if (how.reverses_equals) std::reverse(items.begin(), items.end());
-  std::stable_sort(items.begin(), items.end(), [&how](const SortItem& a, const SortItem& b) {
-    const SortItem& low = how.descending ? b : a;
-    const SortItem& high = how.descending ? a : b;
-    return how.numeric ? low.number < high.number : low.key < high.key;
-  });
+// Where the items go. Equals stay in order; few items move in place, without a buffer.
+std::vector<const SortItem*> sorted(const std::vector<SortItem>& items, const Comparator& how) {
+  constexpr size_t kFew = 24;
+  std::vector<const SortItem*> order(items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    order[how.reverses_equals ? items.size() - 1 - i : i] = &items[i];
+  }
+  const auto before = [&how](const SortItem* a, const SortItem* b) {
+    const SortItem* low = how.descending ? b : a;
+    const SortItem* high = how.descending ? a : b;
+    return how.numeric ? low->number < high->number : low->key < high->key;
+  };
+  if (items.size() > kFew) {
+    std::stable_sort(order.begin(), order.end(), before);
+    return order;
+  }
+  for (size_t i = 1; i < order.size(); ++i) {
+    for (size_t k = i; k > 0 && before(order[k], order[k - 1]); --k) {
+      std::swap(order[k], order[k - 1]);
+    }
+  }
+  return order;
 }
 
 }  // namespace
@@ -72,21 +95,21 @@ EvalStatus run_sort(const Node& node, EvalContext& context, std::string& out) {
   const auto* how = std::find_if(kComparators.begin(), kComparators.end(),
                                  [&](const Comparator& row) { return row.name == name.text; });
   if (how == kComparators.end()) return fail(context, "comparator not handled for sort");
-  const StateGuard guard(context);
+  const ItemGuard guard(context, list.tainted);
   // The keys decide the order only: their taint is no part of the result.
   const bool tainted = context.tainted || list.tainted;
-  context.item_tainted = list.tainted;
   ListReader reader(list.text);
   std::vector<SortItem> items;
-  for (SortItem item; reader.next(item.text); item = {}) {
+  while (reader.next(context.item)) {
+    if (items.empty()) items.reserve(kItemsExpected);
+    SortItem& item = items.emplace_back();
     status = read_key(node, *how, context, item);
     if (status != EvalStatus::ok) return status;
-    items.push_back(std::move(item));
+    item.text = context.item;
   }
-  sort_items(items, *how);
   bool first = true;
-  for (const SortItem& item : items) {
-    append_list_item(item.text, reader.separator(), first, out);
+  for (const SortItem* item : sorted(items, *how)) {
+    append_list_item(item->text, reader.separator(), first, out);
     first = false;
   }
   context.tainted = tainted;

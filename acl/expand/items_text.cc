@@ -9,6 +9,8 @@
 #include "core/base/ascii.h"
 
 #include <array>
+#include <optional>
+#include <utility>
 
 namespace godwit::acl {
 namespace {
@@ -63,37 +65,31 @@ std::string imap_utf7(std::string_view utf8, std::string_view specials) {
   return out;
 }
 
-}  // namespace
+// What ${sg knows at load.
+struct SubstitutionData final : ItemData {
+  std::optional<Regex> regex;
+  std::optional<Expansion> replacement;
+};
 
-// ${sg{subject}{regex}{replacement}}: the replacement is expanded for each match.
-EvalStatus run_sg(const Node& node, EvalContext& context, std::string& out) {
-  Value subject;
-  EvalStatus status = read_value(node.parts[0], context, subject);
-  if (status != EvalStatus::ok) return status;
-  Value pattern;
-  status = read_value(node.parts[1], context, pattern);
-  if (status != EvalStatus::ok) return status;
-  // The replacement is expanded before its $1 mean anything: they are read from its value.
-  Value replacement;
-  status = read_value(node.parts[2], context, replacement);
-  if (status != EvalStatus::ok) return status;
-  const Result<Regex> regex = regex_for(node.data.get(), pattern.text);
-  if (!regex) return fail(context, regex.error().detail());
-  const bool expands = replacement.text.find_first_of("$\\") != std::string::npos;
-  if (expands && replacement.tainted) {
-    return fail(context, "attempt to expand tainted string '" + replacement.text + "'");
+EvalStatus compile_replacement(const Argument& text, EvalContext& context, Expansion& made) {
+  const bool expands = text.text().find_first_of("$\\") != std::string_view::npos;
+  if (expands && text.tainted()) {
+    return fail(context, "attempt to expand tainted string '" + std::string(text.text()) + "'");
   }
-  const Result<Expansion> with = compile_expansion(replacement.text, run_time_options(context));
+  Result<Expansion> with = compile_expansion(text.text(), run_time_options(context));
   if (!with) return fail(context, with.error().detail());
-  const StateGuard guard(context);
-  context.tainted |= subject.tainted || replacement.tainted;
-  context.captures_tainted = subject.tainted;
-  std::string_view text = subject.text;
+  made = std::move(*with);
+  return EvalStatus::ok;
+}
+
+EvalStatus substitute(const Regex& regex, std::string_view text, const Expansion& with,
+                      EvalContext& context, std::string& out) {
   size_t at = 0;
   bool not_empty = false;
+  RegexMatch match;
+  EvalResult piece;
   while (at <= text.size()) {
-    RegexMatch match;
-    const Result<bool> found = regex->search_from(text, at, not_empty, match);
+    const Result<bool> found = regex.search_from(text, at, not_empty, match);
     if (!found) return fail(context, found.error().to_string());
     if (!*found) {
       if (!not_empty || at == text.size()) break;
@@ -103,8 +99,8 @@ EvalStatus run_sg(const Node& node, EvalContext& context, std::string& out) {
       continue;
     }
     out += text.substr(at, match.begin - at);
-    context.captures = std::move(match.captures);
-    EvalResult piece = with->evaluate(context);
+    std::swap(context.captures, match.captures);
+    with.evaluate(context, piece);
     if (!piece.ok()) {
       context.error = std::move(piece.text);
       return piece.status;
@@ -118,10 +114,49 @@ EvalStatus run_sg(const Node& node, EvalContext& context, std::string& out) {
   return EvalStatus::ok;
 }
 
+}  // namespace
+
+// ${sg{subject}{regex}{replacement}}: the replacement is expanded for each match.
+EvalStatus run_sg(const Node& node, EvalContext& context, std::string& out) {
+  std::array<Argument, 3> args;
+  // The replacement is expanded before its $1 mean anything: they are read from its value.
+  for (size_t i = 0; i < args.size(); ++i) {
+    const EvalStatus status = args[i].read(node.parts[i], context);
+    if (status != EvalStatus::ok) return status;
+  }
+  const auto* known = static_cast<const SubstitutionData*>(node.data.get());
+  Result<Regex> made_regex = Error(Errc::config);
+  const Regex* regex = known != nullptr && known->regex ? &*known->regex : nullptr;
+  if (regex == nullptr) regex = regex_for(nullptr, args[1].text(), made_regex);
+  if (regex == nullptr) return fail(context, made_regex.error().detail());
+  Expansion made;
+  const Expansion* with = known != nullptr && known->replacement ? &*known->replacement : nullptr;
+  if (with == nullptr) {
+    const EvalStatus status = compile_replacement(args[2], context, made);
+    if (status != EvalStatus::ok) return status;
+    with = &made;
+  }
+  context.tainted |= args[0].tainted() || args[2].tainted();
+  const CapturesGuard guard(context, args[0].tainted());
+  return substitute(*regex, args[0].text(), *with, context, out);
+}
+
+// What is constant is compiled once.
 bool check_sg(Parser& parser, Node& node) {
-  std::string pattern;
-  if (!is_literal(node.parts[1], &pattern)) return true;
-  return parser.constant_regex(pattern, parser.offset() - 1, node.data);
+  auto data = std::make_shared<SubstitutionData>();
+  std::string text;
+  if (is_literal(node.parts[1], &text)) {
+    Result<Regex> regex = compile_regex(text);
+    if (!regex) return parser.problem(parser.offset() - 1, regex.error().detail());
+    data->regex = std::move(*regex);
+  }
+  // A replacement that cannot be compiled fails when it is needed.
+  if (is_literal(node.parts[2], &text)) {
+    Result<Expansion> with = compile_expansion(text, {});
+    if (with) data->replacement = std::move(*with);
+  }
+  node.data = std::move(data);
+  return true;
 }
 
 // ${tr{subject}{from}{to}}: what has no partner becomes the last of `to`.

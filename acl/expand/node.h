@@ -60,6 +60,7 @@ struct ConditionNode {
   std::shared_ptr<const ListPattern> list;  // of match_*
   std::shared_ptr<const ItemData> data;
   bool suspends = false;
+  bool sets = false;  // it or one in it leaves $value or $1 to what comes after it
 };
 
 struct ExpansionProgram {

@@ -1,10 +1,13 @@
 // Operators on mail addresses and IP addresses.
+#include "acl/expand/digest.h"
 #include "acl/expand/list_text.h"
 #include "acl/expand/operator_checks.h"
 #include "acl/expand/operators.h"
 #include "core/base/ascii.h"
 #include "core/base/ip_address.h"
 #include "protocol/message/address_list.h"
+#include "protocol/message/address_syntax.h"
+#include "protocol/message/limits.h"
 
 #include <algorithm>
 #include <array>
@@ -59,8 +62,17 @@ size_t address_end(std::string_view text, size_t begin) {
   return text.size();
 }
 
+// True of "a.b@c.d": an address without blanks, quotes, comments and literals.
+bool is_bare_address(std::string_view text) {
+  const size_t at = text.find('@');
+  return at <= message::kLocalPartBytesMax &&
+         message::is_dot_string(text.substr(0, at), message::Utf8::refused) &&
+         message::is_domain(text.substr(at + 1), message::Utf8::refused);
+}
+
 // "a@b" of "Name <a@b> (comment)"; empty where the text is no address.
 std::string one_address(std::string_view text) {
+  if (is_bare_address(text)) return std::string(text);
   const Result<message::ListedAddress> parsed =
       message::parse_address(text, message::Utf8::allowed, false);
   return parsed ? parsed->address : std::string();
@@ -80,11 +92,16 @@ std::array<uint8_t, 16> as_v6(const IpAddress& address) {
 
 void append_groups(const std::array<uint8_t, 16>& bytes, char between, std::string& out) {
   for (size_t i = 0; i < 16; i += 2) {
-    char group[8];
-    std::snprintf(group, sizeof group, "%s%02x%02x", i == 0 ? "" : std::string(1, between).c_str(),
-                  bytes[i], bytes[i + 1]);
-    out += group;
+    if (i > 0) out += between;
+    const std::array<char, 2> group{static_cast<char>(bytes[i]), static_cast<char>(bytes[i + 1])};
+    append_hex({group.data(), group.size()}, false, out);
   }
+}
+
+void append_byte(unsigned byte, std::string& out) {
+  if (byte >= 100) out += static_cast<char>('0' + byte / 100);
+  if (byte >= 10) out += static_cast<char>('0' + byte / 10 % 10);
+  out += static_cast<char>('0' + byte % 10);
 }
 
 // The longest run of two zero groups or more as "::", and nothing dotted.
@@ -166,12 +183,20 @@ EvalStatus op_addresses(const Node&, std::string_view input, EvalContext&, std::
 }
 
 EvalStatus op_local_part(const Node&, std::string_view input, EvalContext&, std::string& out) {
+  if (is_bare_address(input)) {
+    out += input.substr(0, input.find('@'));
+    return EvalStatus::ok;
+  }
   const std::string address = one_address(input);
   out += message::split_address(address).local_part;
   return EvalStatus::ok;
 }
 
 EvalStatus op_domain(const Node&, std::string_view input, EvalContext&, std::string& out) {
+  if (is_bare_address(input)) {
+    out += input.substr(input.find('@') + 1);
+    return EvalStatus::ok;
+  }
   const std::string address = one_address(input);
   out += message::split_address(address).domain;
   return EvalStatus::ok;
@@ -222,7 +247,11 @@ EvalStatus op_mask(const Node& node, std::string_view input, EvalContext& contex
   }
   const IpAddress network = masked(*address, *bits);
   if (!address->is_v6()) {
-    out += network.to_string();
+    const std::string_view bytes = network.bytes();
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      if (i > 0) out += '.';
+      append_byte(static_cast<unsigned char>(bytes[i]), out);
+    }
   } else if (node.text == "n") {
     append_short_groups(as_v6(network), out);
   } else {
@@ -241,13 +270,14 @@ EvalStatus op_reverse_ip(const Node&, std::string_view input, EvalContext& conte
   const std::string_view bytes = address->bytes();
   for (size_t i = bytes.size(); i-- > 0;) {
     const auto byte = static_cast<unsigned>(static_cast<unsigned char>(bytes[i]));
-    char part[8];
+    constexpr std::string_view kDigits = "0123456789abcdef";
     if (address->is_v6()) {
-      std::snprintf(part, sizeof part, "%x.%x", byte & 15, byte >> 4);
+      out += kDigits[byte & 15];
+      out += '.';
+      out += kDigits[byte >> 4];
     } else {
-      std::snprintf(part, sizeof part, "%u", byte);
+      append_byte(byte, out);
     }
-    out += part;
     if (i > 0) out += '.';
   }
   return EvalStatus::ok;

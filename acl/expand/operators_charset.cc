@@ -71,6 +71,18 @@ EvalStatus op_localpart_to_alabel(const Node&, std::string_view input, EvalConte
   return EvalStatus::ok;
 }
 
+std::optional<std::string> address_to_ascii(std::string_view address) {
+  const size_t at = address.rfind('@');
+  std::optional<std::string> local_part = to_punycode(address.substr(0, at));
+  if (!local_part || at == std::string_view::npos) return local_part;
+  char* made = nullptr;
+  const std::string domain(address.substr(at + 1));
+  const int code = idn2_to_ascii_8z(domain.c_str(), &made, IDN2_NFC_INPUT);
+  const std::unique_ptr<char, FreeText> text(made);
+  if (code != IDN2_OK) return std::nullopt;
+  return *local_part + "@" + text.get();
+}
+
 EvalStatus op_localpart_from_alabel(const Node&, std::string_view input, EvalContext& context,
                                     std::string& out) {
   const std::optional<std::string> text = from_punycode(input);

@@ -9,6 +9,7 @@
 #include "core/config/values.h"
 
 #include <array>
+#include <charconv>
 #include <limits>
 
 namespace godwit::acl {
@@ -37,6 +38,12 @@ std::optional<uint64_t> plain_number(std::string_view input) {
   return -*number;
 }
 
+void append_number(int64_t value, std::string& out) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  out.append(digits.data(), static_cast<size_t>(end - digits.data()));
+}
+
 EvalStatus run_eval(std::string_view input, bool decimal, EvalContext& context, std::string& out) {
   const Arithmetic result = evaluate_arithmetic(input, decimal);
   if (!result.error.empty()) {
@@ -44,7 +51,7 @@ EvalStatus run_eval(std::string_view input, bool decimal, EvalContext& context, 
                              " (after processing \"" + std::string(input.substr(0, result.read)) +
                              "\")");
   }
-  out += std::to_string(result.value);
+  append_number(result.value, out);
   return EvalStatus::ok;
 }
 

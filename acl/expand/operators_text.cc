@@ -33,12 +33,18 @@ std::optional<ListKind> kind_of(std::string_view word) {
 }  // namespace
 
 EvalStatus op_lc(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  for (char c : input) out += to_lower(c);
+  const size_t from = out.size();
+  out += input;
+  std::transform(out.begin() + static_cast<ptrdiff_t>(from), out.end(),
+                 out.begin() + static_cast<ptrdiff_t>(from), [](char c) { return to_lower(c); });
   return EvalStatus::ok;
 }
 
 EvalStatus op_uc(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  for (char c : input) out += to_upper(c);
+  const size_t from = out.size();
+  out += input;
+  std::transform(out.begin() + static_cast<ptrdiff_t>(from), out.end(),
+                 out.begin() + static_cast<ptrdiff_t>(from), [](char c) { return to_upper(c); });
   return EvalStatus::ok;
 }
 

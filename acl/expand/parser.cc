@@ -236,7 +236,7 @@ std::shared_ptr<const ExpansionProgram> Parser::compile_piece(size_t begin, size
 
 bool Parser::constant_regex(std::string_view pattern, size_t begin,
                             std::shared_ptr<const ItemData>& data) {
-  Result<Regex> regex = regex_for(nullptr, pattern);
+  Result<Regex> regex = compile_regex(pattern);
   if (!regex) return problem(begin, regex.error().detail());
   data = std::make_shared<RegexData>(std::move(*regex));
   return true;

@@ -8,11 +8,14 @@
 namespace godwit::acl {
 namespace {
 
-void carry_suspends(ConditionNode& node) {
+void carry_properties(ConditionNode& node) {
   for (const Sequence& sequence : node.args) {
     for (const Node& child : sequence) node.suspends |= child.suspends;
   }
-  for (const ConditionNode& child : node.children) node.suspends |= child.suspends;
+  for (const ConditionNode& child : node.children) {
+    node.suspends |= child.suspends;
+    node.sets |= child.sets;
+  }
 }
 
 }  // namespace
@@ -71,7 +74,8 @@ bool Parser::condition(ConditionNode& node) {
   }
   --depth_;
   node.suspends |= row->suspends;
-  carry_suspends(node);
+  node.sets = row->sets;
+  carry_properties(node);
   return good && (row->check == nullptr || row->check(*this, node, begin));
 }
 

@@ -37,10 +37,23 @@ pcre2_match_data* match_data() {
   return data.get();
 }
 
+// $0 $1 ... of the match that match_data() has; the memory of `captures` is used again.
+void keep_captures(std::string_view subject, int count, std::vector<std::string>& captures) {
+  const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(match_data());
+  captures.resize(static_cast<size_t>(count));
+  for (size_t i = 0; i < captures.size(); ++i) {
+    const size_t begin = offsets[2 * i];
+    const size_t end = offsets[2 * i + 1];
+    const bool is_set = begin != PCRE2_UNSET && end >= begin;
+    captures[i].assign(is_set ? subject.substr(begin, end - begin) : std::string_view());
+  }
+}
+
 }  // namespace
 
 struct RegexCode {
-  explicit RegexCode(pcre2_code* made) : code(made), context(pcre2_match_context_create(nullptr)) {
+  RegexCode(pcre2_code* made, bool is_jit)
+      : code(made), jit(is_jit), context(pcre2_match_context_create(nullptr)) {
     pcre2_set_match_limit(context.get(), kRegexMatchLimit);
     pcre2_set_depth_limit(context.get(), kRegexDepthLimit);
   }
@@ -49,6 +62,7 @@ struct RegexCode {
   RegexCode& operator=(const RegexCode&) = delete;
 
   pcre2_code* code;
+  bool jit;
   std::unique_ptr<pcre2_match_context, FreeMatchContext> context;
 };
 
@@ -62,22 +76,17 @@ Result<Regex> Regex::compile(std::string_view pattern, bool ignore_case) {
     return Error(Errc::config, message_of(error) + " at offset " + std::to_string(offset));
   }
   // Without JIT (SELinux and the like) the interpreter does the same, slower.
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+  const bool jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
   Regex regex;
-  regex.code_ = std::make_shared<const RegexCode>(code);
+  regex.code_ = std::make_shared<const RegexCode>(code, jit);
   return regex;
 }
 
 Result<bool> Regex::search(std::string_view subject, std::vector<std::string>* captures) const {
-  if (captures == nullptr) {
-    const Result<int> count = run(subject, 0, 0);
-    if (!count) return count.error();
-    return *count > 0;
-  }
-  RegexMatch match;
-  const Result<bool> found = search_from(subject, 0, false, match);
-  if (found && *found) *captures = std::move(match.captures);
-  return found;
+  const Result<int> count = run(subject, 0, 0);
+  if (!count) return count.error();
+  if (*count > 0 && captures != nullptr) keep_captures(subject, *count, *captures);
+  return *count > 0;
 }
 
 Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anchored_not_empty,
@@ -86,16 +95,8 @@ Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anc
   const Result<int> count = run(subject, start, flags);
   if (!count) return count.error();
   if (*count == 0) return false;
+  keep_captures(subject, *count, match.captures);
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(match_data());
-  match.captures.clear();
-  match.captures.reserve(static_cast<size_t>(*count));
-  for (size_t i = 0; i < static_cast<size_t>(*count); ++i) {
-    const size_t begin = offsets[2 * i];
-    const size_t end = offsets[2 * i + 1];
-    match.captures.emplace_back(begin == PCRE2_UNSET || end < begin
-                                    ? std::string_view()
-                                    : subject.substr(begin, end - begin));
-  }
   match.begin = std::min(offsets[0], offsets[1]);
   match.end = std::max(offsets[0], offsets[1]);
   return true;
@@ -103,8 +104,10 @@ Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anc
 
 // How many captures a match has, $0 among them; 0: no match. They stand in match_data().
 Result<int> Regex::run(std::string_view subject, size_t start, uint32_t flags) const {
-  const int count = pcre2_match(code_->code, bytes_of(subject), subject.size(), start, flags,
-                                match_data(), code_->context.get());
+  // The direct way knows no options.
+  const auto match = code_->jit && flags == 0 ? pcre2_jit_match : pcre2_match;
+  const int count = match(code_->code, bytes_of(subject), subject.size(), start, flags,
+                          match_data(), code_->context.get());
   if (count == PCRE2_ERROR_NOMATCH) return 0;
   if (count < 0) return Error(Errc::invalid_argument, message_of(count));
   // More groups than there is room for: those that fit.

@@ -24,5 +24,8 @@ std::string encode_words(std::string_view text, const std::string& charset);
 // "xn--..." of a text in UTF-8, and back. Nothing where it is not well-formed.
 std::optional<std::string> to_punycode(std::string_view utf8);
 std::optional<std::string> from_punycode(std::string_view ascii);
+// An address in ASCII: the domain as A-labels, the local part in the same way. Nothing where it
+// cannot be.
+std::optional<std::string> address_to_ascii(std::string_view address);
 
 }  // namespace godwit::acl

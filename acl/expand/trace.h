@@ -37,6 +37,12 @@ enum class TraceKind : uint8_t {
   retry,          // text: the key; result: what the hints say
   host,           // text: a name; result: its addresses
   transport,      // name: the transport; text: the recipient; result: what came of it
+  dnsbl,          // text: the name asked for in a DNS list; result: the answer
+  tls,            // text: whose session; result: its cipher, or why there is none
+  exec,           // text: a command; result: how it ended
+  load,           // text: what asks; result: the load average
+  hints,          // text: a key of the hints; result: what is known of it
+  verify,         // name: "sender", "recipient"; text: the address; result: what came of it
   note,           // text: anything else
 };
 

@@ -45,6 +45,12 @@ constexpr std::array kKinds{
     KindRow{TraceKind::retry,           Shape::leaf,  "retry"},
     KindRow{TraceKind::host,            Shape::leaf,  "host"},
     KindRow{TraceKind::transport,       Shape::leaf,  "transport"},
+    KindRow{TraceKind::dnsbl,           Shape::leaf,  "dnsbl"},
+    KindRow{TraceKind::tls,             Shape::leaf,  "tls"},
+    KindRow{TraceKind::exec,            Shape::leaf,  "exec"},
+    KindRow{TraceKind::load,            Shape::leaf,  "load"},
+    KindRow{TraceKind::hints,           Shape::leaf,  "hints"},
+    KindRow{TraceKind::verify,          Shape::leaf,  "verify"},
     KindRow{TraceKind::note,            Shape::leaf,  "note"},
 };
 // clang-format on
@@ -96,10 +102,16 @@ std::string headline(const TraceNode& node) {
       return "set " + node.name;
     case TraceKind::dns:
     case TraceKind::host:
+    case TraceKind::dnsbl:
+    case TraceKind::tls:
+    case TraceKind::exec:
+    case TraceKind::load:
+    case TraceKind::hints:
       return std::string(row_of(node.kind).name) + " " + escape_control(node.text);
     case TraceKind::rewrite:
     case TraceKind::retry:
     case TraceKind::transport:
+    case TraceKind::verify:
       return std::string(row_of(node.kind).name) + (node.name.empty() ? "" : " " + node.name) +
              (node.text.empty() ? "" : " " + escape_control(node.text));
     default:

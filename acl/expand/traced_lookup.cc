@@ -26,6 +26,8 @@ Result<std::optional<LookupAnswer>> find_traced(const LookupQuestion& question,
     result = answer->has_value() ? "\"" + (*answer)->value + "\"" : "not found";
   }
   event.result = result;
+  if (event.name == "dnsdb" && !was_cached)
+    context.trace->event({TraceKind::dns, {}, question.key, result, {}});
   context.trace->event(event);
   return answer;
 }

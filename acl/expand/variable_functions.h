@@ -3,6 +3,7 @@
 #pragma once
 
 #include "acl/expand/context.h"
+#include "acl/expand/variables.h"
 
 #include <concepts>
 #include <string>
@@ -36,9 +37,19 @@ struct Field<Member> {
   static void append(const EvalContext& context, std::string& out) {
     if (const Facts* facts = facts_of<Facts>(context)) append_value(facts->*Member, out);
   }
+  static const std::string* text(const EvalContext& context)
+    requires std::same_as<T, std::string>
+  {
+    const Facts* facts = facts_of<Facts>(context);
+    return facts == nullptr ? nullptr : &(facts->*Member);
+  }
+  static constexpr VariableSource source() {
+    if constexpr (std::same_as<T, std::string>) return {&append, &text};
+    return &append;
+  }
 };
 template <auto Member>
-inline constexpr auto field = &Field<Member>::append;
+inline constexpr VariableSource field = Field<Member>::source();
 
 // made<&function>: void function(const Facts&, std::string& out).
 template <auto Function>

@@ -79,7 +79,7 @@ void sender_helo_verified(const ConnectionFacts& facts, std::string& out) {
   if (facts.helo_verified) out += "yes";
 }
 void sender_host_dnssec(const ConnectionFacts& facts, std::string& out) {
-  if (facts.sender_host_dnssec) out += *facts.sender_host_dnssec ? "yes" : "no";
+  out += facts.sender_host_dnssec.value_or(false) ? "yes" : "no";
 }
 void sender_host_port(const ConnectionFacts& facts, std::string& out) {
   append_value(facts.sender_host ? facts.sender_host->port : 0, out);
@@ -100,7 +100,8 @@ const TlsFacts* tls_of(const EvalContext& context) {
 template <class Facts, auto member>
 void tls_fact(const Facts& facts, std::string& out) {
   const TlsFacts* tls = tls_of(facts);
-  if (tls != nullptr) append_value(tls->*member, out);
+  static const TlsFacts kNone;
+  append_value((tls != nullptr ? *tls : kNone).*member, out);
 }
 template <class Facts>
 void tls_verified(const Facts& facts, std::string& out) {
@@ -108,7 +109,7 @@ void tls_verified(const Facts& facts, std::string& out) {
   out += tls != nullptr && tls->certificate_verified ? "1" : "0";
 }
 void tls_out_dane(const EvalContext& context, std::string& out) {
-  if (context.tls_out != nullptr) out += context.tls_out->dane ? "yes" : "no";
+  out += context.tls_out != nullptr && context.tls_out->dane ? "yes" : "no";
 }
 template <auto member>
 constexpr auto tls_in = made<&tls_fact<ConnectionFacts, member>>;

@@ -1,4 +1,5 @@
-// Variables that are known to the language and have no source yet: they are empty, or 0.
+// Variables that are known to the language and have no source yet: they have the value of nothing,
+// as Exim shows it.
 #include "acl/expand/variables.h"
 #include "core/base/ascii.h"
 #include "core/base/time.h"
@@ -15,6 +16,13 @@ void zero(const EvalContext&, std::string& out) {
   out += '0';
 }
 
+void minus_one(const EvalContext&, std::string& out) {
+  out += "-1";
+}
+void no(const EvalContext&, std::string& out) {
+  out += "no";
+}
+
 // name, function, documentation
 constexpr auto kRows = std::to_array<VariableRow>({
     {"arc_domains", nullptr, "waits for ARC"},
@@ -26,7 +34,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"auth3", nullptr, "waits for authenticators"},
     {"authenticated_fail_id", nullptr, "waits for authenticators"},
     {"authentication_failed", zero, "waits for authenticators"},
-    {"av_failed", nullptr, "waits for virus scanning"},
+    {"av_failed", zero, "waits for virus scanning"},
     {"bmi_alt_location", nullptr, "waits for Brightmail"},
     {"bmi_base64_tracker_verdict", nullptr, "waits for Brightmail"},
     {"bmi_base64_verdict", nullptr, "waits for Brightmail"},
@@ -85,33 +93,33 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"local_scan_data", nullptr, "waits for local_scan"},
     {"lookup_dnssec_authenticated", nullptr, "waits for lookups"},
     {"malware_name", nullptr, "waits for virus scanning"},
-    {"mime_anomaly_level", nullptr, "waits for MIME"},
+    {"mime_anomaly_level", zero, "waits for MIME"},
     {"mime_anomaly_text", nullptr, "waits for MIME"},
     {"mime_boundary", nullptr, "waits for MIME"},
     {"mime_charset", nullptr, "waits for MIME"},
     {"mime_content_description", nullptr, "waits for MIME"},
     {"mime_content_disposition", nullptr, "waits for MIME"},
     {"mime_content_id", nullptr, "waits for MIME"},
-    {"mime_content_size", nullptr, "waits for MIME"},
+    {"mime_content_size", zero, "waits for MIME"},
     {"mime_content_transfer_encoding", nullptr, "waits for MIME"},
     {"mime_content_type", nullptr, "waits for MIME"},
     {"mime_decoded_filename", nullptr, "waits for MIME"},
     {"mime_filename", nullptr, "waits for MIME"},
-    {"mime_is_coverletter", nullptr, "waits for MIME"},
-    {"mime_is_multipart", nullptr, "waits for MIME"},
-    {"mime_is_rfc822", nullptr, "waits for MIME"},
-    {"mime_part_count", nullptr, "waits for MIME"},
+    {"mime_is_coverletter", zero, "waits for MIME"},
+    {"mime_is_multipart", zero, "waits for MIME"},
+    {"mime_is_rfc822", zero, "waits for MIME"},
+    {"mime_part_count", minus_one, "waits for MIME"},
     {"proxy_external_address", nullptr, "waits for PROXY"},
-    {"proxy_external_port", nullptr, "waits for PROXY"},
+    {"proxy_external_port", zero, "waits for PROXY"},
     {"proxy_local_address", nullptr, "waits for PROXY"},
-    {"proxy_local_port", nullptr, "waits for PROXY"},
-    {"proxy_session", nullptr, "waits for PROXY"},
+    {"proxy_local_port", zero, "waits for PROXY"},
+    {"proxy_session", no, "waits for PROXY"},
     {"queue_size", nullptr, "waits for named queues"},
     {"recipient_verify_message", nullptr, "waits for verification"},
     {"regex_cachesize", nullptr, "waits for regular expressions"},
-    {"sender_helo_dnssec", nullptr, "waits for HELO verification"},
+    {"sender_helo_dnssec", no, "waits for HELO verification"},
     {"sending_ip_address", nullptr, "waits for deliveries"},
-    {"sending_port", nullptr, "waits for deliveries"},
+    {"sending_port", minus_one, "waits for deliveries"},
     {"smtp_command_history", nullptr, "waits for command history"},
     {"spam_action", nullptr, "waits for spam scanning"},
     {"spam_bar", nullptr, "waits for spam scanning"},
@@ -121,7 +129,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"spf_header_comment", nullptr, "waits for SPF"},
     {"spf_received", nullptr, "waits for SPF"},
     {"spf_result", nullptr, "waits for SPF"},
-    {"spf_result_guessed", nullptr, "waits for SPF"},
+    {"spf_result_guessed", no, "waits for SPF"},
     {"spf_smtp_comment", nullptr, "waits for SPF"},
     {"spf_used_domain", nullptr, "waits for SPF"},
     {"srs_db_address", nullptr, "waits for SRS"},

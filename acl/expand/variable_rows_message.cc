@@ -46,7 +46,7 @@ void received_count(const MessageFacts& facts, std::string& out) {
   append_value(static_cast<int64_t>(count_headers(facts.headers, "received")), out);
 }
 void message_smtputf8(const MessageFacts& facts, std::string& out) {
-  out += facts.smtputf8 ? "yes" : "";
+  out += facts.smtputf8 ? "yes" : "no";
 }
 void prdr_requested(const MessageFacts& facts, std::string& out) {
   out += facts.prdr_requested ? "yes" : "no";

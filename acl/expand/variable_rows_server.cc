@@ -22,7 +22,8 @@ std::string directory_of(const std::string& path) {
 
 void append_age(const EvalContext& context, std::string& out) {
   if (context.message == nullptr) return;
-  append_value(context.now.seconds() - context.message->received_at.seconds(), out);
+  const int64_t since = context.message->received_at.seconds();
+  append_value(since == 0 ? 0 : context.now.seconds() - since, out);
 }
 
 void append_time(const EvalContext& context, const char* format, std::string& out) {

@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 
 #include <array>
+#include <unordered_map>
 
 namespace godwit::acl {
 namespace {
@@ -46,16 +47,19 @@ bool is_acl_variable(std::string_view name) {
 
 }  // namespace
 
+// Strings that come up at run time are compiled, too, so that the walk is made once.
 const VariableRow* find_variable(std::string_view name) noexcept {
-  for (const VariableAlias& alias : kAliases) {
-    if (alias.old_name == name) name = alias.name;
-  }
-  for (std::span<const VariableRow> rows : groups()) {
-    for (const VariableRow& row : rows) {
-      if (row.name == name) return &row;
+  using Known = std::unordered_map<std::string_view, const VariableRow*>;
+  static const Known kKnown = [] {
+    Known known;
+    for (std::span<const VariableRow> rows : groups()) {
+      for (const VariableRow& row : rows) known.emplace(row.name, &row);
     }
-  }
-  return nullptr;
+    for (const VariableAlias& alias : kAliases) known[alias.old_name] = known.at(alias.name);
+    return known;
+  }();
+  const auto found = kKnown.find(name);
+  return found == kKnown.end() ? nullptr : found->second;
 }
 
 bool is_pattern_variable(std::string_view name) noexcept {

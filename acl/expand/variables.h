@@ -5,6 +5,7 @@
 
 #include "acl/expand/context.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -16,12 +17,27 @@ namespace godwit::acl {
 // Whether a value came from outside: always, or as whatever set it did.
 enum class Taint : uint8_t { clean, outside, of_value, of_item, of_args };
 
+// Where a value comes from: a function that appends it, and, of a text of the facts, one that shows
+// it where it stands (null where its group of facts is missing). Neither: no source yet.
+struct VariableSource {
+  using Append = void (*)(const EvalContext& context, std::string& out);
+  using Text = const std::string* (*)(const EvalContext& context);
+
+  Append append = nullptr;
+  Text text = nullptr;
+
+  constexpr VariableSource(std::nullptr_t) {}
+  constexpr VariableSource(Append appends, Text shows = nullptr) : append(appends), text(shows) {}
+};
+
 struct VariableRow {
   std::string_view name;
-  void (*append)(const EvalContext& context, std::string& out);  // null: no source yet
+  VariableSource source;
   std::string_view doc;
   Taint taint = Taint::clean;
 };
+
+bool is_tainted(Taint taint, const EvalContext& context) noexcept;
 
 // Null where there is no such variable. Old spellings are found by their current row.
 const VariableRow* find_variable(std::string_view name) noexcept;

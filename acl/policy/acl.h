@@ -90,6 +90,7 @@ struct AclControls {
   bool no_pipelining = false;
   bool no_delay_flush = false;
   bool no_callout_flush = false;
+  std::optional<int> utf8_downconvert;  // 1: yes; 0: no; -1: where it must be
   std::optional<bool> enforce_sync;
   std::optional<bool> caseful_local_part;
   std::optional<std::string> fakedefer;  // the text; empty: the default one

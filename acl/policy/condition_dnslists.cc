@@ -200,7 +200,7 @@ class ListCheck {
         text += (text.empty() ? "" : ", ") + value.to_string();
       if (!entry->listed) text = "not listed";
     }
-    run_.context().trace->event({TraceKind::dns, {}, name, text, {}});
+    run_.context().trace->event({TraceKind::dnsbl, {}, name, text, {}});
   }
 
   // What is outside of 127/8 is the answer of somebody who took the domain over.

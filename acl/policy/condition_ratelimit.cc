@@ -270,6 +270,7 @@ Answer run_ratelimit(AclRun& run, const AclCondition& condition, const std::stri
   }
   char text[64];
   std::snprintf(text, sizeof text, "%.1f", rate);
+  tell(run.context().trace, {TraceKind::hints, {}, key, text, {}});
   findings.sender_rate = text;
   findings.sender_rate_limit = question.limit_text;
   findings.sender_rate_period = question.period_text;

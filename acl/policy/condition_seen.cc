@@ -120,6 +120,8 @@ Answer run_seen(AclRun& run, const AclCondition& condition, const std::string& v
   Meet meet(question, run.context().now);
   const Result<void> done = services->seen->update("seen/" + question.key, meet);
   if (!done) return run.defer("seen: " + done.error().to_string());
+  tell(run.context().trace,
+       {TraceKind::hints, {}, "seen/" + question.key, meet.answer ? "seen" : "not seen", {}});
   return meet.answer ? Answer::yes : Answer::no;
 }
 

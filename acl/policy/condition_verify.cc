@@ -284,6 +284,13 @@ AddressVerifier::Answer ask(AclRun& run, const Verification& asked, const std::s
   const std::string mode = std::exchange(context.verify_mode, is_sender ? "S" : "R");
   AddressVerifier::Answer answer = verifier->verify(question, context);
   context.verify_mode = mode;
+  if (context.trace != nullptr) {
+    std::string_view result = "verified";
+    if (answer.verdict != Verdict::ok)
+      result = answer.log_message.empty() ? answer.user_message : answer.log_message;
+    context.trace->event(
+        {TraceKind::verify, is_sender ? "sender" : "recipient", address, result, {}});
+  }
   const bool is_excused =
       asked.defer_ok || (asked.callout && asked.callout->defer_ok && answer.is_callout);
   if (answer.verdict == Verdict::deferred && is_excused) answer.verdict = Verdict::ok;

@@ -53,6 +53,11 @@ bool set_queue(AclControls& controls, std::string_view options) {
   });
 }
 
+bool set_downconvert(AclControls& controls, std::string_view options) {
+  controls.utf8_downconvert = options == "0" ? 0 : options == "-1" ? -1 : 1;
+  return options.empty() || options == "0" || options == "1" || options == "-1";
+}
+
 bool set_submission(AclControls& controls, std::string_view options) {
   controls.submission = true;
   // A name may have slashes in it, so it is the last one.
@@ -105,7 +110,7 @@ constexpr auto kRows = std::to_array<ControlRow>({
     {"queue_only", kBeforeEnd & ~only({prdr}), set_queue, "only queue the message"},
     {"submission", only({mail, rcpt, predata}), set_submission, "submission mode"},
     {"suppress_local_fixups", only({mail, rcpt, predata, not_smtp_start}), set_flag<&C::suppress_local_fixups>, "no added headers for local messages"},
-    {"utf8_downconvert", only({rcpt, vrfy}), nullptr, "internationalised addresses in ASCII"},
+    {"utf8_downconvert", only({rcpt, vrfy}), set_downconvert, "internationalised addresses in ASCII"},
     {"wellknown", only({wellknown}), nullptr, "file for WELLKNOWN"},
 });
 // clang-format on

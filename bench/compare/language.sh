@@ -34,6 +34,34 @@ language_micros() {  # SYSTEM DIR FILE
     "$input" "${words[@]:$program}" 3>"$out" | awk '{ printf "%.0f\n", ($1 + $2) * 1e6 }'
 }
 
+# Microseconds of CPU for one evaluation of a string that was compiled before.
+evaluation_micros() {
+  "$tools/godwit-bench" --benchmark_filter='^BM_ConfigurationStrings$' --benchmark_min_time=1 \
+    --benchmark_format=json 2>/dev/null | sed -n 's/.*"us_each": \([0-9.e+-]*\).*/\1/p' |
+    awk '{ printf "%.4f\n", $1 }'
+}
+
+# Microseconds of CPU of the server for one RCPT through SMTP, with the ACL of daemon/gateway.conf or
+# with one that is only `accept`.
+recipient_micros() {  # SYSTEM ACL
+  local count=20000 cpu refused=5
+  [ "$1" != godwit ] || count=100000
+  [ "$2" != accept ] || refused=0
+  recipient_acl=$2
+  main_options="domainlist local_domains = godwit.test : @
+hostlist relay_from_hosts = 127.0.0.1
+smtp_accept_max_nonmail_hosts =
+$(sed -n '/^begin acl/,/^begin routers/{/^begin routers/d;p}' daemon/gateway.conf)"
+  start_server "$1" true >&2
+  bench/compare/recipients.py "$server_port" 1 1000 "$refused"
+  sleep 0.3
+  cpu=$(group_cpu_micros)
+  bench/compare/recipients.py "$server_port" 4 "$count" "$refused"
+  sleep 0.3
+  echo $(($(group_cpu_micros) - cpu)) "$count" | awk '{ printf "%.3f\n", $1 / $2 }'
+  stop_server
+}
+
 run_language() {
   local lines=${1:-100000} kind system round
   fetch_peers
@@ -49,6 +77,7 @@ run_language() {
         printf '%s\t%s\t%s\n' "$kind" "$system" "$(language_micros "$system" "$scratch" "$kind")"
       done
     done
+    printf 'evaluated\tgodwit\t%s\n' "$(evaluation_micros)"
   done >"$scratch/runs"
   for kind in plain repeated distinct; do
     # Only the version differs.
@@ -57,4 +86,17 @@ run_language() {
   done
   describe_machine | sed -n 1p
   awk -F '\t' -v lines="$lines" -f bench/compare/language.awk "$scratch/runs" | tee "$results/language.txt"
+  rm -rf "$scratch"
+  run_recipients | tee -a "$results/language.txt"
+}
+
+run_recipients() {
+  prepare
+  local system acl
+  printf '\n%-34s %10s %10s\n' "CPU a RCPT through SMTP, us" "accept" "gateway.conf"
+  for system in exim godwit; do
+    printf '%-34s' "  $system"
+    for acl in accept check_rcpt; do printf ' %10s' "$(recipient_micros "$system" "$acl")"; done
+    printf '\n'
+  done
 }

@@ -54,7 +54,7 @@ smtp_accept_max = 6000
 smtp_connect_backlog = 512
 smtp_accept_queue_per_connection = 0
 smtp_accept_max_per_connection = 0
-acl_smtp_rcpt = accept
+acl_smtp_rcpt = ${recipient_acl:-accept}
 host_lookup =
 rfc1413_query_timeout = 0s
 $tls_main

@@ -12,8 +12,10 @@
 
 #include <benchmark/benchmark.h>
 
+#include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace godwit::acl {
 namespace {
@@ -134,6 +136,47 @@ void BM_PureExpansionAllocations(benchmark::State& state) {
   if (expansion->can_suspend()) state.SkipWithError("a pure string says that it may wait");
 }
 BENCHMARK(BM_PureExpansionAllocations);
+
+// The strings of bench/compare/language.txt (run it from the top of the tree), compiled once, as a
+// server does at load: what one evaluation of one of them costs.
+void BM_ConfigurationStrings(benchmark::State& state) {
+  Session session;
+  session.connection = {};
+  session.message = {};
+  session.address = {};
+  const NamedLists lists;
+  CompileOptions options;
+  options.lists = &lists;
+  session.services.lists = &lists;
+  std::vector<Expansion> strings;
+  std::ifstream file("bench/compare/language.txt");
+  for (std::string line; std::getline(file, line);) {
+    Result<Expansion> expansion = compile_expansion(line, options);
+    if (!expansion) {
+      state.SkipWithError(expansion.error().detail().c_str());
+      return;
+    }
+    strings.push_back(std::move(*expansion));
+  }
+  if (strings.empty()) {
+    state.SkipWithError("bench/compare/language.txt cannot be read");
+    return;
+  }
+  EvalResult result;
+  for (auto step : state) {
+    (void)step;
+    for (const Expansion& string : strings) {
+      string.evaluate(session.context, result);
+      if (!result.ok()) state.SkipWithError(result.text.c_str());
+      benchmark::DoNotOptimize(result.text.data());
+    }
+  }
+  const auto evaluations =
+      static_cast<double>(state.iterations()) * static_cast<double>(strings.size()) / 1e6;
+  state.counters["us_each"] =
+      benchmark::Counter(evaluations, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+BENCHMARK(BM_ConfigurationStrings);
 
 // --- Lists ---------------------------------------------------------------------------------------
 

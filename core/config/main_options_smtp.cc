@@ -42,7 +42,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"limits_advertise_hosts", &M::limits_advertise_hosts, "*", now, "hosts that see LIMITS"},
     {"pipelining_advertise_hosts", &M::pipelining_advertise_hosts, "*", now,
      "hosts that see PIPELINING"},
-    {"pipelining_connect_advertise_hosts", &M::pipelining_connect_advertise_hosts, "*", later,
+    {"pipelining_connect_advertise_hosts", &M::pipelining_connect_advertise_hosts, "*", now,
      "hosts that see PIPECONNECT"},
     {"prdr_enable", &M::prdr_enable, "false", now, "advertise PRDR"},
     {"proxy_protocol_timeout", &M::proxy_protocol_timeout, "3s", later,

@@ -13,6 +13,8 @@ class Connector {
   virtual ~Connector() = default;
   // A connected stream, or why not (connection_refused, timed_out, unreachable, cancelled ...).
   virtual Task<Result<std::unique_ptr<ByteStream>>> connect(ConnectOptions options) = 0;
+  // Where a stream of this connector comes from; nothing where that is not known.
+  virtual std::optional<Endpoint> local_of(const ByteStream&) const { return std::nullopt; }
 };
 
 class SocketConnector final : public Connector {
@@ -22,6 +24,9 @@ class SocketConnector final : public Connector {
     Result<std::unique_ptr<UvStream>> connected = co_await godwit::connect(loop_, options);
     if (!connected) co_return connected.error();
     co_return Result<std::unique_ptr<ByteStream>>(std::move(*connected));
+  }
+  std::optional<Endpoint> local_of(const ByteStream& stream) const override {
+    return static_cast<const UvStream&>(stream).local();
   }
 
  private:

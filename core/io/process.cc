@@ -288,4 +288,10 @@ Task<Result<ProcessOutcome>> run_process(Loop& loop, ProcessOptions options) {
   co_return co_await child;
 }
 
+std::string ended_how(const Result<ProcessOutcome>& outcome) {
+  if (!outcome) return outcome.error().to_string();
+  if (outcome->signal != 0) return "killed by signal " + std::to_string(outcome->signal);
+  return "exited with " + std::to_string(outcome->exit_status);
+}
+
 }  // namespace godwit

@@ -48,4 +48,7 @@ struct ProcessOutcome {
 
 Task<Result<ProcessOutcome>> run_process(Loop& loop, ProcessOptions options);
 
+// "exited with 0", "killed by signal 9", or why it could not run: for people.
+std::string ended_how(const Result<ProcessOutcome>& outcome);
+
 }  // namespace godwit

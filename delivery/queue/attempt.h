@@ -116,8 +116,14 @@ class DeliveryAttempt {
   Task<void> deliver(Batch& batch);
   Task<void> deliver_remote(const Batch& batch, const SmtpTransport& transport,
                             const MessageContent& content);
+  Task<void> deliver_to_others(RemoteDelivery& delivery, const Batch& batch,
+                               const SmtpTransport& transport);
+  Task<void> leave_host(const RemoteDelivery& delivery, const std::vector<size_t>& left,
+                        const Batch& batch);
   Task<void> deliver_to_fallback(RemoteDelivery& delivery, const Batch& batch,
                                  const SmtpTransport& transport);
+  FoundAddresses find_addresses(const std::string& name, const SmtpOptions& smtp,
+                                const FindOptions& options, acl::EvalContext& evaluation);
   SharedHostList find_hosts(const std::string& names, const SmtpTransport& transport,
                             acl::EvalContext& evaluation);
   smtp::ClientRecipient recipient_to_send(const Recipient& recipient,
@@ -163,6 +169,7 @@ class DeliveryAttempt {
   void show_outcome(const Recipient& recipient) const;
   void settle(Recipient& recipient, DeliveryOutcome outcome, bool& is_first);
   void settle_deferral(Recipient& recipient);
+  void remember_failure(Recipient& recipient, WallTime now);
   void record_done(const Batch& batch);
   void log_delivered(const Recipient& recipient, bool is_first);
   void log_deferred(const Recipient& recipient);
@@ -183,7 +190,9 @@ class DeliveryAttempt {
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
   // The content with the header lines that routers and transport add and remove.
+  class BatchContent;
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
+  Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;
 
   Task<Verdict> finish();
   Task<bool> report_failures();

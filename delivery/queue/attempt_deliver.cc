@@ -198,6 +198,7 @@ acl::EvalContext DeliveryAttempt::evaluation_of(const acl::AddressFacts& address
   evaluation.address = &address;
   evaluation.message_variables = &message_variables_;
   evaluation.connection_variables = &connection_variables_;
+  evaluation.trace = trace_;
   evaluation.now = queue_.services_.loop.clock().wall();
   return evaluation;
 }

@@ -101,25 +101,9 @@ std::string DeliveryAttempt::lines_on_top(const Batch& batch,
 
 // --- Text ----------------------------------------------------------------------------------------
 
+// What the transport expands before anything is sent, and the content.
 Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
                                                     acl::EvalContext& evaluation) const {
-  const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
-  HeaderChanges changes{properties.headers_add, properties.headers_remove};
-  struct Part {
-    const std::vector<acl::Expansion>& options;
-    std::vector<std::string>& texts;
-  };
-  for (const Part& part : {Part{batch.transport->headers_add(), changes.add},
-                           Part{batch.transport->headers_remove(), changes.remove}}) {
-    for (const acl::Expansion& option : part.options) {
-      acl::EvalResult text = option.evaluate(evaluation);
-      if (text.status == acl::EvalStatus::forced_fail) continue;
-      if (!text.ok())
-        return Error(Errc::lookup_deferred, "failed to expand headers of transport " +
-                                                batch.transport->name() + ": " + text.text);
-      part.texts.push_back(std::move(text.text));
-    }
-  }
   if (batch.transport->options().return_path.is_set) {
     acl::EvalResult path = batch.transport->return_path().evaluate(evaluation);
     if (!path.ok() && path.status != acl::EvalStatus::forced_fail)
@@ -140,6 +124,31 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
       return Error(Errc::lookup_deferred, "invalid port for " + batch.transport->name() +
                                               " transport: \"" + text.text + "\"");
     batch.port = *number;
+  }
+  return changed_content(batch, evaluation);
+}
+
+// The message with the header changes of the batch.
+Result<MessageContent> DeliveryAttempt::changed_content(const Batch& batch,
+                                                        acl::EvalContext& evaluation) const {
+  const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
+  evaluation.domain_data = properties.domain_data;
+  evaluation.local_part_data = properties.local_part_data;
+  HeaderChanges changes{properties.headers_add, properties.headers_remove};
+  struct Part {
+    const std::vector<acl::Expansion>& options;
+    std::vector<std::string>& texts;
+  };
+  for (const Part& part : {Part{batch.transport->headers_add(), changes.add},
+                           Part{batch.transport->headers_remove(), changes.remove}}) {
+    for (const acl::Expansion& option : part.options) {
+      acl::EvalResult text = option.evaluate(evaluation);
+      if (text.status == acl::EvalStatus::forced_fail) continue;
+      if (!text.ok())
+        return Error(Errc::lookup_deferred, "failed to expand headers of transport " +
+                                                batch.transport->name() + ": " + text.text);
+      part.texts.push_back(std::move(text.text));
+    }
   }
   const rewrite::RewriteRules* rules = batch.transport->headers_rewrite();
   const std::string first_lines = lines_on_top(batch, evaluation);

@@ -4,11 +4,92 @@
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/attempt_events.h"
+#include "delivery/queue/log_lines.h"
 #include "protocol/message/address_syntax.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace godwit::delivery {
+namespace {
+
+// The recipients that another host may take: not those that a host may have taken already.
+std::vector<size_t> still_waiting(const RemoteDelivery& delivery) {
+  std::vector<size_t> out;
+  for (size_t i = 0; i < delivery.outcomes.size(); ++i) {
+    const DeliveryOutcome& outcome = delivery.outcomes[i];
+    if (outcome.kind == OutcomeKind::deferred && !outcome.in_doubt) out.push_back(i);
+  }
+  return out;
+}
+
+RemoteDelivery delivery_of(const RemoteDelivery& from, const std::vector<size_t>& recipients) {
+  RemoteDelivery out(from.envelope, from.content, from.sender, from.message_id);
+  out.received = from.received;
+  out.forced = from.forced;
+  out.is_retry = from.is_retry;
+  out.events = from.events;
+  out.maker = from.maker;
+  out.port = from.port;
+  out.recipients.reserve(recipients.size());
+  for (size_t at : recipients) out.recipients.push_back(from.recipients[at]);
+  return out;
+}
+
+// The hosts that had no turn yet; null for none. `port`: of those that have none of their own.
+SharedHostList without(const HostList& hosts, const std::vector<Endpoint>& seen, uint16_t port) {
+  auto left = std::make_shared<HostList>(hosts);
+  for (RouteHost& host : left->hosts) {
+    std::erase_if(host.addresses, [&](const IpAddress& address) {
+      const Endpoint endpoint{address, host.port != 0 ? host.port : port};
+      return std::ranges::find(seen, endpoint) != seen.end();
+    });
+  }
+  std::erase_if(left->hosts, [](const RouteHost& host) { return host.addresses.empty(); });
+  if (left->hosts.empty()) return nullptr;
+  set_key(*left);
+  return left;
+}
+
+// Whether header lines of the transport may be different from connection to connection. What goes
+// through a filter or in part is made before there is one.
+bool speaks_of_connection(const Transport& transport) {
+  const TransportOptions& options = transport.options();
+  if (options.transport_filter.is_set || options.body_only || options.headers_only) return false;
+  const auto does = [](const acl::Expansion& text) {
+    return text.source().find("tls_out_") != std::string_view::npos ||
+           text.source().find("$host") != std::string_view::npos ||
+           text.source().find("${host") != std::string_view::npos;
+  };
+  return std::ranges::any_of(transport.headers_add(), does) ||
+         std::ranges::any_of(transport.headers_remove(), does);
+}
+
+}  // namespace
+
+// The content of one batch, for the connection that it goes over.
+class DeliveryAttempt::BatchContent final : public ContentMaker {
+ public:
+  BatchContent(DeliveryAttempt& attempt, const Batch& batch) : attempt_(attempt), batch_(batch) {}
+
+  Task<Result<MessageContent>> make(const RemoteInfo& remote) override {
+    acl::AddressFacts address = attempt_.address_facts(attempt_.recipients_[batch_.members[0]]);
+    address.transport_name = batch_.transport->name();
+    address.host = remote.host_name;
+    address.host_address = remote.endpoint.address.to_string();
+    address.host_port = remote.endpoint.port;
+    acl::EvalContext evaluation = attempt_.evaluation_of(address);
+    if (!remote.tls.cipher.empty()) evaluation.tls_out = &remote.tls;
+    const auto making = [this, &evaluation] {
+      return attempt_.changed_content(batch_, evaluation);
+    };
+    co_return co_await on_fiber(making);
+  }
+
+ private:
+  DeliveryAttempt& attempt_;
+  const Batch& batch_;
+};
 
 Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
                                            const MessageContent& content) {
@@ -33,7 +114,10 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   BatchEvents events(*this, batch);
   const bool tells = has_events(batch);
   if (tells || !main_events().empty()) delivery.events = &events;
+  BatchContent maker(*this, batch);
+  if (speaks_of_connection(transport)) delivery.maker = &maker;
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
+  co_await deliver_to_others(delivery, batch, transport);
   co_await deliver_to_fallback(delivery, batch, transport);
   bool is_first = true;
   for (size_t i = 0; i < batch.members.size(); ++i) {
@@ -56,6 +140,54 @@ smtp::ClientRecipient DeliveryAttempt::recipient_to_send(const Recipient& recipi
   return to;
 }
 
+// Where a host put off the message or some of its recipients, the others that the list has are
+// tried in the same attempt, as far as their own retry times allow it.
+Task<void> DeliveryAttempt::deliver_to_others(RemoteDelivery& delivery, const Batch& batch,
+                                              const SmtpTransport& transport) {
+  for (;;) {
+    const std::vector<size_t> left = still_waiting(delivery);
+    if (left.empty() || delivery.tries >= transport.smtp().hosts_max_try) co_return;
+    const uint16_t port = delivery.port != 0 ? delivery.port : transport.default_port();
+    const SharedHostList hosts = without(*batch.hosts, delivery.seen, port);
+    if (hosts == nullptr) co_return;
+    co_await leave_host(delivery, left, batch);
+    RemoteDelivery again = delivery_of(delivery, left);
+    again.seen = delivery.seen;
+    again.tries = delivery.tries;
+    co_await queue_.destinations_.deliver(transport, hosts, again);
+    if (again.seen.size() == delivery.seen.size()) co_return;  // the server is shutting down
+    delivery.seen = std::move(again.seen);
+    delivery.tries = again.tries;
+    for (size_t i = 0; i < left.size(); ++i) {
+      // What the hosts so far said tells more than that the others must wait.
+      if (again.outcomes[i].error_number == kErrorRetryNotReached) continue;
+      delivery.outcomes[left[i]] = std::move(again.outcomes[i]);
+    }
+  }
+}
+
+// Says and remembers that a host did not take the recipients in `left`, before another is tried.
+Task<void> DeliveryAttempt::leave_host(const RemoteDelivery& delivery,
+                                       const std::vector<size_t>& left, const Batch& batch) {
+  const WallTime now = queue_.services_.loop.clock().wall();
+  const auto& selectors = queue_.config_->options().log_selector;
+  bool is_message_told = false;
+  for (size_t at : left) {
+    Recipient& recipient = recipients_[batch.members[at]];
+    const DeliveryOutcome& outcome = delivery.outcomes[at];
+    const bool is_own = outcome.scope == FailureScope::recipient;
+    if (outcome.remote == nullptr || (!is_own && outcome.scope != FailureScope::message)) continue;
+    if (is_own || !std::exchange(is_message_told, true))
+      queue_.services_.log.main(LogEvent::deferral, facts_.id,
+                                host_failure_line(outcome, selectors));
+    recipient.outcome = outcome;
+    remember_failure(recipient, now);
+    if (!is_own || !has_events(batch)) continue;
+    acl::EventFacts event{"msg:rcpt:host:defer", outcome.text, outcome.error_number};
+    co_await raise(batch.transport->events(), std::move(event), &recipient, outcome.remote.get());
+  }
+}
+
 // fallback_hosts: for those that no host took and none refused for good. Not where the message may
 // be with a host already, and not where this host is an MX of the domain itself.
 Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const Batch& batch,
@@ -64,20 +196,9 @@ Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const 
   const std::string& of_router = first.route.router->options().fallback_hosts;
   const std::string& names = of_router.empty() ? transport.smtp().fallback_hosts : of_router;
   if (names.empty() || batch.hosts->has_self) co_return;
-  RemoteDelivery again(delivery.envelope, delivery.content, delivery.sender, delivery.message_id);
-  again.received = delivery.received;
-  again.forced = delivery.forced;
-  again.is_retry = delivery.is_retry;
-  again.events = delivery.events;
-  again.port = delivery.port;
-  std::vector<size_t> left;
-  for (size_t i = 0; i < delivery.outcomes.size(); ++i) {
-    if (delivery.outcomes[i].kind != OutcomeKind::deferred || delivery.outcomes[i].in_doubt)
-      continue;
-    left.push_back(i);
-    again.recipients.push_back(delivery.recipients[i]);
-  }
+  const std::vector<size_t> left = still_waiting(delivery);
   if (left.empty()) co_return;
+  RemoteDelivery again = delivery_of(delivery, left);
   const acl::AddressFacts address = address_facts(first);
   acl::EvalContext evaluation = evaluation_of(address);
   auto finding = [&] { return find_hosts(names, transport, evaluation); };
@@ -86,6 +207,21 @@ Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const 
   co_await queue_.destinations_.deliver(transport, hosts, again);
   for (size_t i = 0; i < left.size(); ++i)
     delivery.outcomes[left[i]] = std::move(again.outcomes[i]);
+}
+
+// The first of the names that `name` may stand for that has an address.
+FoundAddresses DeliveryAttempt::find_addresses(const std::string& name, const SmtpOptions& smtp,
+                                               const FindOptions& options,
+                                               acl::EvalContext& evaluation) {
+  HostFinder& hosts = queue_.services_.hosts;
+  const bool is_qualified = smtp.gethostbyname;  // by the system, which has rules of its own
+  FoundAddresses found;
+  for (const std::string& full : hosts.full_names(name, smtp.dns_qualify_single && !is_qualified,
+                                                  smtp.dns_search_parents && !is_qualified)) {
+    found = hosts.find_addresses(full, FindMethod::dns_then_name, options, evaluation);
+    if (found.status != FindStatus::none) break;
+  }
+  return found;
 }
 
 // The hosts of a list, with their addresses; null where none has any. On a fiber.
@@ -106,8 +242,7 @@ SharedHostList DeliveryAttempt::find_hosts(const std::string& names, const SmtpT
     options.dnssec_required = matches(transport.dnssec_require, host.name);
     options.dnssec_requested =
         options.dnssec_required || matches(transport.dnssec_request, host.name);
-    FoundAddresses found = queue_.services_.hosts.find_addresses(
-        host.name, FindMethod::dns_then_name, options, evaluation);
+    FoundAddresses found = find_addresses(host.name, transport.smtp(), options, evaluation);
     if (found.status != FindStatus::found) continue;
     host.initial_name = std::exchange(host.name, std::move(found.name));
     host.secure = found.secure;

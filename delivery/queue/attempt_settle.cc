@@ -78,6 +78,31 @@ void DeliveryAttempt::settle(Recipient& recipient, DeliveryOutcome outcome, bool
   }
 }
 
+// What is about message or recipient; the host's own failures its destination remembers.
+void DeliveryAttempt::remember_failure(Recipient& recipient, WallTime now) {
+  DeliveryOutcome& outcome = recipient.outcome;
+  const bool is_routing = recipient.route.transport < 0;
+  const std::string key = retry_key(recipient);
+  retry::RetryKeeper::Failed failed;
+  failed.key = key;
+  failed.rule_key =
+      is_routing && key.find('@') == std::string::npos ? recipient.domain : recipient.address;
+  if (outcome.remote != nullptr) failed.host = outcome.remote->host_name;
+  failed.sender = facts_.sender_address;
+  failed.failure = outcome.failure;
+  failed.error_number = outcome.error_number;
+  failed.text = outcome.text;
+  failed.received = message_.envelope.received;
+  failed.began = started_;
+  failed.now = now;
+  const retry::RetryKeeper::Verdict verdict = queue_.keeper_.failed(failed);
+  outcome.next_try = verdict.next_try;
+  outcome.expires = verdict.expires;
+  outcome.retry_until = verdict.retry_until;
+  outcome.retry_expired = verdict.give_up;
+  if (verdict.give_up && outcome.scope == FailureScope::message) queue_.keeper_.succeeded(key);
+}
+
 // A recipient that must wait, or has waited long enough.
 void DeliveryAttempt::settle_deferral(Recipient& recipient) {
   DeliveryOutcome& outcome = recipient.outcome;
@@ -89,28 +114,8 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
     message_.entry.need_progress().in_doubt_host = host;
     queue_.services_.store->update(message_.entry.ref, encode_text(ChangeKind::in_doubt, host));
   }
-  if (outcome.scope != FailureScope::host && outcome.scope != FailureScope::none) {
-    const bool is_routing = recipient.route.transport < 0;
-    const std::string key = retry_key(recipient);
-    retry::RetryKeeper::Failed failed;
-    failed.key = key;
-    failed.rule_key =
-        is_routing && key.find('@') == std::string::npos ? recipient.domain : recipient.address;
-    if (outcome.remote != nullptr) failed.host = outcome.remote->host_name;
-    failed.sender = facts_.sender_address;
-    failed.failure = outcome.failure;
-    failed.error_number = outcome.error_number;
-    failed.text = outcome.text;
-    failed.received = message_.envelope.received;
-    failed.began = started_;
-    failed.now = now;
-    const retry::RetryKeeper::Verdict verdict = queue_.keeper_.failed(failed);
-    outcome.next_try = verdict.next_try;
-    outcome.expires = verdict.expires;
-    outcome.retry_until = verdict.retry_until;
-    outcome.retry_expired = verdict.give_up;
-    if (verdict.give_up && outcome.scope == FailureScope::message) queue_.keeper_.succeeded(key);
-  }
+  if (outcome.scope != FailureScope::host && outcome.scope != FailureScope::none)
+    remember_failure(recipient, now);
   if (outcome.freezes) freeze_ = true;
   if (outcome.next_try.micros == 0) outcome.next_try = now + kRoutingRetry;
   const bool is_hint_only = outcome.error_number == kErrorRetryNotReached;

@@ -116,6 +116,7 @@ void Destination::nudge_busy() {
 
 bool Destination::may_add(const SmtpConnection& connection) const {
   if (waiting_ <= starting_ || !idle_.empty() || !connection.has_room()) return false;
+  if (first_->maker != nullptr) return false;  // its content is not made yet
   const int64_t max = transport_.smtp().connection_max_messages;
   if (max > 0 && connection.messages_sent() >= max) return false;
   return connection.may_start(job_of(*first_));
@@ -207,6 +208,8 @@ Task<void> Destination::drop(std::unique_ptr<SmtpConnection>& connection) {
 // Delivery after delivery over an open connection, several under way where the host allows it. What
 // the host did not even look at goes back into the queue: it may have closed just when we began.
 Task<void> Destination::serve_open(RemoteDelivery& first, SmtpConnection& connection) {
+  const bool is_made = co_await make_content(first, connection);
+  if (!is_made) co_return;
   std::deque<RemoteDelivery*> sent{&first};
   std::vector<RemoteDelivery*> untouched;
   co_await connection.start(job_of(first));
@@ -235,12 +238,31 @@ Task<void> Destination::serve_open(RemoteDelivery& first, SmtpConnection& connec
     defer_waiting("the server is shutting down", table_.services_.loop.clock().wall());
 }
 
+// False, and settled, where it cannot be made.
+Task<bool> Destination::make_content(RemoteDelivery& delivery, const SmtpConnection& connection) {
+  if (delivery.maker == nullptr) co_return true;
+  Result<MessageContent> made = co_await delivery.maker->make(*connection.remote());
+  if (made) {
+    delivery.made.emplace(std::move(*made));
+    co_return true;
+  }
+  DeliveryOutcome outcome;
+  outcome.scope = FailureScope::recipient;
+  outcome.text = made.error().detail();
+  finish_with(delivery, outcome);
+  co_return false;
+}
+
 // `outcomes` came over a session. A host that failed in its middle is remembered for those
 // recipients that had no answer.
 void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes,
                          const SmtpConnection& connection) {
   const Candidate candidate{&host_named(connection.remote()->host_name),
                             connection.remote()->endpoint};
+  if (std::ranges::find(delivery.seen, candidate.endpoint) == delivery.seen.end()) {
+    delivery.seen.push_back(candidate.endpoint);
+    ++delivery.tries;
+  }
   const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
   const auto failure = std::ranges::find(outcomes, FailureScope::host, &DeliveryOutcome::scope);
   if (failure == outcomes.end()) {

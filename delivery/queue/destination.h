@@ -11,12 +11,21 @@
 #include <coroutine>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace godwit::delivery {
 
 class Destination;
+
+// Makes what is sent where header lines speak of the connection ($tls_out_cipher, $host_address):
+// once for each connection that a delivery is tried on.
+class ContentMaker {
+ public:
+  virtual ~ContentMaker() = default;
+  virtual Task<Result<MessageContent>> make(const RemoteInfo& remote) = 0;
+};
 
 // One transaction to be done: some recipients of one message. Owned by the waiting coroutine.
 struct RemoteDelivery {
@@ -34,11 +43,15 @@ struct RemoteDelivery {
   uint16_t port = 0;               // of hosts that have none; 0: the transport's
   bool forced = false;             // whatever the hints say
   EventSink* events = nullptr;     // null: nobody wants to know what happens
+  ContentMaker* maker = nullptr;   // null: `content` is what is sent
   bool is_retry = false;           // the message was tried before
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
+  std::vector<Endpoint> seen;             // hosts that had their turn, also those that must wait
+  int64_t tries = 0;                      // how many of them were tried
 
   // Used by the destination.
+  std::optional<MessageContent> made;  // by `maker`, for the connection in use
   WallTime queued;
   bool is_finished = false;
   RemoteDelivery* next = nullptr;

@@ -44,6 +44,7 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
   HostTries tries(table_.keeper_, transport_, delivery);
   for (const Candidate& candidate : candidates) {
     if (!tries.may_try_more()) break;
+    delivery.seen.push_back(candidate.endpoint);
     if (!transport_.smtp().allow_localhost &&
         table_.services_.hosts.is_local(candidate.endpoint.address)) {
       tries.skip_local(candidate);
@@ -52,15 +53,8 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
     const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
     if (tries.must_wait(candidate, key, now())) continue;
     tries.begin(now());
-    std::optional<DeliveryOutcome> failure = co_await open(candidate, delivery.events, connection);
-    if (!failure) {
-      Outcomes outcomes = co_await connection->send(job_of(delivery));
-      if (!failed_as_a_host(outcomes)) {
-        settle(delivery, std::move(outcomes), *connection);
-        co_return;
-      }
-      failure = std::move(outcomes.front());
-    }
+    std::optional<DeliveryOutcome> failure = co_await try_host(candidate, delivery, connection);
+    if (!failure) co_return;
     if (failure->scope == FailureScope::none) {  // nothing is wrong with it
       tries.busy(std::move(*failure), now());
       continue;
@@ -75,6 +69,29 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
   finish_with(delivery, std::move(tries).outcome(now()));
 }
 
+// Nothing: the delivery is settled. Where the host is not what hints said of it, it is tried again
+// at once, without believing them.
+Task<std::optional<DeliveryOutcome>> Destination::try_host(
+    const Candidate& candidate, RemoteDelivery& delivery,
+    std::unique_ptr<SmtpConnection>& connection) {
+  for (bool may_believe = true;; may_believe = false) {
+    std::optional<DeliveryOutcome> failure =
+        co_await open(candidate, delivery.events, may_believe, connection);
+    if (!failure) {
+      const bool is_made = co_await make_content(delivery, *connection);
+      if (!is_made) co_return std::nullopt;
+      Outcomes outcomes = co_await connection->send(job_of(delivery));
+      if (!failed_as_a_host(outcomes)) {
+        settle(delivery, std::move(outcomes), *connection);
+        co_return std::nullopt;
+      }
+      failure = std::move(outcomes.front());
+    }
+    if (!failure->belief_wrong || !may_believe) co_return failure;
+    if (connection != nullptr) co_await drop(connection);
+  }
+}
+
 const RouteHost& Destination::host_named(std::string_view name) const {
   for (const RouteHost& host : hosts_->hosts) {
     if (host.name == name) return host;
@@ -83,8 +100,7 @@ const RouteHost& Destination::host_named(std::string_view name) const {
 }
 
 void Destination::log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {
-  const std::string line =
-      host_field(failure, table_.config_.options().log_selector) + " " + failure.text;
+  const std::string line = host_failure_line(failure, table_.config_.options().log_selector);
   table_.services_.log.main(LogEvent::deferral, delivery.message_id, line);
 }
 

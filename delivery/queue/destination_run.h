@@ -7,6 +7,7 @@
 #include "delivery/queue/destination.h"
 #include "delivery/queue/host_claim.h"
 #include "delivery/queue/host_tries.h"
+#include "delivery/transport/smtp_opener.h"
 
 #include <deque>
 #include <map>
@@ -53,12 +54,16 @@ class Destination {
   Task<void> drop(std::unique_ptr<SmtpConnection>& connection);
   Task<void> serve_open(RemoteDelivery& first, SmtpConnection& connection);
   bool may_add(const SmtpConnection& connection) const;
+  Task<bool> make_content(RemoteDelivery& delivery, const SmtpConnection& connection);
   size_t connections_max() const noexcept;
   void settle(RemoteDelivery& delivery, Outcomes outcomes, const SmtpConnection& connection);
 
   // --- Hosts
   Task<void> serve_by_new_connection(RemoteDelivery& delivery,
                                      std::unique_ptr<SmtpConnection>& connection);
+  Task<std::optional<DeliveryOutcome>> try_host(const Candidate& candidate,
+                                                RemoteDelivery& delivery,
+                                                std::unique_ptr<SmtpConnection>& connection);
   const RouteHost& host_named(std::string_view name) const;
   void log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure);
   // Points into `hosts`.
@@ -66,20 +71,18 @@ class Destination {
   void shuffle_within_preference(std::vector<Candidate>& candidates);
 
   // --- Opening
-  SmtpOpening opening_of(const Candidate& candidate, const DanePlan& dane) const;
-  Task<bool> is_serialized(const Candidate& candidate) const;
+  SmtpOpener opener() const;
+  Task<bool> is_serialized(const SmtpHost& host) const;
   Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
+                                            bool may_believe,
                                             std::unique_ptr<SmtpConnection>& connection);
-  Task<std::optional<DeliveryOutcome>> open_as(const Candidate& candidate, SmtpOpening opening,
+  Task<std::optional<DeliveryOutcome>> open_as(const SmtpHost& host, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,
                                                std::string& tls_problem);
-  std::vector<SocksProxy> proxies_of(acl::EvalContext& evaluation, std::string& problem) const;
-  Task<DanePlan> ask_dane(const Candidate& candidate);
-  DeliveryOutcome not_now(const Candidate& candidate, std::string why) const;
-  std::optional<IpAddress> local_address(const IpAddress& to, acl::EvalContext& evaluation) const;
 
   SmtpJob job_of(const RemoteDelivery& delivery) const {
-    return {delivery.envelope, delivery.content, delivery.sender, delivery.recipients};
+    const MessageContent& content = delivery.made ? *delivery.made : delivery.content;
+    return {delivery.envelope, content, delivery.sender, delivery.recipients};
   }
 
   std::string key_;

@@ -110,7 +110,6 @@ bool HostTries::must_wait(const Candidate& candidate, const std::string& key, Wa
     is_over = false;
   }
   if (!standing.waits) return false;
-  ++skipped_;
   add({standing.next_try, is_over, standing.expires, standing.retry_until});
   return true;
 }
@@ -138,7 +137,7 @@ void HostTries::failed(const Candidate& candidate, const std::string& key, Deliv
 
 DeliveryOutcome HostTries::outcome(WallTime now) && {
   if (next_try_.micros == INT64_MAX) next_try_ = now + kRoutingRetry;
-  const bool expired = all_expired_ && (count_ > 0 || skipped_ > 0);
+  const bool expired = all_expired_ && !delivery_.seen.empty();
   DeliveryOutcome out;
   if (last_) {
     out = std::move(*last_);

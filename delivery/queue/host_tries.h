@@ -39,14 +39,14 @@ DeliveryOutcome retry_not_reached(std::string text, WallTime next_try);
 
 class HostTries {
  public:
-  HostTries(retry::RetryKeeper& keeper, const SmtpTransport& transport,
-            const RemoteDelivery& delivery)
+  HostTries(retry::RetryKeeper& keeper, const SmtpTransport& transport, RemoteDelivery& delivery)
       : keeper_(keeper), transport_(transport), delivery_(delivery) {}
 
   // The hard limit also counts those whose retry time has not come.
   bool may_try_more() const noexcept {
     const SmtpOptions& limits = transport_.smtp();
-    return count_ < limits.hosts_max_try && count_ + skipped_ < limits.hosts_max_try_hardlimit;
+    return delivery_.tries < limits.hosts_max_try &&
+           static_cast<int64_t>(delivery_.seen.size()) < limits.hosts_max_try_hardlimit;
   }
   // The retry time of the host, or of the message there, has not come.
   bool must_wait(const Candidate& candidate, const std::string& key, WallTime now);
@@ -55,7 +55,7 @@ class HostTries {
   // It serves another connection, and may have no second one (serialize_hosts).
   void busy(DeliveryOutcome outcome, WallTime now);
   void begin(WallTime now) noexcept {
-    ++count_;
+    ++delivery_.tries;
     began_ = now;
   }
   void failed(const Candidate& candidate, const std::string& key, DeliveryOutcome failure,
@@ -68,14 +68,12 @@ class HostTries {
 
   retry::RetryKeeper& keeper_;
   const SmtpTransport& transport_;
-  const RemoteDelivery& delivery_;
+  RemoteDelivery& delivery_;
   std::optional<DeliveryOutcome> last_;
   WallTime began_;
   WallTime next_try_{INT64_MAX};
   WallTime expires_;
   WallTime retry_until_;
-  int64_t count_ = 0;
-  int64_t skipped_ = 0;
   bool all_expired_ = true;
 };
 

@@ -4,6 +4,7 @@
 #include "tls/facts.h"
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 
 namespace godwit::delivery {
@@ -72,14 +73,21 @@ std::string format_duration(Millis duration, bool with_millis) {
 
 std::string host_field(const DeliveryOutcome& outcome, const LogSelectors& selectors) {
   if (outcome.remote == nullptr) return {};
-  std::string out =
-      "H=" + outcome.remote->host_name + " [" + outcome.remote->endpoint.address.to_string() + "]";
+  std::string out = "H=" + outcome.remote->host_name;
+  if (outcome.remote->secure && selectors.has(LogSelector::dnssec)) out += " DS";
+  out += " [" + outcome.remote->endpoint.address.to_string() + "]";
   if (selectors.has(LogSelector::outgoing_port))
     out += ":" + std::to_string(outcome.remote->endpoint.port);
   if (outcome.remote->proxy && selectors.has(LogSelector::proxy)) {
     out += " PRX=[" + outcome.remote->proxy->address.to_string() + "]";
     if (selectors.has(LogSelector::outgoing_port))
       out += ":" + std::to_string(outcome.remote->proxy->port);
+  }
+  if (outcome.remote->local && selectors.has(LogSelector::incoming_interface) &&
+      selectors.has(LogSelector::outgoing_interface)) {
+    out += " I=[" + outcome.remote->local->address.to_string() + "]";
+    if (selectors.has(LogSelector::outgoing_port))
+      out += ":" + std::to_string(outcome.remote->local->port);
   }
   return out;
 }
@@ -101,6 +109,15 @@ std::string tls_fields(const acl::TlsFacts& tls, const LogSelectors& selectors, 
   return out;
 }
 
+namespace {
+
+void append_steps(std::string& out, const DeliveryOutcome& outcome, const LogSelectors& selectors) {
+  if (selectors.has(LogSelector::protocol_detail) && !outcome.steps.empty())
+    append_field(out, "PS", outcome.steps);
+}
+
+}  // namespace
+
 std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                            bool is_first, const LogSelectors& selectors) {
   std::string out;
@@ -117,9 +134,11 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   }
   if (outcome.remote != nullptr)
     out += tls_fields(outcome.remote->tls, selectors, TlsLine::outbound);
-  if (outcome.pipelined && selectors.has(LogSelector::pipelining)) out += " L";
+  if (outcome.pipelined && selectors.has(LogSelector::pipelining))
+    out += outcome.early ? " L*" : " L";
   if (outcome.prdr) out += " PRDR";
   if (outcome.chunked) out += " K";
+  append_steps(out, outcome, selectors);
   if (selectors.has(LogSelector::smtp_confirmation) && !outcome.confirmation.empty()) {
     out += " C=\"";
     for (char c : outcome.confirmation) {
@@ -132,19 +151,23 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   return out;
 }
 
+std::string host_failure_line(const DeliveryOutcome& outcome, const LogSelectors& selectors) {
+  return host_field(outcome, selectors) + (outcome.unreached ? " " : ": ") + outcome.text;
+}
+
 std::string deferred_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                           const LogSelectors& selectors) {
   std::string out = "== ";
   append_common(out, facts, selectors);
-  const std::string host = outcome.reply.empty() ? std::string() : host_field(outcome, selectors);
-  if (!host.empty()) {
-    out += ' ';
-    out += host;
-  }
   append_times(out, facts, selectors);
   out += " defer (";
   out += std::to_string(outcome.error_number);
   out += ')';
+  if (outcome.remote != nullptr && !outcome.unreached) {
+    if (outcome.error_number == ETIMEDOUT) out += ": Connection timed out";
+    out += ' ';
+    out += host_field(outcome, selectors);
+  }
   if (!outcome.text.empty()) {
     out += ": ";
     out += outcome.text;
@@ -161,6 +184,7 @@ std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& o
     out += ' ';
     out += host;
   }
+  append_steps(out, outcome, selectors);
   append_times(out, facts, selectors);
   if (!outcome.text.empty()) {
     out += ": ";

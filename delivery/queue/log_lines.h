@@ -25,7 +25,7 @@ struct DeliveryLineFacts {
 // "=> a@b R=r T=t H=h [ip] C="..."", or "->" for further recipients of a transaction.
 std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                            bool is_first, const config::LogSelectors& selectors);
-// "== a@b R=r T=t defer (N): text"
+// "== a@b R=r T=t defer (N) H=name [ip]: text"; a host that was not reached is not named
 std::string deferred_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                           const config::LogSelectors& selectors);
 // "** a@b R=r T=t H=...: text"
@@ -33,6 +33,9 @@ std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& o
                         const config::LogSelectors& selectors);
 // "H=name [ip]", with the port where selected; empty without a remote host.
 std::string host_field(const DeliveryOutcome& outcome, const config::LogSelectors& selectors);
+// A host that did not take a message, where another may: "H=name [address]: why".
+std::string host_failure_line(const DeliveryOutcome& outcome,
+                              const config::LogSelectors& selectors);
 // " X=TLS1.3:... CV=yes DN="..." SNI="..."", as far as selected; empty without TLS. SNI is a fact
 // of arrivals.
 enum class TlsLine : uint8_t { inbound, outbound };

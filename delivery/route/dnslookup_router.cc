@@ -112,15 +112,8 @@ class DnslookupRouter final : public RouterDriver {
   // The names under which the domain may be known, as the system's resolver would try them, then
   // the widened ones.
   std::vector<std::string> candidates(const std::string& domain, RouteContext& context) const {
-    std::vector<std::string> out;
-    const std::vector<std::string>& search = context.hosts.search();
-    const bool is_single = domain.find('.') == std::string::npos;
-    if (is_single && options.qualify_single && !search.empty())
-      out.push_back(domain + "." + search.front());
-    out.push_back(domain);
-    if (options.search_parents) {
-      for (const std::string& parent : search) out.push_back(domain + "." + parent);
-    }
+    std::vector<std::string> out =
+        context.hosts.full_names(domain, options.qualify_single, options.search_parents);
     for (const std::string& ending : options.widen_domains) out.push_back(domain + "." + ending);
     return out;
   }

@@ -67,6 +67,23 @@ void show(acl::Trace& trace, const std::string& domain, const Result<dns::MxAnsw
   trace.event({acl::TraceKind::dns, {}, domain + " (MX)", text, {}});
 }
 
+void show(acl::Trace& trace, const std::string& name, const Result<dns::Answer>& answer) {
+  std::string text;
+  if (!answer) {
+    text = "deferred: " + answer.error().detail();
+  } else {
+    for (const dns::Record& record : answer->records) {
+      const auto* service = record.as<dns::Srv>();
+      if (service == nullptr) continue;
+      text += (text.empty() ? "" : ", ") + std::to_string(service->priority) + " " +
+              std::to_string(service->weight) + " " + std::to_string(service->port) + " " +
+              service->target;
+    }
+    if (text.empty()) text = answer->status == dns::AnswerStatus::no_name ? "no such name" : "none";
+  }
+  trace.event({acl::TraceKind::dns, {}, name + " (SRV)", text, {}});
+}
+
 }  // namespace
 
 HostFinder::HostFinder(dns::Resolver& resolver, HostPolicy policy)
@@ -74,8 +91,20 @@ HostFinder::HostFinder(dns::Resolver& resolver, HostPolicy policy)
 
 // --- This machine --------------------------------------------------------------------------------
 
+std::vector<std::string> HostFinder::full_names(const std::string& name, bool qualify_single,
+                                                bool search_parents) const {
+  std::vector<std::string> out;
+  const bool is_single = name.find_first_of(".:") == std::string::npos;
+  if (is_single && qualify_single && !policy_.search.empty())
+    out.push_back(name + "." + policy_.search.front());
+  out.push_back(name);
+  if (!search_parents || IpAddress::parse(name)) return out;
+  for (const std::string& parent : policy_.search) out.push_back(name + "." + parent);
+  return out;
+}
+
 bool HostFinder::is_local(const IpAddress& address) const {
-  if (address.is_loopback() || address.is_unspecified()) return true;
+  if (address.is_unspecified()) return true;
   const auto& own = policy_.own_addresses;
   return std::find(own.begin(), own.end(), address) != own.end();
 }
@@ -178,8 +207,9 @@ bool HostFinder::find_services(const std::string& domain, const FindOptions& opt
                                acl::EvalContext& context, FoundHosts& out) {
   dns::QueryOptions query;
   query.lane = dns::Lane::delivery;
-  const Result<dns::Answer> answer =
-      dns::ask(resolver_, "_" + options.srv_service + "._tcp." + domain, dns::RrType::SRV, query);
+  const std::string name = "_" + options.srv_service + "._tcp." + domain;
+  const Result<dns::Answer> answer = dns::ask(resolver_, name, dns::RrType::SRV, query);
+  if (context.trace != nullptr) show(*context.trace, name, answer);
   if (!answer) {
     if (matches(options.srv_fail_domains, domain, context)) return false;
     out.status = FindStatus::again;
@@ -303,7 +333,7 @@ void HostFinder::resolve_all(const FindOptions& options, acl::EvalContext& conte
 }
 
 std::vector<IpAddress> interface_addresses() {
-  std::vector<IpAddress> out;
+  std::vector<IpAddress> out{*IpAddress::parse("127.0.0.1"), *IpAddress::parse("::1")};
   ifaddrs* first = nullptr;
   if (getifaddrs(&first) != 0) return out;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owned(first, &freeifaddrs);

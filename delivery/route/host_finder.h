@@ -20,7 +20,7 @@ namespace godwit::delivery {
 struct HostPolicy {
   bool ipv6 = true;
   bool mx_to_ip = false;                 // allow_mx_to_ip
-  std::vector<IpAddress> own_addresses;  // of this machine; loopback always is
+  std::vector<IpAddress> own_addresses;  // of this machine: interface_addresses()
   std::vector<std::string> search;       // domains that complete short names
   dns::HostsFile hosts_file;
   const acl::ListPattern* v4_only_domains = nullptr;  // dns_ipv4_lookup
@@ -88,7 +88,11 @@ class HostFinder {
   FindStatus remove_local(std::vector<RouteHost>& hosts, acl::EvalContext& context, bool& removed,
                           std::string& local_name) const;
   const dns::HostsFile& hosts_file() const noexcept { return policy_.hosts_file; }
-  const std::vector<std::string>& search() const noexcept { return policy_.search; }
+  // The names under which `name` may be known, as the system's resolver tries them: with
+  // `qualify_single` one label gets the system's domain, with `search_parents` any name those of
+  // the search list.
+  std::vector<std::string> full_names(const std::string& name, bool qualify_single,
+                                      bool search_parents) const;
 
  private:
   FoundAddresses look_up_addresses(const std::string& name, FindMethod method,

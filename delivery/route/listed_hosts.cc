@@ -111,6 +111,7 @@ DriverResult find_all(std::shared_ptr<HostList> list, const ListedHosts& listed,
                       const Router& router, const FindOptions& wanted, RouteContext& context,
                       DriverResult result) {
   std::vector<RouteHost> found_hosts;
+  bool may_be_local = false;  // self = send let one in, then the others may follow
   for (RouteHost& item : list->hosts) {
     FoundHosts found =
         item.from_mx ? context.hosts.find_hosts(item.name, mx_only(wanted), context.evaluation)
@@ -126,12 +127,13 @@ DriverResult find_all(std::shared_ptr<HostList> list, const ListedHosts& listed,
           "lookup of host \"" + item.name + "\" failed in " + router.name() + " router";
       return result;
     }
-    if (found.status == FindStatus::found_local) {
+    if (found.status == FindStatus::found_local && !may_be_local) {
       if (!found_hosts.empty()) break;  // this host and what follows are left out
       const int transport = result.transport;
       result = self_result(router, item.from_mx);
       result.transport = transport;
       if (result.status != DriverStatus::routed) return result;
+      may_be_local = true;
     }
     append(found_hosts, item, std::move(found.hosts));
   }

@@ -2,6 +2,7 @@
 //   ACCEPT [transport=t] [hosts=list] [lookup=byname|bydns] [data=text]
 //   DECLINE, PASS, FAIL text, DEFER text, FREEZE text, REDIRECT list
 // EXIM.md 2.7.
+#include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/fiber.h"
@@ -101,7 +102,12 @@ class QueryprogramRouter final : public RouterDriver {
     const acl::Services* services = context.query.services;
     if (services == nullptr || services->loop == nullptr || !Fiber::is_current())
       return deferred(router.name() + " router: a program cannot be run here");
+    const std::string command = process.arguments.front();
     const Result<ProcessOutcome> ended = wait_for(run_process(*services->loop, std::move(process)));
+    if (context.query.trace != nullptr) {
+      const std::string how = ended_how(ended);
+      context.query.trace->event({acl::TraceKind::exec, {}, command, how, {}});
+    }
     const std::string who = router.name() + " router: ";
     if (!ended) {
       if (ended.error().code() == Errc::timed_out)

@@ -20,8 +20,10 @@ struct RemoteInfo {
   Endpoint endpoint;
   std::string greeting;  // first line of the banner, with its code
   std::optional<Endpoint> proxy;
-  std::string helo_reply;  // first line of the EHLO or HELO answer, with its code
-  acl::TlsFacts tls;       // no cipher: in clear
+  std::optional<Endpoint> local;  // where the connection comes from, once there is one
+  bool secure = false;            // DNSSEC vouches for the address
+  std::string helo_reply;         // first line of the EHLO or HELO answer, with its code
+  acl::TlsFacts tls;              // no cipher: in clear
   bool is_mx = false;
   bool does_dsn = false;  // offered DSN: reports on success are its affair
 };
@@ -62,7 +64,10 @@ struct DeliveryOutcome {
   int error_number = 0;
   bool in_doubt = false;       // lost after the final dot: it may have been delivered
   bool unanswered = false;     // the server left before it took MAIL: on a reused connection, go on
+  bool unreached = false;      // there was no connection: text is the system's error
   bool pipelined = false;      // L on the log line
+  bool early = false;          // L*: with the connection, before the host had spoken
+  bool belief_wrong = false;   // early pipelining failed: without it the host may do well
   bool chunked = false;        // K
   bool prdr = false;           // PRDR
   bool freezes = false;        // the message is to be frozen
@@ -74,6 +79,7 @@ struct DeliveryOutcome {
   std::string confirmation;    // the remote host's last answer, for C="..."
   std::string status;          // RFC 3463, where it is known and no reply says it
   std::string reply;           // the SMTP reply that decided a failure; empty for none
+  std::string steps;           // PS: the commands that were sent, a letter each
   std::string file;            // appendfile: what was written to
   std::string shadow;          // of the shadow transport: its name, and why it did not succeed
   std::shared_ptr<const RemoteInfo> remote;

@@ -1,13 +1,19 @@
 #include "delivery/transport/smtp_connection.h"
 
+#include "acl/expand/text_encoding.h"
+#include "core/base/ascii.h"
+
 #include <utility>
 
 namespace godwit::delivery {
-namespace {
 
-constexpr Seconds kQuitTimeout{5};
-
-}  // namespace
+std::optional<int> parse_utf8_downconvert(std::string_view text) {
+  text = trim(text);
+  if (text == "1") return 1;
+  if (text == "0") return 0;
+  if (text == "-1") return -1;
+  return std::nullopt;
+}
 
 SmtpConnection::SmtpConnection(Loop& loop, Connector& connector, const SmtpTransport& transport,
                                std::string host_name, Endpoint to, bool is_mx)
@@ -24,10 +30,10 @@ SmtpConnection::~SmtpConnection() = default;
 
 void SmtpConnection::set_phase_deadline(smtp::Phase phase) {
   const SmtpOptions& options = transport_.smtp();
-  Seconds limit = options.command_timeout;
+  Seconds limit = command_timeout_.value_or(options.command_timeout);
   if (phase == smtp::Phase::data_end) limit = options.final_timeout;
   if (phase == smtp::Phase::data_block) limit = options.data_timeout;
-  if (phase == smtp::Phase::quit) limit = kQuitTimeout;
+  if (phase == smtp::Phase::quit) limit = quit_timeout_;
   const Instant deadline = limit.count == 0 ? Instant::never() : loop_.clock().now() + limit;
   stream().set_deadline(deadline);
 }
@@ -135,7 +141,29 @@ void SmtpConnection::begin(const Flight& flight) {
     transaction.recipients.clear();
     for (size_t n : flight.left) transaction.recipients.push_back(flight.job.recipients[n]);
   }
+  if (transaction.smtputf8) downconvert(transaction, flight.job.envelope);
   engine_->begin(std::move(transaction));
+}
+
+// Envelope addresses in ASCII, where that is wanted of this host. What cannot be said so stays, and
+// goes where UTF-8 is taken only.
+void SmtpConnection::downconvert(smtp::Transaction& transaction, const Envelope& envelope) const {
+  const int of_message = envelope.utf8_downconvert ? 1 : envelope.utf8_downconvert_if ? -1 : 0;
+  const int mode = utf8_downconvert_.value_or(of_message);
+  const bool takes_utf8 = engine_->capabilities().has(smtp::Extension::smtputf8);
+  if (mode == 0 || (mode == -1 && takes_utf8)) return;
+  const std::optional<std::string> sender = acl::address_to_ascii(transaction.sender);
+  if (!sender) return;
+  std::vector<std::string> recipients;
+  for (const smtp::ClientRecipient& to : transaction.recipients) {
+    std::optional<std::string> address = acl::address_to_ascii(to.address);
+    if (!address) return;
+    recipients.push_back(std::move(*address));
+  }
+  transaction.sender = *sender;
+  for (size_t n = 0; n < recipients.size(); ++n)
+    transaction.recipients[n].address = std::move(recipients[n]);
+  transaction.smtputf8 = false;
 }
 
 // The newest job's.
@@ -184,6 +212,10 @@ Task<std::optional<std::vector<DeliveryOutcome>>> SmtpConnection::finish() {
 // What the engine says of the transaction that has just ended. The server may take fewer recipients
 // at a time than there are (RFC 9422): those that were not tried are left.
 void SmtpConnection::note_outcomes(Flight& flight) {
+  if (peer_.remote->helo_reply.empty()) {  // it began before it was answered
+    remember_ehlo();
+    note_remote();
+  }
   std::vector<size_t> left;
   for (size_t i = 0; i < flight.left.size(); ++i) {
     const smtp::Outcome& outcome = engine_->outcomes()[i];
@@ -195,6 +227,9 @@ void SmtpConnection::note_outcomes(Flight& flight) {
     DeliveryOutcome& out = flight.outcomes[recipient];
     out = outcome_of(peer_, outcome);
     out.pipelined = engine_->was_pipelined();
+    out.early = engine_->was_early();
+    out.steps = engine_->steps();
+    out.belief_wrong = engine_->was_belief_wrong();
     out.chunked = engine_->used_bdat();
     out.prdr = engine_->used_prdr();
     if (!flight.spool_error || out.kind == OutcomeKind::delivered) continue;
@@ -222,8 +257,26 @@ Task<std::vector<DeliveryOutcome>> SmtpConnection::send(SmtpJob job) {
   }
 }
 
-Task<void> SmtpConnection::quit() {
+Task<smtp::Outcome> SmtpConnection::probe(std::string sender, std::string recipient) {
+  smtp::Transaction transaction;
+  transaction.sender = std::move(sender);
+  transaction.recipients.push_back({std::move(recipient), 0, {}});
+  transaction.is_probe = true;
+  engine_->begin(std::move(transaction));
+  const smtp::ClientEvent done = co_await pump_to_event();
+  if (done.kind != smtp::ClientEventKind::transaction_done) {
+    usable_ = false;
+    co_return smtp::Outcome();
+  }
+  smtp::Outcome outcome = engine_->outcomes().front();
+  const smtp::ClientEvent after = co_await pump_to_event();
+  usable_ = after.kind == smtp::ClientEventKind::ready && engine_->takes_more();
+  co_return outcome;
+}
+
+Task<void> SmtpConnection::quit(Seconds limit) {
   if (socket_ == nullptr) co_return;
+  quit_timeout_ = limit;
   if (usable_ || (engine_ != nullptr && engine_->is_ready())) {
     usable_ = false;
     engine_->quit();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/io/connector.h"
+#include "delivery/transport/ehlo_memory.h"
 #include "delivery/transport/events.h"
 #include "delivery/transport/smtp_outcome.h"
 #include "delivery/transport/smtp_transport.h"
@@ -36,10 +37,21 @@ struct SmtpOpening {
   bool esmtp = true;
   bool chunking = true;
   bool prdr = true;
+  bool secure = false;              // DNSSEC vouches for the host's address
   std::vector<SocksProxy> proxies;  // in the order of trying; empty: none is used
   TlsPlan tls;
+  std::optional<EhloMemory> memory;        // hosts_pipe_connect
+  bool uses_memory = true;                 // false: learns, and does not believe
+  std::optional<int> utf8_downconvert;     // 1, 0 or -1; nothing: as the message says
+  std::optional<Seconds> connect_timeout;  // in place of the transport's
+  std::optional<Seconds> command_timeout;
   EventSink* events = nullptr;  // told while the connection is opened; null: nobody
 };
+
+inline constexpr Seconds kQuitTimeout{5};
+
+// 1, 0 or -1; nothing for any other text.
+std::optional<int> parse_utf8_downconvert(std::string_view text);
 
 class SmtpConnection {
  public:
@@ -64,8 +76,12 @@ class SmtpConnection {
   // Lets a finish() that waits return, since there may be another job to start.
   void nudge();
 
+  // Asks whether the host would take the recipient; no message follows. On an open connection
+  // without jobs, again while is_usable().
+  Task<smtp::Outcome> probe(std::string sender, std::string recipient);
+
   // QUIT and its answer, within a short time; then the connection is closed.
-  Task<void> quit();
+  Task<void> quit(Seconds limit = kQuitTimeout);
   // Ends whatever is under way: for the end of the process.
   void abort() noexcept {
     aborted_ = true;
@@ -79,6 +95,11 @@ class SmtpConnection {
   // Why a handshake or STARTTLS failed, in the words of the log; empty where nothing did. Where
   // the plan allows it, the host may then be tried in clear.
   const std::string& tls_problem() const noexcept { return tls_problem_; }
+  // What the host said, or did, that ended the session; null where it was not that.
+  const smtp::Outcome* session_failure() const noexcept {
+    const bool is_there = engine_ != nullptr && !engine_->failure().command.empty();
+    return is_there ? &engine_->failure() : nullptr;
+  }
 
  private:
   struct Flight {
@@ -100,13 +121,17 @@ class SmtpConnection {
   Task<std::optional<DeliveryOutcome>> shake_hands();
   DeliveryOutcome refused_by_event(int error_number, std::string text) const;
   Task<std::optional<DeliveryOutcome>> tell_greeting();
+  Task<std::string> tell_certificates();
   Task<void> tell_tls_failure(const DeliveryOutcome& failure);
   void note_remote();
+  void remember_ehlo();
+  void believe(smtp::ClientOptions& options) const;
   Task<std::optional<smtp::ClientEvent>> pump();
   Task<smtp::ClientEvent> pump_to_event();
   void note_failure(const Error& error);
   void set_phase_deadline(smtp::Phase phase);
   smtp::Transaction transaction_of(const SmtpJob& job) const;
+  void downconvert(smtp::Transaction& transaction, const Envelope& envelope) const;
   void begin(const Flight& flight);
   Task<void> write_body(smtp::ClientEvent event);
   void note_outcomes(Flight& flight);
@@ -122,6 +147,7 @@ class SmtpConnection {
   std::unique_ptr<ByteStream> socket_;
   std::unique_ptr<tls::TlsStream> tls_;  // over socket_
   TlsPlan plan_;
+  std::optional<EhloMemory> memory_;
   std::string tls_problem_;
   EventSink* events_ = nullptr;  // while open() runs
   std::unique_ptr<smtp::ClientEngine> engine_;
@@ -129,8 +155,13 @@ class SmtpConnection {
   std::string early_input_;                      // of the host, with the last answer of its proxy
   std::optional<smtp::ClientEvent> kept_event_;  // of start(), for the next finish()
   uint32_t messages_sent_ = 0;
+  std::optional<int> utf8_downconvert_;
+  std::optional<Seconds> command_timeout_;
+  Seconds quit_timeout_ = kQuitTimeout;
   bool usable_ = false;
+  bool certificate_denied_ = false;  // by an action; the session goes on without trust
   bool chunking_ = false;
+  bool is_secure_ = false;
   bool prdr_ = false;
   bool nudged_ = false;
   bool aborted_ = false;

@@ -35,8 +35,8 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"dkim_sign_headers",              &Options::dkim_sign_headers,               "",        Effect::later, "header fields to sign"},
     {"dkim_strict",                    &Options::dkim_strict,                     "",        Effect::later, "defer where signing fails"},
     {"dkim_timestamps",                &Options::dkim_timestamps,                 "",        Effect::later, "life of DKIM signatures"},
-    {"dns_qualify_single",             &Options::dns_qualify_single,              "true",    Effect::later, "qualify names of one label"},
-    {"dns_search_parents",             &Options::dns_search_parents,              "false",   Effect::later, "search parent domains"},
+    {"dns_qualify_single",             &Options::dns_qualify_single,              "true",    Effect::now,   "complete a name of one label in `hosts` by the system's domain"},
+    {"dns_search_parents",             &Options::dns_search_parents,              "false",   Effect::now,   "complete a name with dots in `hosts` by the system's search list"},
     {"dnssec_request_domains",         &Options::dnssec_request_domains,          "*",       Effect::now,   "ask for DNSSEC"},
     {"dnssec_require_domains",         &Options::dnssec_require_domains,          "",        Effect::now,   "insist on DNSSEC"},
     {"dscp",                           &Options::dscp,                            "",        Effect::now,   "traffic class of the packets"},
@@ -53,7 +53,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"hosts_nopass_tls",               &Options::hosts_nopass_tls,                "",        Effect::never, "connections are not passed between processes here"},
     {"hosts_noproxy_tls",              &Options::hosts_noproxy_tls,               "",        Effect::never, "connections are not passed between processes here"},
     {"hosts_override",                 &Options::hosts_override,                  "false",   Effect::now,   "use `hosts` even where the router gives some"},
-    {"hosts_pipe_connect",             &Options::hosts_pipe_connect,              "",        Effect::later, "early pipelining"},
+    {"hosts_pipe_connect",             &Options::hosts_pipe_connect,              "",        Effect::now,   "early pipelining"},
     {"hosts_randomize",                &Options::hosts_randomize,                 "false",   Effect::now,   "try `hosts` in random order"},
     {"hosts_request_ocsp",             &Options::hosts_request_ocsp,              "*",       Effect::now,   "ask for a certificate status"},
     {"hosts_require_alpn",             &Options::hosts_require_alpn,              "",        Effect::now,   "insist on an ALPN name"},
@@ -64,9 +64,9 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"hosts_try_auth",                 &Options::hosts_try_auth,                  "",        Effect::later, "authenticate where possible"},
     {"hosts_try_chunking",             &Options::hosts_try_chunking,              "*",       Effect::now,   "use BDAT where it is offered"},
     {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::now,   "use DANE where it is possible"},
-    {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::later, "TCP Fast Open"},
+    {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::never, "the loop cannot send with the first packet; early pipelining saves that round trip"},
     {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::now,   "use PRDR where it is offered"},
-    {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::later, "no STARTTLS in callouts"},
+    {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::now,   "no STARTTLS in callouts"},
     {"interface",                      &Options::interface,                       "",        Effect::now,   "local addresses to connect from"},
     {"keepalive",                      &Options::keepalive,                       "true",    Effect::now,   "TCP keepalives"},
     {"lmtp_ignore_quota",              &Options::lmtp_ignore_quota,               "false",   Effect::now,   "IGNOREQUOTA of LMTP"},
@@ -94,7 +94,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"tls_verify_certificates",        &Options::tls_verify_certificates,         "system",  Effect::now,   "certification authorities"},
     {"tls_verify_hosts",               &Options::tls_verify_hosts,                "",        Effect::now,   "insist on verification"},
     {"tpda_host_defer_action",         &Options::tpda_host_defer_action,          "",        Effect::now,   "old: expanded after each failure of a host"},
-    {"utf8_downconvert",               &Options::utf8_downconvert,                "-1",      Effect::later, "downgrade SMTPUTF8 addresses"},
+    {"utf8_downconvert",               &Options::utf8_downconvert,                "-1",      Effect::now,   "addresses of SMTPUTF8 messages in ASCII: 1 always, 0 never, -1 where the host wants it; empty: as the message says"},
 });
 // clang-format on
 
@@ -154,6 +154,7 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   transport->events_.add("tpda_host_defer_action", "msg:host:defer",
                          context.expansion(options.tpda_host_defer_action));
   transport->helo_data_ = context.expansion(options.helo_data);
+  transport->utf8_downconvert_ = context.expansion(options.utf8_downconvert);
   transport->interface_ = context.expansion(options.interface);
   transport->hosts_ = context.expansion(options.hosts);
   transport->socks_proxy_ = context.expansion(options.socks_proxy);
@@ -161,6 +162,8 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   transport->avoid_pipelining =
       context.list(config::ListKind::host, options.hosts_avoid_pipelining);
   transport->tls_.compile(options, context);
+  if (!trim(options.hosts_pipe_connect.text.view()).empty())
+    transport->pipe_connect = context.list(config::ListKind::host, options.hosts_pipe_connect);
   transport->try_chunking = context.list(config::ListKind::host, options.hosts_try_chunking);
   transport->try_prdr = context.list(config::ListKind::host, options.hosts_try_prdr);
   if (!trim(options.serialize_hosts.text.view()).empty())

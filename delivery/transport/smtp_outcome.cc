@@ -67,7 +67,9 @@ std::string failure_text(const SmtpPeer& peer, const smtp::Outcome& from,
   if (from.reply.code == 0) {
     const bool timed_out = from.problem.find("timed out") != std::string::npos;
     if (timed_out) return "SMTP timeout after " + from.command;
-    return "Remote host " + host_text(*peer.remote) + " " + from.problem + " after " + from.command;
+    if (from.problem == "connection closed")
+      return "Remote host closed connection in response to " + from.command;
+    return from.problem + " (remote mail server, after " + from.command + ")";
   }
   if (!from.is_of_recipient)
     return "SMTP error from remote mail server after " + from.command + ": " + reply;
@@ -122,6 +124,7 @@ DeliveryOutcome connect_failure(const SmtpPeer& peer, const Error& error) {
   DeliveryOutcome out;
   out.remote = peer.remote;
   out.scope = FailureScope::host;
+  out.unreached = true;
   out.failure.host_source = source_of(peer);
   switch (error.code()) {
     case Errc::connection_refused:

@@ -27,7 +27,11 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   if (unconnected) co_return unconnected;
   chunking_ = opening.chunking;
   prdr_ = opening.prdr;
+  is_secure_ = opening.secure;
   plan_ = std::move(opening.tls);
+  memory_ = std::move(opening.memory);
+  utf8_downconvert_ = opening.utf8_downconvert;
+  command_timeout_ = opening.command_timeout;
 
   smtp::ClientOptions engine_options;
   engine_options.helo_name = std::move(opening.helo_name);
@@ -37,13 +41,16 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   engine_options.recipients_max = 0;  // the queue cuts transactions
   engine_options.pipeline_depth =
       static_cast<uint32_t>(std::clamp<int64_t>(transport_.smtp().smtp_pipeline_depth, 1, 100));
+  if (memory_ && opening.uses_memory) believe(engine_options);
   engine_ = std::make_unique<smtp::ClientEngine>(std::move(engine_options));
   if (!plan_.on_connect) engine_->receive(std::exchange(early_input_, {}));
 
   std::optional<DeliveryOutcome> failure = co_await begin_session();
+  remember_ehlo();
   note_remote();
   if (failure) {
     failure->remote = peer_.remote;
+    failure->belief_wrong = engine_->was_belief_wrong();
     stream().close();
     co_await tell_tls_failure(*failure);
   }
@@ -54,7 +61,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
 Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpOpening& opening) {
   ConnectOptions options;
   options.from = opening.from;
-  options.timeout = transport_.smtp().connect_timeout;
+  options.timeout = opening.connect_timeout.value_or(transport_.smtp().connect_timeout);
   options.keepalive = transport_.smtp().keepalive;
   options.traffic_class = transport_.traffic_class();
   if (opening.proxies.empty()) {
@@ -157,6 +164,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::start_tls() {
   }
   if (answered.kind != smtp::ClientEventKind::tls_ready)
     co_return outcome_of(peer_, engine_->failure());
+  remember_ehlo();
   std::optional<DeliveryOutcome> failure = co_await shake_hands();
   if (failure) co_return failure;
   engine_->tls_started();
@@ -180,7 +188,10 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
   } else if (plan_.requires_alpn && tls_->engine().facts().alpn.empty()) {
     problem = "an ALPN name is required, and the server chose none";
   } else {
-    co_return std::nullopt;
+    problem = co_await tell_certificates();
+    const bool must_trust = plan_.uses_dane || plan_.session.verify == tls::Verify::require;
+    certificate_denied_ = !problem.empty();
+    if (problem.empty() || !must_trust) co_return std::nullopt;
   }
   const std::string text = plan_.uses_dane
                                ? "DANE attempt failed; TLS connection to " +
@@ -190,17 +201,42 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
   co_return tls_failure(peer_, kErrorTlsFailure, text);
 }
 
+// Where nobody asked to hear the greeting first, and what TLS needs is offered.
+void SmtpConnection::believe(smtp::ClientOptions& options) const {
+  if (events_ != nullptr && !transport_.events().empty()) return;
+  const WallTime now = loop_.clock().wall();
+  options.known = memory_->find(plan_.on_connect, now);
+  const bool begins_tls = plan_.attempts && !plan_.on_connect;
+  if (!begins_tls || !options.known) return;
+  if (options.known->has(smtp::Extension::starttls)) {
+    options.known_in_tls = memory_->find(true, now);
+  } else if (plan_.requires_tls) {
+    options.known.reset();
+  }
+}
+
+// Keeps what EHLO was answered with, for the next connection.
+void SmtpConnection::remember_ehlo() {
+  if (!memory_) return;
+  if (engine_->was_belief_wrong()) return memory_->forget();
+  if (engine_->believes() || engine_->helo_text().empty()) return;
+  memory_->learn(tls_ != nullptr, engine_->helo_text(), loop_.clock().wall());
+}
+
 void SmtpConnection::note_remote() {
   auto remote = std::make_shared<RemoteInfo>(*peer_.remote);
   // A 421 in place of the greeting ends the session before it is one.
   const smtp::ServerReply& greeting =
       engine_->greeting().code != 0 ? engine_->greeting() : engine_->failure().reply;
   if (greeting.code != 0) remote->greeting = first_line(greeting.full_text());
-  remote->helo_reply = first_line(engine_->helo_line());
+  remote->helo_reply = first_line(engine_->helo_reply());
+  remote->local = connector_.local_of(*socket_);
+  remote->secure = is_secure_;
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
   if (tls_ != nullptr && tls_->engine().is_open()) {
     remote->tls = tls_facts_of(tls_->engine().facts());
     remote->tls.tlsa_usage = plan_.tlsa_usages;
+    if (certificate_denied_) remote->tls.certificate_verified = remote->tls.dane = false;
   }
   peer_.remote = std::move(remote);
 }

@@ -21,6 +21,7 @@ void SmtpTlsRules::compile(const SmtpOptions& options, const TransportCompileCon
   sni_ = context.expansion(options.tls_sni);
   authorities_ = context.expansion(options.tls_verify_certificates);
   avoid_tls_ = list(options.hosts_avoid_tls);
+  verify_avoid_tls_ = list(options.hosts_verify_avoid_tls);
   require_alpn_ = list(options.hosts_require_alpn);
   require_tls_ = list(options.hosts_require_tls);
   request_ocsp_ = list(options.hosts_request_ocsp);
@@ -76,7 +77,10 @@ TlsPlan SmtpTlsRules::plan(const TlsTarget& target, acl::EvalContext& evaluation
   const bool is_dane = plan.uses_dane || target.dane.use == DanePlan::Use::encrypt_only;
   plan.requires_tls = is_dane || matches(require_tls_);
   // What is required cannot be avoided.
-  plan.attempts = plan.requires_tls || on_connect_ || !matches(avoid_tls_);
+  const auto avoids = [&] {
+    return matches(avoid_tls_) || (target.use == SmtpUse::verify && matches(verify_avoid_tls_));
+  };
+  plan.attempts = plan.requires_tls || on_connect_ || !avoids();
   if (!plan.attempts) return plan;
   plan.tries_clear = tries_clear_ && !plan.requires_tls && !on_connect_;
   plan.requires_alpn = matches(require_alpn_);

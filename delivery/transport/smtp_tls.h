@@ -15,6 +15,9 @@ namespace godwit::delivery {
 struct SmtpOptions;
 struct TransportCompileContext;
 
+// What a connection is for.
+enum class SmtpUse : uint8_t { deliver, verify };
+
 // How one connection uses TLS.
 struct TlsPlan {
   bool attempts = false;       // STARTTLS where it is offered
@@ -37,6 +40,7 @@ struct TlsTarget {
   const DanePlan& dane;
   std::string openssl_options;
   WallTime now;
+  SmtpUse use = SmtpUse::deliver;
 };
 
 class SmtpTlsRules {
@@ -57,8 +61,8 @@ class SmtpTlsRules {
 
   acl::Expansion alpn_, certificate_, crl_, dane_ciphers_, private_key_, ciphers_, sni_,
       authorities_;
-  List avoid_tls_, require_alpn_, require_tls_, request_ocsp_, require_ocsp_, resumption_,
-      try_verify_, verify_names_, verify_;
+  List avoid_tls_, verify_avoid_tls_, require_alpn_, require_tls_, request_ocsp_, require_ocsp_,
+      resumption_, try_verify_, verify_names_, verify_;
   bool has_usual_ocsp_list_ = true;  // hosts_request_ocsp is left as "*"
   bool has_dane_ciphers_ = false;
   bool tries_clear_ = true;

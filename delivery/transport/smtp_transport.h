@@ -88,7 +88,7 @@ struct SmtpOptions {
   config::ExpandText tls_verify_certificates;
   config::HostListText tls_verify_hosts;
   config::ExpandText tpda_host_defer_action;
-  int64_t utf8_downconvert = 0;
+  config::ExpandText utf8_downconvert;
 };
 
 class SmtpTransport final : public Transport {
@@ -107,6 +107,8 @@ class SmtpTransport final : public Transport {
   // dscp: the traffic class byte of the packets.
   std::optional<int> traffic_class() const noexcept { return traffic_class_; }
   const acl::Expansion& helo_data() const noexcept { return helo_data_; }
+  // 1, 0 or -1; anything else leaves it to the message.
+  const acl::Expansion& utf8_downconvert() const noexcept { return utf8_downconvert_; }
   const acl::Expansion& interface() const noexcept { return interface_; }
   // Hosts of the transport's own `hosts`, for routers that give none or with hosts_override.
   const acl::Expansion& hosts() const noexcept { return hosts_; }
@@ -119,6 +121,7 @@ class SmtpTransport final : public Transport {
 
   std::shared_ptr<const acl::ListPattern> avoid_esmtp;
   std::shared_ptr<const acl::ListPattern> avoid_pipelining;
+  std::shared_ptr<const acl::ListPattern> pipe_connect;  // null: none
   std::shared_ptr<const acl::ListPattern> try_chunking;
   std::shared_ptr<const acl::ListPattern> try_prdr;
   std::shared_ptr<const acl::ListPattern> serialize;  // null: none
@@ -130,6 +133,7 @@ class SmtpTransport final : public Transport {
                                                         const TransportCompileContext& context);
   SmtpOptions smtp_;
   acl::Expansion helo_data_;
+  acl::Expansion utf8_downconvert_;
   acl::Expansion interface_;
   acl::Expansion hosts_;
   acl::Expansion port_;

@@ -4,6 +4,8 @@
 #include "core/base/ip_address.h"
 #include "protocol/message/limits.h"
 
+#include <array>
+
 namespace godwit::message {
 namespace {
 
@@ -48,6 +50,17 @@ constexpr bool is_second_byte(unsigned char lead, unsigned char c) noexcept {
   return c >= 0x80 && c <= 0xbf;
 }
 
+// RFC 5322 3.2.3.
+constexpr std::array<bool, 256> kIsAtext = [] {
+  std::array<bool, 256> table{};
+  for (unsigned byte = 0; byte < 128; ++byte) {
+    table[byte] = is_alnum(static_cast<char>(byte)) ||
+                  std::string_view("!#$%&'*+-/=?^_`{|}~").find(static_cast<char>(byte)) !=
+                      std::string_view::npos;
+  }
+  return table;
+}();
+
 }  // namespace
 
 bool is_utf8(std::string_view text) noexcept {
@@ -65,8 +78,7 @@ bool is_utf8(std::string_view text) noexcept {
 }
 
 bool is_atext(char c) noexcept {
-  constexpr std::string_view kSymbols = "!#$%&'*+-/=?^_`{|}~";
-  return is_alnum(c) || kSymbols.find(c) != std::string_view::npos;
+  return kIsAtext[static_cast<unsigned char>(c)];
 }
 
 bool is_domain(std::string_view text, Utf8 utf8) noexcept {

@@ -96,6 +96,19 @@ void ClientEngine::send_helo(Awaited what) {
   expect(what);
 }
 
+// Says EHLO and goes on as if it were answered. False where nothing is known, or not enough.
+bool ClientEngine::begin_early(const std::optional<Capabilities>& known) {
+  const bool can = known && known->has(Extension::pipelining) && options_.use_pipelining &&
+                   (options_.use_esmtp || options_.lmtp);
+  if (!can) return false;
+  send_helo(Awaited::ehlo);
+  capabilities_ = *known;
+  esmtp_ = believes_ = was_early_ = true;
+  state_ = State::ready;
+  ready_pending_ = true;
+  return true;
+}
+
 void ClientEngine::send_mail(ClientFlight& flight) {
   const Transaction& t = flight.transaction;
   std::string& line = flight.mail_line;
@@ -143,9 +156,10 @@ void ClientEngine::send_data(ClientFlight& flight) {
     expect(Awaited::data);
     return;
   }
-  // A big body is not sent into the unknown; LMTP must know whose answers will come.
+  // A big body is not sent into the unknown, nor any to a server that may take it for commands;
+  // LMTP must know whose answers will come.
   const uint64_t bytes = flight.transaction.body_bytes;
-  const bool eager = bytes <= kEagerBodyBytesMax && !options_.lmtp;
+  const bool eager = bytes <= kEagerBodyBytesMax && !options_.lmtp && !believes_;
   if (flight.awaited > 0 && !eager) return;
   flight.data_sent = true;
   output_ += "BDAT ";

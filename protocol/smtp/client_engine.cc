@@ -31,6 +31,11 @@ std::string_view domain_of(std::string_view address) noexcept {
 
 }  // namespace
 
+ClientEngine::ClientEngine(ClientOptions options) : options_(std::move(options)) {
+  expect(Awaited::greeting);
+  begin_early(options_.known);
+}
+
 // --- bytes and events ---
 
 void ClientEngine::receive(std::string_view bytes) {
@@ -100,7 +105,8 @@ bool ClientEngine::take_reply() {
     expected_.clear();
     expected_at_ = 0;
   }
-  if (!flights_.empty()) --flight_of(expected).awaited;
+  const bool is_of_flight = expected.what > Awaited::starttls && !flights_.empty();
+  if (is_of_flight) --flight_of(expected).awaited;
   on_reply(expected, std::move(reply));
   return true;
 }
@@ -147,6 +153,28 @@ void ClientEngine::expect(Awaited what, uint32_t recipient) {
   const auto newest = static_cast<uint32_t>(first_flight_ + (of_flight ? flights_.size() - 1 : 0));
   expected_.push_back({what, recipient, newest});
   if (of_flight) ++flights_.back().awaited;
+  note_step(what);
+}
+
+void ClientEngine::note_step(Awaited what) {
+  constexpr std::string_view kLetters = "-EHSZMRD.--Q";  // in the order of Awaited
+  static_assert(kLetters.size() == static_cast<size_t>(Awaited::quit) + 1);
+  const char letter = kLetters[static_cast<size_t>(what)];
+  if (letter == '-') return;
+  if (flights_.empty()) {
+    session_steps_ += letter;
+    return;
+  }
+  ClientFlight& flight = flights_.back();
+  const bool is_rcpt = what == Awaited::rcpt;
+  const uint32_t before = flight.rcpts_in_row;
+  flight.rcpts_in_row = is_rcpt ? before + 1 : 0;
+  if (!is_rcpt || before == 0) {
+    flight.steps += what == Awaited::end && flight.use_bdat ? 'B' : letter;
+    return;
+  }
+  if (before > 1) flight.steps.resize(flight.steps.rfind('R') + 1);
+  append_decimal(flight.steps, before + 1);
 }
 
 // --- intents and facts ---
@@ -177,12 +205,22 @@ void ClientEngine::begin(Transaction transaction) {
   flight.pipelined = options_.use_pipelining && has(Extension::pipelining);
   flight.use_bdat = transaction.use_bdat && has(Extension::chunking);
   flight.wants_rset = needs_rset_ || !flights_.empty();
+  flight.is_early = was_early_ && begun_ == 0;
   flight.transaction = std::move(transaction);
+  flight.steps = std::exchange(session_steps_, {});
   choose_recipients(flight);
   ++begun_;
   state_ = State::transaction;
   flights_.push_back(std::move(flight));
-  if (!check_transaction(flights_.back())) finish(flights_.back());
+  if (check_transaction(flights_.back())) return;
+  if (!believes_) return finish(flights_.back());
+  // What is only believed of a server refuses no message.
+  flights_.back().message_settled = false;
+  flights_.back().settled.assign(count, false);
+  Outcome outcome;
+  outcome.command = "MAIL";
+  outcome.problem = "is not known well enough";
+  fail_session(std::move(outcome));
 }
 
 // The server may take fewer recipients at a time, or of fewer domains, than there are.
@@ -291,9 +329,10 @@ void ClientEngine::tls_started() {
   input_at_ = 0;
   parser_ = ReplyParser();
   capabilities_ = Capabilities();
+  helo_text_.clear();
   esmtp_ = false;
   state_ = State::helo;
-  send_helo(Awaited::ehlo);
+  if (!begin_early(options_.known_in_tls)) send_helo(Awaited::ehlo);
 }
 
 void ClientEngine::peer_closed() {
@@ -301,6 +340,7 @@ void ClientEngine::peer_closed() {
 }
 
 void ClientEngine::timed_out() {
+  believes_ = false;  // silence has other causes
   lost("timed out", Loss::unclear);
 }
 
@@ -336,6 +376,7 @@ void ClientEngine::fail_session(Outcome outcome, Loss loss) {
     if (!flight.message_settled) settle_message(flight, outcome_of_lost(flight, outcome, loss));
     flight.finished = true;
   }
+  belief_wrong_ = std::exchange(believes_, false);
   failure_ = std::move(outcome);
   state_ = State::failed;
   ready_pending_ = body_wanted_ = false;

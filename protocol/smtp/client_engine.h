@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,13 +62,15 @@ struct ClientOptions {
   bool lmtp = false;              // LHLO, and one reply for each accepted recipient at the end
   uint32_t recipients_max = 100;  // max_rcpt: how many of a transaction are sent; 0: all
   uint32_t pipeline_depth = 1;    // transactions under way at a time
+  // Early pipelining: what the server is believed to offer, from an earlier connection. Then EHLO
+  // and what follows go out before its greeting, or right behind the handshake.
+  std::optional<Capabilities> known;
+  std::optional<Capabilities> known_in_tls;  // after STARTTLS
 };
 
 class ClientEngine {
  public:
-  explicit ClientEngine(ClientOptions options) : options_(std::move(options)) {
-    expect(Awaited::greeting);
-  }
+  explicit ClientEngine(ClientOptions options);
   ClientEngine(const ClientEngine&) = delete;
   ClientEngine& operator=(const ClientEngine&) = delete;
 
@@ -104,8 +107,10 @@ class ClientEngine {
     return capabilities_.mail_max == 0 || begun_ < capabilities_.mail_max;
   }
   const ServerReply& greeting() const noexcept { return greeting_; }
-  // First line of the EHLO or HELO reply.
-  const std::string& helo_line() const noexcept { return helo_line_; }
+  // The EHLO or HELO reply, its lines with their codes.
+  const std::string& helo_reply() const noexcept { return helo_reply_; }
+  // The words of that reply, as parse_capabilities() reads them.
+  const std::string& helo_text() const noexcept { return helo_text_; }
   // After tls_refused.
   const ServerReply& tls_refusal() const noexcept { return tls_refusal_; }
   // After transaction_done: what was sent; an outcome for each recipient, in order; and what became
@@ -116,6 +121,16 @@ class ClientEngine {
   bool was_pipelined() const noexcept { return done_.pipelined; }
   bool used_bdat() const noexcept { return done_.use_bdat; }
   bool used_prdr() const noexcept { return done_.use_prdr; }
+  bool was_early() const noexcept { return done_.is_early; }
+  // The commands of the transaction, and before the first one those that opened the session, for
+  // log lines: E EHLO, H HELO, S STARTTLS, Z RSET, M MAIL, R RCPT (with their number where there
+  // are several in a row), D DATA, B BDAT, a dot for the end of data.
+  const std::string& steps() const noexcept { return done_.steps; }
+  // The session failed since the server is not what it was believed to be, or will not be spoken
+  // to before it has spoken: nothing was delivered, and without a belief it may well be.
+  bool was_belief_wrong() const noexcept { return belief_wrong_; }
+  // capabilities() are believed, not said.
+  bool believes() const noexcept { return believes_; }
   // After session_failed.
   const Outcome& failure() const noexcept { return failure_; }
 
@@ -156,6 +171,7 @@ class ClientEngine {
   void on_reply(Expected expected, ServerReply reply);
   void on_greeting(ServerReply reply);
   void on_helo(Expected expected, ServerReply reply);
+  void check_belief(Expected expected, ServerReply reply);
   void on_starttls(ServerReply reply);
   void on_mail(ClientFlight& flight, ServerReply reply);
   void on_rcpt(ClientFlight& flight, Expected expected, ServerReply reply);
@@ -168,12 +184,14 @@ class ClientEngine {
   bool check_transaction(ClientFlight& flight);
   void advance();
   void send_helo(Awaited what);
+  bool begin_early(const std::optional<Capabilities>& known);
   void send_mail(ClientFlight& flight);
   void send_rcpt(const ClientFlight& flight, uint32_t recipient);
   void send_data(ClientFlight& flight);
   void send_recipient_group(ClientFlight& flight);
   void start_body(const ClientFlight& flight);
   void expect(Awaited what, uint32_t recipient = 0);
+  void note_step(Awaited what);
   size_t replies_awaited() const noexcept { return expected_.size() - expected_at_; }
   bool has(Extension e) const noexcept { return esmtp_ && capabilities_.has(e); }
   ClientFlight& flight_of(Expected expected) { return flights_[expected.flight - first_flight_]; }
@@ -196,13 +214,18 @@ class ClientEngine {
   bool ready_pending_ = false;
   bool failed_pending_ = false;
   bool tls_pending_ = false;  // tls_ready or tls_refused is to be reported
+  bool believes_ = false;     // capabilities_ are not yet those that EHLO said
+  bool was_early_ = false;    // they once were not
+  bool belief_wrong_ = false;
   uint32_t begun_ = 0;
   uint32_t first_flight_ = 0;  // serial number of flights_.front()
   size_t input_at_ = 0;
   size_t expected_at_ = 0;
   std::string input_;
   std::string output_;
-  std::string helo_line_;
+  std::string helo_reply_;
+  std::string helo_text_;
+  std::string session_steps_;
   ReplyParser parser_;
   std::vector<Expected> expected_;
   Capabilities capabilities_;

@@ -37,15 +37,18 @@ void ClientEngine::on_greeting(ServerReply reply) {
     fail_session({OutcomeClass::host_error, "initial connection", std::move(reply), {}, {}});
     return;
   }
+  if (believes_) return;  // it was sent
   state_ = State::helo;
   send_helo(options_.use_esmtp || options_.lmtp ? Awaited::ehlo : Awaited::helo);
 }
 
 void ClientEngine::on_helo(Expected expected, ServerReply reply) {
+  if (believes_) return check_belief(expected, std::move(reply));
   const bool extended = expected.what == Awaited::ehlo;
   if (reply.digit() == 2) {
     esmtp_ = extended;
-    helo_line_ = reply.full_text();
+    helo_reply_ = reply.full_text();
+    helo_text_ = reply.text;
     capabilities_ = extended ? parse_capabilities(reply.text) : Capabilities();
     state_ = State::ready;
     ready_pending_ = true;
@@ -54,6 +57,20 @@ void ClientEngine::on_helo(Expected expected, ServerReply reply) {
   } else {
     fail_session({OutcomeClass::host_error, command_text(expected), std::move(reply), {}, {}});
   }
+}
+
+void ClientEngine::check_belief(Expected expected, ServerReply reply) {
+  if (reply.digit() == 2) {
+    helo_reply_ = reply.full_text();
+    helo_text_ = reply.text;
+    Capabilities offered = parse_capabilities(reply.text);
+    if (offered.justifies(capabilities_)) {
+      capabilities_ = std::move(offered);
+      believes_ = false;
+      return;
+    }
+  }
+  fail_session({OutcomeClass::host_error, command_text(expected), std::move(reply), {}, {}});
 }
 
 // RFC 3207 4. What came in clear behind the reply was not said by the server that the handshake

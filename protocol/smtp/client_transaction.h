@@ -71,11 +71,14 @@ struct ClientFlight {
   std::vector<bool> accepted;  // RCPT n was accepted
   Outcome message_outcome;
   std::string mail_line;
+  std::string steps;             // what was sent, a letter a command: "EMR2D."
+  uint32_t rcpts_in_row = 0;     // since the last other step
   uint32_t awaited = 0;          // replies to its commands
   uint32_t recipients_seen = 0;  // sent, or passed over
   uint32_t recipients_good = 0;
   uint32_t last_tried = 0;  // the last recipient that is not left for another transaction
   bool pipelined = false;
+  bool is_early = false;  // sent in the belief of what EHLO would say
   bool use_bdat = false;
   bool use_prdr = false;
   bool is_partial = false;  // some recipients are left for another one

@@ -18,6 +18,7 @@ constexpr std::array<ExtensionRow, kExtensionCount> kRows{{
     ExtensionRow{Extension::vrfy,                    "VRFY",                true},
     ExtensionRow{Extension::expn,                    "EXPN",                true},
     ExtensionRow{Extension::pipelining,              "PIPELINING",          true},
+    ExtensionRow{Extension::pipe_connect,            "PIPECONNECT",         true},
     ExtensionRow{Extension::auth,                    "AUTH",                true},
     ExtensionRow{Extension::chunking,                "CHUNKING",            true},
     ExtensionRow{Extension::starttls,                "STARTTLS",            true},
@@ -148,6 +149,17 @@ void append_ehlo_reply(std::string& out, std::string_view greeting, const Offer&
     if (is_offered(row, offer)) append_keyword(text, row, offer);
   }
   append_reply(out, {250, {}, text}, false);
+}
+
+bool Capabilities::justifies(const Capabilities& guess) const noexcept {
+  const auto is_as_wide = [](uint64_t now, uint64_t before) {
+    return now == 0 || (before != 0 && now >= before);
+  };
+  // Where TLS has become possible, it is wanted.
+  return extensions.contains(guess.extensions) &&
+         has(Extension::starttls) == guess.has(Extension::starttls) &&
+         is_as_wide(size_limit, guess.size_limit) && is_as_wide(mail_max, guess.mail_max) &&
+         is_as_wide(rcpt_max, guess.rcpt_max) && is_as_wide(rcpt_domain_max, guess.rcpt_domain_max);
 }
 
 Capabilities parse_capabilities(std::string_view text) {

@@ -22,6 +22,7 @@ enum class Extension : uint8_t {
   vrfy,
   expn,
   pipelining,
+  pipe_connect,
   auth,
   chunking,
   starttls,
@@ -50,6 +51,9 @@ class ExtensionSet {
   constexpr void set(Extension e, bool on = true) noexcept {
     const uint32_t bit = uint32_t{1} << static_cast<int>(e);
     bits_ = on ? bits_ | bit : bits_ & ~bit;
+  }
+  constexpr bool contains(const ExtensionSet& other) const noexcept {
+    return (other.bits_ & ~bits_) == 0;
   }
   constexpr bool operator==(const ExtensionSet&) const = default;
 
@@ -81,6 +85,9 @@ struct Capabilities {
   std::vector<std::string> auth_mechanisms;  // upper case
 
   bool has(Extension e) const noexcept { return extensions.has(e); }
+  // Whether what was sent in the belief that the server offers `guess` is right for this one too.
+  bool justifies(const Capabilities& guess) const noexcept;
+  bool operator==(const Capabilities&) const = default;
 };
 // `text` is the reply's text, lines parted by '\n'; the first line is the greeting. Unknown
 // keywords and malformed values are skipped.

@@ -26,7 +26,8 @@ ServerEngine::~ServerEngine() = default;
 void ServerEngine::greet(std::string_view banner) {
   GODWIT_ASSERT(state_ == State::connected);
   state_ = State::ready;
-  if (limits_.enforce_sync && !input_.empty()) {
+  was_early_ = limits_.accepts_early && !input_.empty();
+  if (limits_.enforce_sync && !input_.empty() && !was_early_) {
     close_with(Fault::synchronization, ReplyId::synchronization,
                "SMTP protocol synchronization error (input sent without waiting for greeting)");
     return;
@@ -184,6 +185,9 @@ Event ServerEngine::run_command() {
   if (row.argument == Argument::none && !argument.empty()) {
     return refuse(Fault::syntax, ReplyId::unexpected_argument);
   }
+  const bool is_of_group = row.verb == Verb::mail || row.verb == Verb::rcpt;
+  was_pipelined_ = was_pipelined_ || (is_of_group && pipelining() && !input_.empty());
+  mail_seen_ = mail_seen_ || row.verb == Verb::mail;
   return dispatch(row, argument);
 }
 
@@ -227,6 +231,8 @@ Event ServerEngine::dispatch(const VerbRow& row, std::string_view argument) {
 // RFC 2920 3.1: whether the client went on without waiting for an answer that it needed.
 bool ServerEngine::out_of_sync(const VerbRow& row) const noexcept {
   if (input_.empty() || row.sync == Sync::free) return false;
+  const bool changes_the_rules = row.verb == Verb::starttls || row.verb == Verb::auth;
+  if (limits_.accepts_early && !mail_seen_ && !changes_the_rules) return false;
   return row.sync == Sync::ends_group || !pipelining();
 }
 

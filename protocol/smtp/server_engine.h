@@ -42,6 +42,7 @@ struct ServerLimits {
   uint32_t max_messages = 1000;  // smtp_accept_max_per_connection
   bool recipients_max_reject = false;
   bool enforce_sync = true;       // smtp_enforce_sync
+  bool accepts_early = false;     // pipelining_connect_advertise_hosts matches
   bool require_helo = true;       // hosts_require_helo matches
   bool accept_junk_helo = false;  // helo_accept_junk_hosts matches
   bool asks_for_paths = false;    // paths of MAIL and RCPT are rewritten before they are parsed
@@ -95,7 +96,8 @@ class ServerEngine {
   ServerEngine& operator=(const ServerEngine&) = delete;
 
   // Facts.
-  // Before the greeting: input that has already come is a synchronisation error.
+  // Before the greeting: input that has already come is a synchronisation error, but for clients
+  // that may pipeline from the start.
   void greet(std::string_view banner);
   // What EHLO will offer; before accept_helo(). Views in it must outlive the session.
   void set_offer(const Offer& offer) { offer_ = offer; }
@@ -151,6 +153,10 @@ class ServerEngine {
   uint16_t last_code() const noexcept { return last_code_; }
   uint32_t recipients_accepted() const noexcept { return recipients_accepted_; }
   uint32_t messages_begun() const noexcept { return messages_begun_; }
+  // For log lines: whether PIPELINING and PIPECONNECT were offered, and whether they were used.
+  bool offered(Extension e) const noexcept { return offers(e); }
+  bool was_pipelined() const noexcept { return was_pipelined_; }
+  bool was_early() const noexcept { return was_early_; }
 
  private:
   enum class State : uint8_t { connected, ready, mail, data, chunk, closing, closed };
@@ -205,6 +211,9 @@ class ServerEngine {
   bool helo_seen_ = false;
   bool esmtp_ = false;
   bool in_tls_ = false;
+  bool was_early_ = false;         // commands came before the greeting
+  bool was_pipelined_ = false;     // a command followed MAIL or RCPT before its answer
+  bool mail_seen_ = false;         // early pipelining is over
   bool discarding_line_ = false;   // the rest of a line that was too long
   bool line_in_pending_ = false;   // line_ points into pending_, which is to be cleared
   bool mail_refused_ = false;      // the last command was a refused MAIL, or a RCPT after one

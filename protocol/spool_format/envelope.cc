@@ -103,6 +103,8 @@ constexpr std::array kFields{
     FieldRow{39, &Envelope::dsn_envid},
     FieldRow{40, &Envelope::has_bare_line_ends},
     FieldRow{41, &Envelope::queue_name},
+    FieldRow{44, &Envelope::utf8_downconvert},
+    FieldRow{45, &Envelope::utf8_downconvert_if},
 };
 // clang-format on
 

@@ -71,12 +71,14 @@ struct Envelope {
   uint64_t line_bytes_max = 0;
   bool body_8bit = false;
   bool smtputf8 = false;
-  bool has_bare_line_ends = false;  // a CR or LF alone is in the text (smtp_bare_newline = keep)
-  bool is_local = false;            // $sender_host_address is empty
-  bool is_local_error = false;      // a report that we made
-  bool frozen_at_start = false;     // control = freeze
-  bool queue_only = false;          // control = queue_only, -odq
-  std::string queue_name;           // of a named queue; empty: the default one
+  bool utf8_downconvert = false;     // its addresses go out in ASCII
+  bool utf8_downconvert_if = false;  // where the host does not take UTF-8
+  bool has_bare_line_ends = false;   // a CR or LF alone is in the text (smtp_bare_newline = keep)
+  bool is_local = false;             // $sender_host_address is empty
+  bool is_local_error = false;       // a report that we made
+  bool frozen_at_start = false;      // control = freeze
+  bool queue_only = false;           // control = queue_only, -odq
+  std::string queue_name;            // of a named queue; empty: the default one
   DsnRet dsn_ret = DsnRet::unset;
   std::string dsn_envid;  // xtext as received
 

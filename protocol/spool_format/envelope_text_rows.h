@@ -59,6 +59,8 @@ constexpr std::array kStateLines{
     text_row("tls_sni", &Envelope::tls_sni, true),
     text_row("tls_ver", &Envelope::tls_version, false),
     flag_row("smtputf8", &Envelope::smtputf8),
+    flag_row("utf8_downcvt", &Envelope::utf8_downconvert),
+    flag_row("utf8_optdowncvt", &Envelope::utf8_downconvert_if),
     text_row("dsn_envid", &Envelope::dsn_envid, false),
 };
 // Only read, where the order does not matter.

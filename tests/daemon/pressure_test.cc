@@ -86,7 +86,7 @@ TEST_F(PressureTest, MessagesWaitForAQueueRunUnderLoadAndBehindManyOthers) {
 TEST_F(PressureTest, WithoutALimitNoLoadIsTooMuch) {
   Pressure pressure = load("");
   machine_.load = 1'000'000;
-  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve), -1);
+  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve, "smtp_load_reserve"), -1);
   EXPECT_EQ(pressure.why_queued(1, 0), "");
 }
 

@@ -21,6 +21,11 @@ def compare(directory, exim):
     passed, failed = 0, 0
     for path in sorted((HERE / "addresses").glob("*.conf")):
         config = directory / path.name
+        for program in (exim, [str(GODWIT)]):
+            loaded = run(program + ["-C", str(config), "-bV"])
+            if loaded.returncode != 0:  # or they would agree in giving no answer
+                failed += 1
+                print(f"FAILED {path.stem}: {program[-1]} does not load it\n{loaded.stdout[-500:]}{loaded.stderr}")
         first = config.read_text().splitlines()[0]
         for address in first.removeprefix(MARK).split():
             for mode in ("-bt", "-bv"):

@@ -57,7 +57,11 @@ WORDS = ["primary_hostname", "primary_hostname qualify_domain auto_thaw", "nosuc
          "router", "routers", "router_list", "transport t1", "transport t2", "transport nope", "transport",
          "transport_list", "authenticators", "authenticator_list", "authenticator x", "acl_smtp_rcpt", "trusted_users",
          "admin_groups", "never_users", "message_size_limit", "smtp_banner", "log_selector", "hosts_require_helo",
-         "spool_directory", "log_file_path", "named_lists", "bounce_return_size_limit", "keep_environment", "acl"]
+         "spool_directory", "log_file_path", "named_lists", "bounce_return_size_limit", "keep_environment", "acl",
+         "environment", "all", "", "-n primary_hostname", "-n +local", "-n macro MYMACRO", "-n trusted_users", "-n transport t2",
+         "-n router_list", "-n smtp_banner", "-n nosuch", "primary_hostname -n", "transports", "macros", "macro_list", "-n macros"]
+# These print what each of the two has: only what both have is compared.
+OF_BOTH = ("routers", "transports", "router", "transport", "all", "", "macros", "macro_list")
 # Options that one of the two does not have, or whose default is a fact of the program.
 LEFT_OUT = ("translate_ip_address", "*expand_maildir_use_size_file")
 
@@ -68,7 +72,7 @@ def answer(command):
 
 
 def names_of(lines):
-    return {line.split(" = ")[0].removeprefix("no_") for line in lines}
+    return {line.split("=")[0].strip().removeprefix("no_") for line in lines}
 
 
 def compare(directory, exim):
@@ -77,9 +81,15 @@ def compare(directory, exim):
     config.chmod(0o644)
     passed, failed = 0, 0
     for words in WORDS:
-        arguments = ["-C", str(config), "-bP", *words.split()]
+        options = words.removeprefix("-n ").split()
+        values_only = ["-n"] if words.startswith("-n ") else []
+        arguments = ["-C", str(config), *values_only, "-bP", *options]
         theirs, ours = answer(exim + arguments), answer([str(GODWIT)] + arguments)
-        if words == "routers" or words.split()[0] in ("router", "transport"):
+        if words == "-n transport t2":
+            theirs, ours = ([line for line in lines if line in ("/var/x", "maildir_format")] for lines in (theirs, ours))
+        if words == "-n macros":
+            theirs, ours = (sorted(set(lines) & {"y", "hello world"}) for lines in (theirs, ours))
+        if words in OF_BOTH or words.split()[0] in OF_BOTH:
             both = names_of(theirs) & names_of(ours)
             theirs, ours = ([line for line in lines if names_of([line]) <= both and not line.startswith(LEFT_OUT)]
                             for lines in (theirs, ours))

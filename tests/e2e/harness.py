@@ -239,7 +239,8 @@ class Sink:
              "DATA": b"354 go\r\n", ".": b"250 ok taken\r\n", "RSET": b"250 ok\r\n", "QUIT": b"221 bye\r\n",
              "HELO": b"250 sink.test\r\n", "NOOP": b"250 ok\r\n"}
 
-    def __init__(self, script=None, extensions=("PIPELINING", "8BITMIME", "SIZE 0", "DSN"), port=0):
+    def __init__(self, script=None, extensions=("PIPELINING", "8BITMIME", "SIZE 0", "DSN"), port=0,
+                 address="127.0.0.1"):
         self.script = {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in (script or {}).items()}
         self.extensions = list(extensions)
         self.messages = []  # dicts: sender, recipients, data, mail, rcpts
@@ -250,7 +251,7 @@ class Sink:
         self._sockets = set()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
+        self.listener.bind((address, port))
         self.listener.listen(200)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()

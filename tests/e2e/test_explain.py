@@ -90,3 +90,52 @@ def test_debugging_shows_what_is_selected():
         assert "expanding: ${lookup" in shown and 'lookup lsearch "b.test"' in shown, shown
         shown = godwit.cli("-d-all+acl+receive", "-bh", "192.0.2.1", stdin="EHLO x.y\nMAIL FROM:<x@b.test>\nQUIT\n").stderr
         assert 'using ACL "check_mail"' in shown and "SMTP<< MAIL FROM" in shown, shown
+
+
+def explained(godwit, message_id, wanted="delivery of"):
+    def kept():
+        text = godwit.cli("--explain", message_id, check=False).stdout
+        return text if wanted in text else None
+    return wait_for(kept, what="a record")
+
+
+def submitted(godwit, *arguments):
+    """A message from the command line; its id is that of the last arrival."""
+    godwit.cli(*arguments, "-f", "x@b.test", "c@a.test", stdin="Subject: s\n\nbody\n")
+    return [line.split()[2] for line in godwit.log().splitlines() if " <= " in line][-1]
+
+
+def test_messages_of_the_command_line_are_sampled():
+    main = "explain_sample = 100%\nacl_not_smtp = accept set acl_m1 = ${{uc:local}}\n"
+    with Sink() as sink, configured(main, sink.port) as godwit:
+        lookup = "${lookup{$domain}lsearch{" + f"{godwit.dir}/keys" + "}{$value}{none}}"
+        godwit.write_config(transports=godwit.settings["transports"] + f"  headers_add = X-Key: {lookup}\n",
+                            main=godwit.settings["main"] + "")
+        text = godwit.config.read_text().replace("acl_smtp_rcpt = accept", "acl_smtp_rcpt = check")
+        godwit.config.write_text(text)
+        here = submitted(godwit, "-odi")
+        text = explained(godwit, here)
+        for wanted in ("local submission: accepted", "LOCAL", f"delivery of {here}: completed",
+                       "transport remote c@a.test: delivered", 'lookup lsearch "a.test"'):
+            assert wanted in text, (wanted, text)
+        godwit.start()
+        adopted = submitted(godwit, "-odb")
+        text = explained(godwit, adopted)
+        assert "local submission: accepted" in text and f"delivery of {adopted}: completed" in text, text
+
+
+def test_debugging_has_what_its_selectors_stand_for():
+    with configured("smtp_load_reserve = 10000\nacl_smtp_helo = accept ratelimit = 5 / 1h / per_conn\n") as godwit:
+                    "") as godwit:
+        shown = godwit.cli("-d-all+exec", "-be", "${run{/bin/false}{yes}{no}}").stderr
+        assert "child process /bin/false: exited with 1" in shown, shown
+        text = "EHLO x.y\nMAIL FROM:<x@b.test>\nRCPT TO:<c@a.test>\nQUIT\n"
+        shown = godwit.cli("-d-all+load+hints_lookup", "-bh", "192.0.2.1", stdin=text).stderr
+        assert "load average " in shown and "(smtp_load_reserve)" in shown, shown
+        assert "hints for 1h/per_conn" in shown, shown
+    with configured() as godwit:
+        text = godwit.config.read_text().replace("  deny domains = !+local\n", "  warn verify = recipient\n  deny domains = !+local\n")
+        godwit.config.write_text(text)
+        text = "EHLO x.y\nMAIL FROM:<x@b.test>\nRCPT TO:<c@a.test>\nQUIT\n"
+        shown = godwit.cli("-d-all+verify", "-bh", "192.0.2.1", stdin=text).stderr
+        assert "verify recipient c@a.test: verified" in shown, shown

@@ -51,6 +51,34 @@ def test_syslog_beside_files():
         godwit.wait_log("Completed")
 
 
+def test_the_subject_is_shown_decoded():
+    with Sink() as sink, Godwit(sink.port, main="log_selector = +subject +received_recipients") as godwit:
+        godwit.send(text='Subject: hi "you"\r\n =?utf-8?q?there?=\r\n\r\nbody\r\n')
+        godwit.wait_log(r'<= a@test.example .* T="hi \\"you\\"\\n there" for b@example.com$')
+
+
+def test_transactions_that_end_too_early_are_told_where_selected():
+    with Godwit(free_port(), main="log_selector = +smtp_incomplete_transaction\nqueue_only") as godwit:
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.message("a@test.example", ["b@example.com"], "Subject: x\r\n\r\nbody\r\n")
+            client.command("RSET", 250)
+            client.command("MAIL FROM:<a@b.test>", 250)
+            client.command("RCPT TO:<c@d.test>", 250)
+            client.command("RCPT TO:<e@d.test>", 250)
+            client.command("RSET", 250)
+            client.command("MAIL FROM:<second@b.test>", 250)
+            client.command("QUIT", 221)
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.command("MAIL FROM:<third@b.test>", 250)
+        who = r"H=\(client.test\) \[127.0.0.1\] incomplete transaction"
+        godwit.wait_log(who + r" \(RSET\) from <a@b.test> for c@d.test e@d.test$")
+        godwit.wait_log(who + r" \(QUIT\) from <second@b.test>$")
+        godwit.wait_log(who + r" \(connection lost\) from <third@b.test>$")
+        assert godwit.log().count("incomplete transaction") == 3, godwit.log()
+
+
 def test_freeze_tell_tells_of_frozen_messages_once():
     with Sink() as sink, Godwit(sink.port, start=False) as godwit:
         routers = godwit.settings["routers"] + ("begin acl\nfreezing:\n  accept senders = bad@test.example\n"

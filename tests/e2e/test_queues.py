@@ -85,6 +85,25 @@ def test_etrn_runs_its_command_once_at_a_time():
         wait_for(lambda: ran.exists() and sorted(ran.read_text().split()) == ["one", "two"], what="the commands")
 
 
+def test_etrn_is_serialized_over_all_workers():
+    godwit = Godwit(main="acl_smtp_etrn = accept\nsmtp_etrn_command = {dir}/command $domain\n", workers=3, start=False)
+    command = godwit.dir / "command"
+    command.write_text(f"#!/bin/sh\necho $1 >> {godwit.dir}/ran\nsleep 3\n")
+    command.chmod(0o755)
+    godwit.start()
+    with godwit:
+        clients = [godwit.client() for _ in range(12)]
+        codes = []
+        for client in clients:
+            client.command("EHLO client.test", 250)
+            client.raw("ETRN one\r\n")
+            codes.append(client.reply()[0])
+        assert codes == [250] + [458] * 11, codes
+        for client in clients:
+            client.close()
+        assert (godwit.dir / "ran").read_text().split() == ["one"]
+
+
 def test_queue_only_file_holds_mail_while_the_file_is_there():
     with Sink() as sink, Godwit(sink.port, main="queue_only_file = {dir}/hold") as godwit:
         (godwit.dir / "hold").write_text("")

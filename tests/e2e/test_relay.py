@@ -80,7 +80,7 @@ def test_a_deferred_recipient_is_tried_again():
     script = {"RCPT": [b"450 4.2.0 later\r\n", None]}
     with Sink(script) as sink, Godwit(sink.port) as godwit:
         godwit.send()
-        godwit.wait_log(r"== b@example.com R=out T=remote H=.* defer \(-44\): .*450 4.2.0 later")
+        godwit.wait_log(r"== b@example.com R=out T=remote defer \(-44\) H=.*: .*450 4.2.0 later")
         sink.wait(1)
         godwit.wait_log("Completed")
 
@@ -124,7 +124,7 @@ def test_garbage_and_slow_replies():
     with Sink({"MAIL": [b"hello there\r\n", None]}) as sink, Godwit(sink.port) as godwit:
         godwit.send()
         sink.wait(1)
-        godwit.wait_log(r"defer \(-?\d+\): .*")
+        godwit.wait_log(r"== b@example.com .*defer \(-?\d+\) H=\S+ \S+: \S+")
 
 
 def test_a_host_that_is_down_is_tried_again_and_its_hint_is_kept():
@@ -164,7 +164,7 @@ def test_a_bounce_that_cannot_be_delivered_is_frozen():
 def test_a_sink_that_stalls_times_out():
     with Sink({"MAIL": ["stall", None]}) as sink, Godwit(sink.port, smtp="  command_timeout = 1s") as godwit:
         godwit.send()
-        godwit.wait_log(r"defer \(110\): SMTP timeout after")
+        godwit.wait_log(r"defer \(110\): Connection timed out H=\S+ \S+: SMTP timeout after")
         assert sink.connections >= 1
 
 

@@ -27,6 +27,13 @@ std::string describe(const Outcome& outcome) {
   return text;
 }
 
+// Words with "_" for the blank inside one: "PIPELINING SIZE_100".
+Capabilities capabilities_of(std::string_view words) {
+  std::string text = "server\n";
+  for (const char c : words) text += c == ' ' ? '\n' : c == '_' ? ' ' : c;
+  return parse_capabilities(text);
+}
+
 class ClientPlay {
  public:
   ClientPlay(std::string_view transcript, Cut cut) : transcript_(transcript), cut_(cut) {}
@@ -62,6 +69,7 @@ class ClientPlay {
 Played ClientPlay::run() {
   read_options();
   engine_ = std::make_unique<ClientEngine>(options_);
+  if (options_.known) pump();
   std::string_view rest = transcript_;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find('\n'), rest.size());
@@ -223,6 +231,9 @@ void ClientPlay::directive(std::string_view line) {
   if (line == "set lmtp") options_.lmtp = true;
   if (line.starts_with("set depth "))
     options_.pipeline_depth = static_cast<uint32_t>(parse_decimal(line.substr(10)).value_or(1));
+  if (line.starts_with("set known ")) options_.known = capabilities_of(line.substr(10));
+  if (line.starts_with("set known_in_tls "))
+    options_.known_in_tls = capabilities_of(line.substr(17));
   if (line == "set no_pipelining") options_.use_pipelining = false;
   if (line == "set no_esmtp") options_.use_esmtp = false;
 }

@@ -22,7 +22,7 @@ struct Played {
 };
 
 // Directives: !offer NAMES, !limit NAME VALUE, !policy NAME VALUE, !reply WHAT ADDRESS CODE ESC
-// TEXT, !only lines|serial, !greet, !early. See the goldens for examples.
+// TEXT, !only lines|serial, !greet, !early [TEXT]. See the goldens for examples.
 Played play_server(std::string_view transcript, Cut cut);
 
 // Directives: !helo NAME, !set OPTION, !begin KEY=VALUE..., !body TEXT, !starttls,

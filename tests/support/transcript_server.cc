@@ -83,14 +83,15 @@ Played ServerPlay::run() {
 }
 
 void ServerPlay::play_line(std::string_view line) {
-  const bool early = line == "!early";
+  const bool early = line.starts_with("!early");
   if (line.starts_with("S:") || line.starts_with("E:")) {
     // The greeting comes before the first line of the client.
     return;
   }
   played_.transcript.append(line).append("\n");
   if (line.starts_with("!greet") || early) {
-    if (early) engine_->receive("QUIT\r\n");
+    const std::string said = line.size() > 7 ? unescape(line.substr(7)) : "QUIT\r\n";
+    if (early) engine_->receive(said);
     engine_->greet("mx.example.org ESMTP ready");
     greeted_ = true;
     pump();
@@ -304,6 +305,7 @@ void ServerPlay::limit(std::string_view name, std::string_view value) {
   if (name == "unknown") limits_.max_unknown_commands = small;
   if (name == "synprot") limits_.max_synprot_errors = small;
   if (name == "sync") limits_.enforce_sync = number != 0;
+  if (name == "early") limits_.accepts_early = number != 0;
   if (name == "helo") limits_.require_helo = number != 0;
   if (name == "header_bytes") limits_.header.header_bytes_max = number;
   if (name == "header_line") limits_.header.line_bytes_max = number;

@@ -87,9 +87,25 @@ TEST(LogLines, DeferralsAndFailuresSayWhy) {
   o.text = "SMTP error from remote mail server after RCPT TO:<user@example.com>: 450 later";
   const config::LogSelectors selectors;
   EXPECT_EQ(deferred_line(facts(), o, selectors),
-            "== user@example.com R=out T=remote H=mx.example.com [192.0.2.1] defer (-44): SMTP "
-            "error from "
-            "remote mail server after RCPT TO:<user@example.com>: 450 later");
+            "== user@example.com R=out T=remote defer (-44) H=mx.example.com [192.0.2.1]: SMTP "
+            "error from remote mail server after RCPT TO:<user@example.com>: 450 later");
+  EXPECT_EQ(host_failure_line(o, selectors),
+            "H=mx.example.com [192.0.2.1]: SMTP error from remote mail server after RCPT "
+            "TO:<user@example.com>: 450 later");
+  DeliveryOutcome unreached = o;
+  unreached.unreached = true;
+  unreached.error_number = ECONNREFUSED;
+  unreached.text = "Connection refused";
+  EXPECT_EQ(deferred_line(facts(), unreached, selectors),
+            "== user@example.com R=out T=remote defer (111): Connection refused");
+  EXPECT_EQ(host_failure_line(unreached, selectors),
+            "H=mx.example.com [192.0.2.1] Connection refused");
+  DeliveryOutcome silent = o;
+  silent.error_number = ETIMEDOUT;
+  silent.text = "SMTP timeout after initial connection";
+  EXPECT_EQ(deferred_line(facts(), silent, selectors),
+            "== user@example.com R=out T=remote defer (110): Connection timed out H=mx.example.com "
+            "[192.0.2.1]: SMTP timeout after initial connection");
   o.text = "no such user";
   EXPECT_EQ(failed_line(facts(), o, selectors),
             "** user@example.com R=out T=remote H=mx.example.com [192.0.2.1]: no such user");

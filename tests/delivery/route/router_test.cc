@@ -43,7 +43,7 @@ class RouterTest : public testing::Test {
   }
   std::string problems;
   test::ScriptedResolver resolver_;  // answers at once, so that no fiber is needed
-  HostPolicy policy_;
+  HostPolicy policy_{.own_addresses = {*IpAddress::parse("127.0.0.1"), *IpAddress::parse("::1")}};
   TwoTransports transports_;
   std::unique_ptr<config::Diagnostics> diagnostics_;
   std::shared_ptr<const acl::NamedLists> lists_;

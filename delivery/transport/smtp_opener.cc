@@ -1,0 +1,146 @@
+#include "delivery/transport/smtp_opener.h"
+
+#include "core/base/ascii.h"
+#include "core/config/values.h"
+#include "core/io/fiber.h"
+
+#include <utility>
+
+namespace godwit::delivery {
+DeliveryOutcome host_not_now(const SmtpHost& host, std::string why) {
+  DeliveryOutcome out;
+  auto remote = std::make_shared<RemoteInfo>();
+  remote->host_name = host.name;
+  remote->endpoint = host.endpoint;
+  out.remote = std::move(remote);
+  out.scope = FailureScope::host;
+  out.error_number = kErrorTlsFailure;
+  out.text = std::move(why);
+  return out;
+}
+
+Task<PreparedOpening> SmtpOpener::prepare(const SmtpHost& host, SmtpUse use) const {
+  PreparedOpening out;
+  const DanePlan dane = co_await ask_dane(host);
+  if (dane.use == DanePlan::Use::defer) {
+    out.failure = host_not_now(host, dane.problem);
+    out.dane_failure = dane.is_required ? "dane-required" : "dnssec-invalid";
+    co_return out;
+  }
+  auto asking = [this, &host, &dane, use] { return ask(host, dane, use); };
+  out.opening = co_await on_fiber(asking);
+  TlsPlan& tls = out.opening.tls;
+  if (tls.problem.empty() && tls.attempts) {
+    auto context = co_await services_.tls.client(tls.settings);
+    if (context) {
+      tls.context = *context;
+    } else {
+      tls.problem = "TLS session: " + context.error().detail();
+    }
+  }
+  if (!tls.problem.empty()) out.failure = host_not_now(host, tls.problem);
+  tls.session.sessions = &services_.tls_sessions;
+  co_return out;
+}
+
+SmtpOpening SmtpOpener::in_clear(SmtpOpening opening, const SmtpHost& host,
+                                 const std::string& why) const {
+  services_.log.main(LogEvent::deferral, "",
+                     why + ": delivering unencrypted to H=" + host.name + " [" +
+                         host.endpoint.address.to_string() + "] (not in hosts_require_tls)");
+  opening.tls = TlsPlan();
+  return opening;
+}
+
+// What lists and expressions say of a host. On a fiber.
+SmtpOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const {
+  acl::AddressFacts address;
+  address.host = host.name;
+  address.host_address = host.endpoint.address.to_string();
+  address.host_port = host.endpoint.port;
+  acl::EvalContext evaluation;
+  evaluation.services = services_.evaluators;
+  evaluation.server = &services_.server;
+  evaluation.address = &address;
+  evaluation.now = services_.loop.clock().wall();
+  const acl::EvalResult helo = transport_.helo_data().evaluate(evaluation);
+  const IpAddress& ip = host.endpoint.address;
+  const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {
+    return SmtpTransport::matches(list, host.name, ip, evaluation);
+  };
+  SmtpOpening out;
+  out.helo_name = helo.ok() && !helo.text.empty() ? helo.text : services_.server.primary_hostname;
+  out.pipelining = !matches(transport_.avoid_pipelining);
+  out.esmtp = !matches(transport_.avoid_esmtp);
+  out.chunking = matches(transport_.try_chunking);
+  out.prdr = matches(transport_.try_prdr);
+  out.from = local_address(ip, evaluation);
+  out.secure = host.is_secure;
+  const acl::EvalResult downconvert = transport_.utf8_downconvert().evaluate(evaluation);
+  if (downconvert.ok()) out.utf8_downconvert = parse_utf8_downconvert(downconvert.text);
+  if (services_.hints != nullptr && use == SmtpUse::deliver && matches(transport_.pipe_connect))
+    out.memory.emplace(*services_.hints, services_.options.retry_data_expire, host.endpoint,
+                       out.from);
+  const TlsTarget target{host.name,      ip, dane, services_.options.openssl_options,
+                         evaluation.now, use};
+  out.tls = transport_.tls().plan(target, evaluation);
+  out.proxies = proxies_of(evaluation, out.tls.problem);
+  return out;
+}
+
+// What socks_proxy says, in the order of trying.
+std::vector<SocksProxy> SmtpOpener::proxies_of(acl::EvalContext& evaluation,
+                                               std::string& problem) const {
+  const acl::EvalResult list = transport_.socks_proxy().evaluate(evaluation);
+  if (list.status == acl::EvalStatus::forced_fail) return {};
+  if (!list.ok()) {
+    problem = "failed to expand socks_proxy: " + list.text;
+    return {};
+  }
+  Result<std::vector<SocksProxy>> proxies = parse_socks_proxies(list.text);
+  if (!proxies) {
+    problem = "socks_proxy: " + proxies.error().detail();
+    return {};
+  }
+  order_socks_proxies(*proxies, services_.random);
+  return std::move(*proxies);
+}
+
+// What DANE asks of a host; nothing where nobody can ask DNS, or nobody wants to know.
+Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host) const {
+  if (services_.dane == nullptr) co_return DanePlan();
+  acl::EvalContext evaluation;
+  evaluation.services = services_.evaluators;
+  evaluation.server = &services_.server;
+  const auto asking = [this, &host, &evaluation] {
+    const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {
+      return SmtpTransport::matches(list, host.name, host.endpoint.address, evaluation);
+    };
+    return std::pair(matches(transport_.tls().try_dane), matches(transport_.tls().require_dane));
+  };
+  const auto [tries, requires_dane] = co_await on_fiber(asking);
+  if (!tries && !requires_dane) co_return DanePlan();
+  DaneAnswer answer;
+  if (host.is_secure) {
+    const std::string& initial = host.initial_name.empty() ? host.name : host.initial_name;
+    answer = co_await services_.dane->find(host.name, initial, host.endpoint.port);
+  }
+  DanePlan plan = dane_policy(tries, requires_dane, host.name, std::move(answer));
+  if (plan.use == DanePlan::Use::no && !plan.problem.empty())
+    services_.log.main(LogEvent::note, "", plan.problem);
+  co_return plan;
+}
+
+// The first address of `interface` that has the family of `to`.
+std::optional<IpAddress> SmtpOpener::local_address(const IpAddress& to,
+                                                   acl::EvalContext& evaluation) const {
+  const acl::EvalResult list = transport_.interface().evaluate(evaluation);
+  if (!list.ok()) return std::nullopt;
+  for (const std::string& item : config::split_list(list.text)) {
+    const Result<IpAddress> address = IpAddress::parse(item);
+    if (address && address->is_v6() == to.is_v6()) return *address;
+  }
+  return std::nullopt;
+}
+
+}  // namespace godwit::delivery

@@ -1,0 +1,72 @@
+// SmtpOpener: what a connection with one address of one host begins with: what options, lists,
+// expressions and DANE say of it. Used by destination queues and by callouts. RFC 7672;
+// EXIM.md 2.8.
+#pragma once
+
+#include "core/base/random.h"
+#include "core/config/main_options.h"
+#include "core/io/loop.h"
+#include "core/log/log.h"
+#include "delivery/transport/smtp_connection.h"
+#include "tls/context_cache.h"
+#include "tls/session_cache.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace godwit::delivery {
+
+// One address of a host, as a router found it.
+struct SmtpHost {
+  std::string name;
+  std::string initial_name;  // before aliases; empty: the same
+  Endpoint endpoint;
+  bool is_secure = false;  // DNSSEC vouches for its address
+  bool is_mx = false;
+};
+
+struct SmtpOpenerServices {
+  Loop& loop;
+  Log& log;
+  Random& random;
+  const acl::ServerFacts& server;
+  const config::MainOptions& options;
+  tls::ContextCache& tls;
+  tls::SessionCache& tls_sessions;
+  hints::Database* hints = nullptr;  // null: nothing is remembered of hosts
+  DaneFinder* dane = nullptr;        // null: nobody asks for TLSA records
+  const acl::Services* evaluators = nullptr;
+};
+
+struct PreparedOpening {
+  SmtpOpening opening;
+  std::optional<DeliveryOutcome> failure;  // not this host now
+  std::string dane_failure;                // the data of dane:fail, where that is why
+};
+
+// The host is not to be used now.
+DeliveryOutcome host_not_now(const SmtpHost& host, std::string why);
+
+class SmtpOpener {
+ public:
+  // All outlives the opener.
+  SmtpOpener(const SmtpOpenerServices& services, const SmtpTransport& transport)
+      : services_(services), transport_(transport) {}
+
+  // `host` outlives the task.
+  Task<PreparedOpening> prepare(const SmtpHost& host, SmtpUse use) const;
+  // The same host without TLS, where the plan allows it: says so in the log.
+  SmtpOpening in_clear(SmtpOpening opening, const SmtpHost& host, const std::string& why) const;
+
+ private:
+  SmtpOpening ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const;
+  Task<DanePlan> ask_dane(const SmtpHost& host) const;
+  std::vector<SocksProxy> proxies_of(acl::EvalContext& evaluation, std::string& problem) const;
+  std::optional<IpAddress> local_address(const IpAddress& to, acl::EvalContext& evaluation) const;
+
+  SmtpOpenerServices services_;
+  const SmtpTransport& transport_;
+};
+
+}  // namespace godwit::delivery
