@@ -5,6 +5,7 @@
 #include "core/spool/shard_reader.h"
 #include "daemon/commands.h"
 #include "daemon/control.h"
+#include "daemon/exchange.h"
 #include "daemon/local_shard.h"
 #include "daemon/trace_text.h"
 #include "delivery/queue/entry.h"
@@ -298,6 +299,23 @@ int count_queue(const CommandLine& line, const ConfigPointer& config) {
   return 0;
 }
 
+// What was handed over in input/ while no daemon ran.
+Task<bool> take_in_pairs(LocalShard& shard, const ServerConfig& config) {
+  Exchange exchange(shard.loop(), config, shard.store(), shard.queue(), shard.log());
+  co_await exchange.settle();
+  co_await exchange.take_in();
+  co_return true;
+}
+
+// The shards of a spool that no daemon has, and where it is empty one for what waits in input/.
+std::vector<std::string> shards_to_run(const ServerConfig& config) {
+  std::vector<std::string> names = shard_names(config);
+  SystemFiles files;
+  const Result<std::vector<std::string>> handed = files.list(config.spool_directory + "/input");
+  if (names.empty() && handed && !handed->empty()) names.push_back(own_shard_name());
+  return names;
+}
+
 int run_queue(const CommandLine& line, const ConfigPointer& config) {
   std::string command = "run";
   if (line.queue_forced) command += " forced";
@@ -330,9 +348,11 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
   }
   if (daemon_runs) return 0;  // its workers have all shards, or will
   Debugging debugging(line.debug, *config->document.sources);
-  for (const std::string& name : shard_names(*config)) {
+  bool is_first = true;
+  for (const std::string& name : shards_to_run(*config)) {
     LocalShard shard(config, debugging.attempts());
     if (!shard.open(name)) continue;  // a worker has it, and has been told
+    if (std::exchange(is_first, false)) shard.wait(take_in_pairs(shard, *config));
     shard.queue().run_queue(run);
     shard.deliver();
   }

@@ -151,7 +151,9 @@ struct AddressFacts {
   std::string self_hostname;  // the host of self = pass
   std::string file;           // $address_file: the path of a redirection to a file
   std::string pipe;           // $address_pipe: the command of a redirection to a pipe
-  int64_t user_id = -1;       // of check_local_user
+  uint64_t inode = 0;         // $inode: of the file that a delivery has just written
+  std::string mailstore_basename;
+  int64_t user_id = -1;  // of check_local_user
   int64_t group_id = -1;
   std::map<std::string, AclValue, std::less<>> variables;  // $r_...
 };

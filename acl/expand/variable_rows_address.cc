@@ -16,6 +16,10 @@ void host_port(const AddressFacts& facts, std::string& out) {
   append_value(facts.host_port, out);
 }
 
+void inode(const AddressFacts& facts, std::string& out) {
+  append_value(static_cast<int64_t>(facts.inode), out);
+}
+
 void local_user_uid(const AddressFacts& facts, std::string& out) {
   if (facts.user_id >= 0) append_value(facts.user_id, out);
 }
@@ -74,6 +78,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"host", field<&AddressFacts::host>, "host of the delivery"},
     {"host_address", field<&AddressFacts::host_address>, "its address"},
     {"host_port", made<&host_port>, "its port"},
+    {"inode", made<&inode>, "of the file that is being delivered"},
     {"local_part", local_part, "local part of the address", Taint::outside},
     {"local_part_prefix", field<&AddressFacts::local_part_prefix>, "prefix that was taken off",
      Taint::outside},
@@ -85,6 +90,8 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "what matched the wildcard of the suffix", Taint::outside},
     {"local_user_gid", made<&local_user_gid>, "group of the login that check_local_user found"},
     {"local_user_uid", made<&local_user_uid>, "uid of the login that check_local_user found"},
+    {"mailstore_basename", field<&AddressFacts::mailstore_basename>,
+     "name of a pair of mailstore files"},
     {"original_domain", field<&AddressFacts::original_domain>, "domain before redirection",
      Taint::outside},
     {"original_local_part", unquoted<&AddressFacts::original_local_part>,

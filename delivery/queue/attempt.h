@@ -7,6 +7,7 @@
 #include "core/io/scope.h"
 #include "delivery/queue/active_message.h"
 #include "delivery/queue/queue.h"
+#include "protocol/report/report.h"
 
 #include <deque>
 #include <map>
@@ -138,7 +139,7 @@ class DeliveryAttempt {
   std::unique_ptr<LocalScene> scene_of(const Batch& batch);
   static std::string rcpt_address(const Recipient& recipient, const RouteResult& route,
                                   const Transport& transport);
-  std::string envelope_addresses(const Batch& batch) const;
+  std::string envelope_to_line(const Batch& batch) const;
   std::string lines_on_top(const Batch& batch, const acl::EvalContext& evaluation) const;
   bool expand_directories(const Batch& batch, LocalScene& scene, DeliveryOutcome& trouble) const;
   bool check_size(const Batch& batch, const MessageContent& content, LocalScene& scene,
@@ -195,6 +196,10 @@ class DeliveryAttempt {
 
   Task<Verdict> finish();
   Task<bool> report_failures();
+  report::ReportedRecipient reported(const Recipient& recipient, report::Action action,
+                                     const DeliveryOutcome& outcome) const;
+  // Tells of wrong items in redirections.
+  Task<void> tell_notices(const RouteResult& route);
   Task<void> report_delay();
   bool wants_warning();
   Task<void> report_success();

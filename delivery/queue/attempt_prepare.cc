@@ -64,8 +64,8 @@ std::string DeliveryAttempt::rcpt_address(const Recipient& recipient, const Rout
                    : message::quote_local_part(route.local_part) + "@" + route.domain;
 }
 
-// The addresses of the envelope that a batch is for.
-std::string DeliveryAttempt::envelope_addresses(const Batch& batch) const {
+// Envelope-to: with the addresses of the envelope that a batch is for.
+std::string DeliveryAttempt::envelope_to_line(const Batch& batch) const {
   std::vector<std::string_view> seen;
   std::string out;
   const auto add = [&](size_t at) {
@@ -73,8 +73,12 @@ std::string DeliveryAttempt::envelope_addresses(const Batch& batch) const {
     const std::string_view address = recipients_[at].address;
     if (std::find(seen.begin(), seen.end(), address) != seen.end()) return;
     seen.push_back(address);
-    if (!out.empty()) out += ",\r\n ";
-    out += address;
+    std::string line = message::envelope_to_field(address);
+    if (!out.empty()) {
+      out.resize(out.size() - MessageContent::kEmptyLine.size());
+      line.replace(0, line.find(' '), ",\r\n");
+    }
+    out += line;
   };
   for (size_t member : batch.members) {
     add(member);
@@ -89,7 +93,7 @@ std::string DeliveryAttempt::lines_on_top(const Batch& batch,
   const TransportOptions& options = batch.transport->options();
   std::string out;
   if (options.return_path_add) out += message::return_path_field(batch.return_path);
-  if (options.envelope_to_add) out += message::envelope_to_field(envelope_addresses(batch));
+  if (options.envelope_to_add) out += envelope_to_line(batch);
   if (options.delivery_date_add)
     out += message::delivery_date_field(evaluation.now, evaluation.utc);
   return out;

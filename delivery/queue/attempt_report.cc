@@ -20,13 +20,18 @@ struct ReportPlan {
   std::vector<report::ReportedRecipient> recipients;
 };
 
-namespace {
-
-report::ReportedRecipient reported(const std::string& address, const std::string& orcpt,
-                                   report::Action action, const DeliveryOutcome& outcome) {
+report::ReportedRecipient DeliveryAttempt::reported(const Recipient& recipient,
+                                                    report::Action action,
+                                                    const DeliveryOutcome& outcome) const {
   report::ReportedRecipient out;
-  out.address = address;
-  out.orcpt = orcpt;
+  out.address = recipient.address;
+  out.orcpt = recipient.orcpt;
+  if (recipient.parent != kNone && recipient.inherited.is_hidden) {
+    const Recipient* top = &recipient;
+    while (top->parent != kNone) top = &recipients_[top->parent];
+    out.address = top->address;
+    out.is_hidden = true;
+  }
   out.action = action;
   out.text = outcome.text;
   out.reply = outcome.reply;
@@ -40,8 +45,6 @@ report::ReportedRecipient reported(const std::string& address, const std::string
   out.helo_reply = outcome.remote->helo_reply;
   return out;
 }
-
-}  // namespace
 
 bool DeliveryAttempt::wants_failure_report(const Recipient& recipient) const noexcept {
   if ((recipient.dsn_flags & kDsnNever) != 0) return false;
@@ -73,8 +76,7 @@ Task<bool> DeliveryAttempt::report_failures() {
       plans.emplace_back().to = to;
       plan = plans.end() - 1;
     }
-    plan->recipients.push_back(
-        reported(recipient.address, recipient.orcpt, report::Action::failed, recipient.outcome));
+    plan->recipients.push_back(reported(recipient, report::Action::failed, recipient.outcome));
   }
   for (ReportPlan& plan : plans) {
     const bool sent = co_await send_report(std::move(plan));
@@ -128,8 +130,7 @@ Task<void> DeliveryAttempt::report_delay() {
     if (recipient.state != State::deferred) continue;
     const bool wanted = recipient.dsn_flags == 0 || (recipient.dsn_flags & kDsnDelay) != 0;
     if (!wanted) continue;
-    plan.recipients.push_back(
-        reported(recipient.address, recipient.orcpt, report::Action::delayed, recipient.outcome));
+    plan.recipients.push_back(reported(recipient, report::Action::delayed, recipient.outcome));
   }
   if (plan.recipients.empty()) co_return;
   auto asking = [this] { return wants_warning(); };
@@ -156,9 +157,9 @@ Task<void> DeliveryAttempt::report_success() {
     if (recipient.outcome.remote != nullptr && recipient.outcome.remote->does_dsn && !is_last_hop)
       continue;
     const bool is_remote = recipient.outcome.remote != nullptr;
-    plan.recipients.push_back(reported(
-        recipient.address, recipient.orcpt,
-        is_remote ? report::Action::relayed : report::Action::delivered, recipient.outcome));
+    plan.recipients.push_back(
+        reported(recipient, is_remote ? report::Action::relayed : report::Action::delivered,
+                 recipient.outcome));
   }
   if (plan.recipients.empty()) co_return;
   const bool told = co_await send_report(std::move(plan));

@@ -7,6 +7,7 @@
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 #include "protocol/message/address_syntax.h"
+#include "protocol/message/fixups.h"
 
 #include <algorithm>
 #include <utility>
@@ -51,6 +52,7 @@ Task<void> DeliveryAttempt::route(size_t at) {
     co_return;
   }
   recipient.route = co_await ask_routers(at);
+  if (!recipient.route.notices.empty()) co_await tell_notices(recipient.route);
   if (recipient.route.status != RouteStatus::deferred)
     queue_.keeper_.succeeded(routing_key(recipient));
   if (recipient.route.copy_starts >= 0) {
@@ -141,6 +143,31 @@ Task<RouteResult> DeliveryAttempt::ask_routers(size_t at) {
   auto routing = [&] { return queue_.config_->routers->route(query, queue_.services_.hosts); };
   result = co_await on_fiber(routing);
   co_return result;
+}
+
+Task<void> DeliveryAttempt::tell_notices(const RouteResult& route) {
+  for (const RouterNotice& notice : route.notices) {
+    for (const std::string& line : notice.log_lines)
+      queue_.services_.log.main(LogEvent::note, facts_.id, line);
+    if (notice.to.empty()) continue;
+    const WallTime now = queue_.services_.loop.clock().wall();
+    std::string body;
+    for (const char c : notice.body) {
+      if (c == '\n') body += '\r';
+      body += c;
+    }
+    const std::string headers =
+        "From: Mail Delivery System <mailer-daemon@" + queue_.services_.server.qualify_domain +
+        ">\r\nTo: " + notice.to +
+        "\r\nSubject: error(s) in forwarding or filtering\r\nAuto-Submitted: auto-generated\r\n" +
+        message::date_field(now, false, false);
+    std::vector<std::string> to{notice.to};
+    const std::string nobody;
+    const Result<void> sent =
+        co_await queue_.inject_message(nobody, std::move(to), headers, std::move(body), facts_.id);
+    if (!sent)
+      queue_.services_.log.panic(LogEvent::configuration, facts_.id, sent.error().to_string());
+  }
 }
 
 // What the routers said becomes the state of the recipient.

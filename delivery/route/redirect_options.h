@@ -43,7 +43,7 @@ struct RedirectOptions {
   config::ExpandText sieve_text;
   bool skip_syntax_errors = false;
   config::ExpandText syntax_errors_text;
-  std::string syntax_errors_to;
+  config::ExpandText syntax_errors_to;
 };
 
 std::span<const config::OptionRow<RedirectOptions>> redirect_option_rows() noexcept;

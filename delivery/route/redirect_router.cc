@@ -30,6 +30,8 @@ class RedirectRouter final : public RouterDriver {
   acl::Expansion pipe_transport;
   acl::Expansion file_transport;
   acl::Expansion directory_transport;
+  acl::Expansion syntax_errors_to;
+  acl::Expansion syntax_errors_text;
   std::shared_ptr<const rewrite::RewriteRules> rewriting;
 
   bool needs_transport() const noexcept override { return false; }
@@ -49,8 +51,10 @@ class RedirectRouter final : public RouterDriver {
       return deferred("filters are not available: the data of router " + router.name() +
                       " begin with #Exim filter or #Sieve filter");
     }
-    Making making{router, context, result};
-    if (!add_list(text, making, 0)) return result;
+    Making making{router, context, result, {}};
+    const bool is_list = add_list(text, making, 0);
+    if (!making.problems.empty()) result.notice = notice_of(making);
+    if (!is_list) return result;
     if (result.children.empty()) {
       result.status = DriverStatus::decline;
       return result;
@@ -58,6 +62,7 @@ class RedirectRouter final : public RouterDriver {
     result.status = DriverStatus::redirected;
     result.message.clear();
     result.one_time = options.one_time;
+    result.hides_children = options.hide_child_in_errmsg;
     return result;
   }
 
@@ -66,7 +71,32 @@ class RedirectRouter final : public RouterDriver {
     const Router& router;
     RouteContext& context;
     DriverResult& result;
+    std::vector<std::string> problems;  // of items that were left out
   };
+
+  // What the log says of items that were left out, and the message to syntax_errors_to.
+  RouterNotice notice_of(const Making& making) const {
+    RouterNotice out;
+    const std::string& name = making.router.name();
+    for (const std::string& problem : making.problems)
+      out.log_lines.push_back(name + " router: skipped error: " + problem);
+    if (!options.syntax_errors_to.is_set || making.context.query.is_verifying()) return out;
+    acl::EvalContext& evaluation = making.context.evaluation;
+    acl::EvalResult to = syntax_errors_to.evaluate(evaluation);
+    const acl::EvalResult text = syntax_errors_text.evaluate(evaluation);
+    if (!to.ok() || !text.ok()) {
+      out.log_lines.push_back("failed to expand syntax_errors_to or syntax_errors_text of " + name +
+                              " router: " + (to.ok() ? text.text : to.text));
+      return out;
+    }
+    out.to = std::move(to.text);
+    if (!text.text.empty()) out.body = text.text + "\n\n";
+    out.body += "The " + name + " router encountered the following error(s):\n\n";
+    for (const std::string& problem : making.problems) out.body += "  " + problem + "\n\n";
+    out.body += making.result.children.empty() ? "No valid addresses were found.\n"
+                                               : "Other addresses were processed normally.\n";
+    return out;
+  }
 
   static DriverResult deferred(std::string message) {
     DriverResult result;
@@ -194,6 +224,7 @@ class RedirectRouter final : public RouterDriver {
       case RedirectItemKind::problem:
         if (options.skip_syntax_errors) {
           making.result.message = "syntax error in redirection data";
+          making.problems.push_back(item.problem);
           return true;
         }
         making.result = deferred(error_text(item.problem));
@@ -375,6 +406,8 @@ std::unique_ptr<RouterDriver> make_redirect_router(const config::Instance& insta
   driver->pipe_transport = compile_transport(options.pipe_transport, context);
   driver->file_transport = compile_transport(options.file_transport, context);
   driver->directory_transport = compile_transport(options.directory_transport, context);
+  driver->syntax_errors_to = compile(options.syntax_errors_to, context);
+  driver->syntax_errors_text = compile(options.syntax_errors_text, context);
   return driver;
 }
 

@@ -465,6 +465,7 @@ void RouteRun::finish_redirected(const Router& router, DriverResult driven) {
   result.status =
       driven.status == DriverStatus::discard ? RouteStatus::discarded : RouteStatus::redirected;
   result.children = std::move(driven.children);
+  if (driven.hides_children) result.properties.is_hidden = true;
   result.one_time = driven.one_time;
   result.children_start = router.redirect_router_;
 }

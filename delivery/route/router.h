@@ -32,6 +32,7 @@ struct AddressProperties {
   acl::AclVariables variables;              // $r_...
   std::string domain_data;                  // what the lists of the last router left
   std::string local_part_data;
+  bool is_hidden = false;  // hide_child_in_errmsg of a router on the way
 };
 
 // The address that another one was generated from, and the router that did it; a list up to the
@@ -82,6 +83,13 @@ struct GeneratedAddress {
   std::string problem;  // why a pipe or a file has no transport
 };
 
+// Wrong items of a redirection that were left out: for the log, and for whoever is told.
+struct RouterNotice {
+  std::vector<std::string> log_lines;
+  std::string to;    // empty: nobody is told
+  std::string body;  // of the message, with line feeds
+};
+
 enum class RouteStatus : uint8_t {
   routed,
   redirected,  // `children` take its place
@@ -112,7 +120,8 @@ struct RouteResult {
   std::optional<uint32_t> group;
   bool initgroups = false;
   std::string self_hostname;
-  std::string message;  // why it failed or must wait; for the log and the report
+  std::vector<RouterNotice> notices;  // of every router that ran
+  std::string message;                // why it failed or must wait; for the log and the report
   // :fail: and :defer: say it to the client of a verification.
   bool message_is_for_user = false;
 };
@@ -147,6 +156,8 @@ struct DriverResult {
   std::string self_hostname;
   std::vector<GeneratedAddress> children;
   bool one_time = false;
+  bool hides_children = false;
+  std::optional<RouterNotice> notice;
   bool message_is_for_user = false;
 };
 
@@ -247,7 +258,8 @@ class RouterChain {
   std::span<const std::unique_ptr<Router>> routers() const noexcept { return routers_; }
 
  private:
-  RouteResult walk(const RouteQuery& query, HostFinder& hosts) const;
+  RouteResult walk(const RouteQuery& query, HostFinder& hosts,
+                   std::vector<RouterNotice>& notices) const;
   std::string describe(const RouteResult& result) const;
   void finish(class RouteRun& run, const Router& router, size_t at, const RouteQuery& query,
               DriverResult driven) const;

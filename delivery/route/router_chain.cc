@@ -61,10 +61,16 @@ bool fails_verification(const RouterOptions& options, RoutePurpose purpose) noex
 }  // namespace
 
 RouteResult RouterChain::route(const RouteQuery& query, HostFinder& hosts) const {
-  if (query.trace == nullptr) return walk(query, hosts);
+  std::vector<RouterNotice> notices;
+  if (query.trace == nullptr) {
+    RouteResult result = walk(query, hosts, notices);
+    result.notices = std::move(notices);
+    return result;
+  }
   const std::string asked = query.local_part + "@" + query.domain;
   query.trace->event({acl::TraceKind::address_begin, {}, asked, {}, {}});
-  RouteResult result = walk(query, hosts);
+  RouteResult result = walk(query, hosts, notices);
+  result.notices = std::move(notices);
   query.trace->event({acl::TraceKind::address_end, {}, asked, describe(result), {}});
   return result;
 }
@@ -105,7 +111,8 @@ std::string RouterChain::describe(const RouteResult& result) const {
   return out;
 }
 
-RouteResult RouterChain::walk(const RouteQuery& query, HostFinder& hosts) const {
+RouteResult RouterChain::walk(const RouteQuery& query, HostFinder& hosts,
+                              std::vector<RouterNotice>& notices) const {
   RouteRun run(query, hosts, *this, transports_);
   std::string unrouteable = "Unrouteable address";
   std::string declined;  // why the last router that said so did not take it
@@ -129,6 +136,7 @@ RouteResult RouterChain::walk(const RouteQuery& query, HostFinder& hosts) const 
     DriverResult driven;
     if (found == RouteRun::Precondition::pass) driven = run.drive(router);
     run.trace(router, name_of(driven.status), driven.message);
+    if (driven.notice) notices.push_back(std::move(*driven.notice));
     if (driven.status == DriverStatus::pass) {
       run.set_self_hostname(std::move(driven.self_hostname));
       at = router.pass_router_ >= 0 ? static_cast<size_t>(router.pass_router_) : at + 1;

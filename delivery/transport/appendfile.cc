@@ -1,13 +1,15 @@
 #include "delivery/transport/appendfile.h"
 
 #include "core/base/ascii.h"
-#include "core/config/values.h"
+#include "core/base/assert.h"
 #include "core/io/fiber.h"
 #include "delivery/transport/local_text.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <array>
-#include <cstdio>
+#include <atomic>
+#include <utility>
 
 namespace godwit::delivery {
 namespace {
@@ -39,21 +41,6 @@ Task<MailboxStep> on_pool(Loop& loop, const MailboxPlan& plan, Call call) {
   auto job = blocking(loop, std::move(step));
   MailboxStep fault = co_await job;
   co_return fault;
-}
-
-std::optional<int64_t> expanded_size(const acl::Expansion& expansion, acl::EvalContext& evaluation,
-                                     std::string& problem) {
-  const acl::EvalResult result = expansion.evaluate(evaluation);
-  if (!result.ok()) {
-    problem = result.text;
-    return {};
-  }
-  const std::string_view text = trim(result.text);
-  if (text.empty()) return 0;
-  const Result<int64_t> value = config::parse_integer(text);
-  if (value && *value >= 0) return *value;
-  problem = "malformed value \"" + std::string(text) + "\"";
-  return {};
 }
 
 }  // namespace
@@ -94,14 +81,21 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
     co_return out;
   }
   const std::string path = prepared.plan.path;
-  const std::unique_ptr<Mailbox> mailbox =
-      prepared.plan.is_maildir ? make_maildir(prepared.plan) : make_mbox(prepared.plan);
+  if (path == "/dev/null") {
+    out.kind = OutcomeKind::delivered;
+    out.scope = FailureScope::none;
+    co_return out;
+  }
+  const std::unique_ptr<Mailbox> mailbox = make_mailbox(prepared);
   MailboxStep fault = co_await open_mailbox(loop, prepared.plan, *mailbox);
   if (!fault) fault = co_await write_message(loop, *mailbox, prepared, delivery);
-  std::string tag;
-  if (!fault) fault = expand_tag(delivery, mailbox->bytes_written(), tag);
+  std::string name;
   if (!fault) {
-    auto commit = [&mailbox, &tag] { return mailbox->commit(tag); };
+    auto naming = [&] { return expand_name(delivery, *mailbox, prepared, name); };
+    fault = co_await on_fiber(naming);
+  }
+  if (!fault) {
+    auto commit = [&mailbox, &name] { return mailbox->commit(name); };
     fault = co_await on_pool(loop, prepared.plan, commit);
   }
   if (fault) {
@@ -112,6 +106,7 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
     co_await on_pool(loop, prepared.plan, abandon);
     co_return outcome_of(*fault);
   }
+  if (prepared.warn_threshold > 0) co_await warn(delivery, *mailbox, prepared);
   out.kind = OutcomeKind::delivered;
   out.scope = FailureScope::none;
   out.file = path;
@@ -124,7 +119,11 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
     const LocalDelivery& delivery, Prepared& prepared) const {
   MailboxPlan& plan = prepared.plan;
   const acl::EvalContext& evaluation = delivery.evaluation;
-  plan.is_maildir = own_.maildir_format;
+  plan.allow_symlink = own_.allow_symlink;
+  plan.allow_fifo = own_.allow_fifo;
+  plan.use_size_file = own_.maildir_use_size_file;
+  plan.size_regex = size_regex_;
+  plan.counted_folders = counted_folders_;
   plan.host = evaluation.server == nullptr ? "localhost" : evaluation.server->primary_hostname;
   plan.now = delivery.now;
   plan.mode = static_cast<uint32_t>(own_.mode.bits);
@@ -143,6 +142,9 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   plan.quota_is_inclusive = own_.quota_is_inclusive;
   plan.message_bytes = delivery.content.message_bytes();
   std::optional<Refusal> refusal = prepare_path(delivery, prepared);
+  plan.is_maildir = prepared.form == Form::maildir;
+  if (!refusal) refusal = prepare_creation(delivery, prepared);
+  if (!refusal) refusal = prepare_mailstore(delivery, prepared);
   if (!refusal) refusal = prepare_quota(delivery, prepared);
   if (!refusal) refusal = prepare_text(delivery, prepared);
   return refusal;
@@ -151,6 +153,10 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
 // What a stranger chose must stay one component of a path, whatever the pattern does with it.
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
     const LocalDelivery& delivery, Prepared& prepared) const {
+  prepared.form = own_.maildir_format     ? Form::maildir
+                  : own_.mailstore_format ? Form::mailstore
+                  : own_.directory.is_set ? Form::files
+                                          : Form::mbox;
   if (!own_.file.is_set && !own_.directory.is_set) return prepare_named_path(delivery, prepared);
   const bool is_safe = path_.is_constant() || (is_safe_component(delivery.local_part) &&
                                                is_safe_component(delivery.domain));
@@ -181,35 +187,17 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_named_p
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   if (path.empty())
     return Refusal{OutcomeKind::deferred, "mandatory file or directory option not set"};
-  if (is_directory != own_.maildir_format)
-    return Refusal{OutcomeKind::deferred, is_directory
-                                              ? "directories other than maildirs are not available"
-                                              : "a maildir cannot be the file " + path};
+  if (is_directory && prepared.form == Form::mbox) prepared.form = Form::files;
   prepared.plan.path = path;
   if (is_safe_path(path)) return {};
   return Refusal{OutcomeKind::deferred,
                  "mailbox name \"" + escape_control(path) + "\" is not absolute or not safe"};
 }
 
-std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
-    const LocalDelivery& delivery, Prepared& prepared) const {
-  std::string problem;
-  const auto size_of = [&](const acl::Expansion& expansion) {
-    return expanded_size(expansion, delivery.evaluation, problem).value_or(0);
-  };
-  prepared.plan.quota_bytes = static_cast<uint64_t>(size_of(quota_));
-  prepared.plan.quota_files = static_cast<uint64_t>(size_of(quota_filecount_));
-  if (!problem.empty()) {
-    return Refusal{OutcomeKind::deferred, "quota or size limit of the transport: " + problem};
-  }
-  return {};
-}
-
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
     const LocalDelivery& delivery, Prepared& prepared) const {
-  const bool is_mbox = !prepared.plan.is_maildir;
   prepared.text.use_crlf = own_.use_crlf;
-  if (is_mbox) {
+  if (prepared.form == Form::mbox && !own_.use_bsmtp) {
     prepared.prefix = from_line(delivery);
     prepared.suffix = "\n";
     prepared.text.check_string = kFrom;
@@ -222,7 +210,70 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
       {own_.escape_string, escape_string_, prepared.text.escape_string}};
   std::string problem = apply_overrides(overrides, delivery.evaluation);
   if (!problem.empty()) return Refusal{OutcomeKind::deferred, std::move(problem)};
+  if (own_.use_bsmtp) wrap_bsmtp(delivery, prepared.text, prepared.prefix, prepared.suffix);
   return {};
+}
+
+// create_file: where files may be made.
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_creation(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  MailboxPlan& plan = prepared.plan;
+  if (folder_file_regex_ != nullptr && prepared.form == Form::maildir) {
+    const Result<bool> matches = folder_file_regex_->search(plan.path);
+    if (!matches)
+      return Refusal{OutcomeKind::deferred,
+                     "maildirfolder_create_regex: " + matches.error().detail()};
+    plan.makes_folder_file = *matches;
+  }
+  const std::string_view where = own_.create_file.text.view();
+  if (where == "anywhere") return {};
+  const acl::AddressFacts* address = delivery.evaluation.address;
+  plan.creation_root = std::string(where);
+  if (!where.starts_with('/')) plan.creation_root = address == nullptr ? "" : address->home;
+  if (!plan.creation_root->empty()) return {};
+  return Refusal{OutcomeKind::deferred,
+                 "no home directory for create_file = " + std::string(where)};
+}
+
+// The text around sender and recipients in an envelope file. What is forced to fail is left out.
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_mailstore(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  if (prepared.form != Form::mailstore) return {};
+  static std::atomic<uint64_t> count{0};
+  acl::EvalContext& evaluation = delivery.evaluation;
+  acl::AddressFacts address;
+  if (evaluation.address != nullptr) address = *evaluation.address;
+  address.mailstore_basename = delivery.envelope.message_id + "-" + std::to_string(::getpid()) +
+                               "-" + std::to_string(count.fetch_add(1));
+  prepared.plan.host = address.mailstore_basename;
+  const acl::AddressFacts* before = std::exchange(evaluation.address, &address);
+  std::optional<Refusal> refusal;
+  for (const auto& [option, text] : {std::pair{&mailstore_prefix_, &prepared.envelope_head},
+                                     std::pair{&mailstore_suffix_, &prepared.envelope_tail}}) {
+    acl::EvalResult result = option->evaluate(evaluation);
+    if (result.status == acl::EvalStatus::forced_fail) continue;
+    if (!result.ok() && !refusal)
+      refusal = Refusal{OutcomeKind::deferred, "Expansion of \"" + std::string(option->source()) +
+                                                   "\" (mailstore) failed: " + result.text};
+    *text = std::move(result.text);
+    if (!text->empty() && !text->ends_with('\n')) *text += '\n';
+  }
+  evaluation.address = before;
+  return refusal;
+}
+
+std::unique_ptr<Mailbox> AppendfileTransport::make_mailbox(const Prepared& prepared) const {
+  switch (prepared.form) {
+    case Form::maildir:
+      return make_maildir(prepared.plan);
+    case Form::mailstore:
+      return make_mailstore(prepared.plan, prepared.plan.host);
+    case Form::files:
+      return make_file_directory(prepared.plan);
+    case Form::mbox:
+      return make_mbox(prepared.plan);
+  }
+  GODWIT_UNREACHABLE("a form of mailboxes");
 }
 
 // --- The delivery --------------------------------------------------------------------------------
@@ -289,10 +340,29 @@ Task<MailboxStep> AppendfileTransport::write_message(Loop& loop, Mailbox& mailbo
   co_return fault;
 }
 
+MailboxStep AppendfileTransport::expand_name(const LocalDelivery& delivery, const Mailbox& mailbox,
+                                             const Prepared& prepared, std::string& name) const {
+  switch (prepared.form) {
+    case Form::mbox:
+      return {};
+    case Form::maildir:
+      return expand_tag(delivery, mailbox.bytes_written(), name);
+    case Form::files:
+      return expand_file_name(delivery, mailbox, name);
+    case Form::mailstore:
+      name = prepared.envelope_head + std::string(delivery.return_path) + "\n";
+      for (const std::string& recipient : delivery.recipients) name += recipient + "\n";
+      if (delivery.recipients.empty()) name += std::string(delivery.address) + "\n";
+      name += prepared.envelope_tail;
+      return {};
+  }
+  return {};
+}
+
 // $message_size is what was written.
 MailboxStep AppendfileTransport::expand_tag(const LocalDelivery& delivery, uint64_t bytes,
                                             std::string& tag) const {
-  if (!own_.maildir_tag.is_set || !own_.maildir_format) return {};
+  if (!own_.maildir_tag.is_set) return {};
   acl::MessageFacts facts;
   acl::EvalContext& evaluation = delivery.evaluation;
   const acl::MessageFacts* before = evaluation.message;
@@ -301,11 +371,33 @@ MailboxStep AppendfileTransport::expand_tag(const LocalDelivery& delivery, uint6
   evaluation.message = &facts;
   acl::EvalResult result = maildir_tag_.evaluate(evaluation);
   evaluation.message = before;
+  if (result.status == acl::EvalStatus::forced_fail) return {};
   if (!result.ok()) return system_fault(0, "failed to expand maildir_tag: " + result.text);
-  if (result.text.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
-    return system_fault(0, "maildir_tag gives a name with a slash");
+  for (const char c : result.text) {
+    if (c == '/') return system_fault(0, "maildir_tag gives a name with a slash");
+    if (c > ' ' && c < '\x7f') tag += c;
   }
-  tag = std::move(result.text);
+  if (!tag.empty() && is_alnum(tag.front())) tag.insert(tag.begin(), ':');
+  return {};
+}
+
+// directory_file. $inode is that of the file under its first name.
+MailboxStep AppendfileTransport::expand_file_name(const LocalDelivery& delivery,
+                                                  const Mailbox& mailbox, std::string& name) const {
+  acl::EvalContext& evaluation = delivery.evaluation;
+  acl::AddressFacts address;
+  if (evaluation.address != nullptr) address = *evaluation.address;
+  address.inode = mailbox.inode();
+  const acl::AddressFacts* before = std::exchange(evaluation.address, &address);
+  acl::EvalResult result = directory_file_.evaluate(evaluation);
+  evaluation.address = before;
+  if (!result.ok())
+    return system_fault(0, "failed to expand \"" + std::string(directory_file_.source()) +
+                               "\" for the file name: " + result.text);
+  const bool is_name = is_safe_component(result.text);
+  if (!is_name)
+    return system_fault(0, "directory_file gives no file name: " + escape_control(result.text));
+  name = std::move(result.text);
   return {};
 }
 

@@ -1,6 +1,6 @@
-// The appendfile transport: one recipient, one mbox file or one file in a maildir. Expansions and
-// waiting happen on the loop, everything that touches the disk on its thread pool. EXIM.md
-// appendix.
+// The appendfile transport: one mbox file, or new files in a directory: a maildir, mailstore, or
+// plain files. Expansions and waiting happen on the loop, everything that touches the disk on its
+// thread pool. EXIM.md appendix.
 #pragma once
 
 #include "core/io/loop.h"
@@ -36,7 +36,7 @@ struct AppendfileOptions {
   config::ExpandText mailbox_filecount;
   config::ExpandText mailbox_size;
   bool maildir_format = false;
-  std::string maildir_quota_directory_regex;
+  config::ExpandText maildir_quota_directory_regex;
   int64_t maildir_retries = 0;
   config::ExpandText maildir_tag;
   bool maildir_use_size_file = false;
@@ -76,8 +76,14 @@ class AppendfileTransport final : public Transport {
   friend std::unique_ptr<Transport> make_appendfile_transport(
       const config::Instance& instance, const TransportCompileContext& context);
 
+  enum class Form : uint8_t { mbox, maildir, mailstore, files };
   // What is fixed before anything is opened, or why the delivery cannot be done.
   struct Prepared {
+    Form form = Form::mbox;
+    uint64_t warn_threshold = 0;  // bytes; 0: nobody is warned
+    std::string warning;
+    std::string envelope_head;  // mailstore
+    std::string envelope_tail;
     MailboxPlan plan;
     MailboxTextOptions text;
     std::string prefix;
@@ -92,12 +98,24 @@ class AppendfileTransport final : public Transport {
   std::optional<Refusal> prepare_path(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_named_path(const LocalDelivery& delivery,
                                             Prepared& prepared) const;
+  std::optional<Refusal> prepare_creation(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_mailstore(const LocalDelivery& delivery, Prepared& prepared) const;
+  // appendfile_quota.cc
   std::optional<Refusal> prepare_quota(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_warning(const LocalDelivery& delivery, Prepared& prepared) const;
+  Task<void> warn(const LocalDelivery& delivery, const Mailbox& mailbox,
+                  const Prepared& prepared) const;
+  std::unique_ptr<Mailbox> make_mailbox(const Prepared& prepared) const;
   std::optional<Refusal> prepare_text(const LocalDelivery& delivery, Prepared& prepared) const;
   Task<MailboxStep> open_mailbox(Loop& loop, const MailboxPlan& plan, Mailbox& mailbox) const;
   Task<MailboxStep> write_message(Loop& loop, Mailbox& mailbox, const Prepared& prepared,
                                   const LocalDelivery& delivery) const;
+  // What commit() is told: the tag of a maildir file, the name of a plain one, an envelope.
+  MailboxStep expand_name(const LocalDelivery& delivery, const Mailbox& mailbox,
+                          const Prepared& prepared, std::string& name) const;
   MailboxStep expand_tag(const LocalDelivery& delivery, uint64_t bytes, std::string& tag) const;
+  MailboxStep expand_file_name(const LocalDelivery& delivery, const Mailbox& mailbox,
+                               std::string& name) const;
 
   AppendfileOptions own_;
   acl::Expansion path_;  // of `file` or `directory`
@@ -108,6 +126,17 @@ class AppendfileTransport final : public Transport {
   acl::Expansion message_suffix_;
   acl::Expansion quota_;
   acl::Expansion quota_filecount_;
+  acl::Expansion quota_directory_;
+  acl::Expansion quota_warn_message_;
+  acl::Expansion quota_warn_threshold_;
+  acl::Expansion mailbox_size_;
+  acl::Expansion mailbox_filecount_;
+  acl::Expansion directory_file_;
+  acl::Expansion mailstore_prefix_;
+  acl::Expansion mailstore_suffix_;
+  std::shared_ptr<const acl::Regex> size_regex_;  // null: none
+  std::shared_ptr<const acl::Regex> counted_folders_;
+  std::shared_ptr<const acl::Regex> folder_file_regex_;
 };
 
 // True for a path that a delivery may use: absolute, without NUL, and without "." and ".." parts.

@@ -13,17 +13,17 @@ using Options = AppendfileOptions;
 // clang-format off
 constexpr auto kRows = std::to_array<config::OptionRow<AppendfileOptions>>({
     // name                           field                                     default    effect         documentation
-    {"allow_fifo",                    &Options::allow_fifo,                     "false",   Effect::later, "deliver to a named pipe"},
-    {"allow_symlink",                 &Options::allow_symlink,                  "false",   Effect::later, "deliver through a symbolic link"},
-    {"batch_id",                      &Options::batch_id,                       "",        Effect::later, "recipients with the same text share a delivery"},
-    {"batch_max",                     &Options::batch_max,                      "1",       Effect::later, "recipients of one delivery"},
+    {"allow_fifo",                    &Options::allow_fifo,                     "false",   Effect::now,   "deliver to a named pipe"},
+    {"allow_symlink",                 &Options::allow_symlink,                  "false",   Effect::now,   "deliver through a symbolic link"},
+    {"batch_id",                      &Options::batch_id,                       "",        Effect::now,   "recipients with the same text share a delivery"},
+    {"batch_max",                     &Options::batch_max,                      "1",       Effect::now,   "recipients of one delivery"},
     {"check_group",                   &Options::check_group,                    "false",   Effect::now,   "the file must belong to the group of the delivery"},
     {"check_owner",                   &Options::check_owner,                    "true",    Effect::now,   "the file must belong to the user of the delivery"},
     {"check_string",                  &Options::check_string,                   "",        Effect::now,   "a body line that starts so starts with escape_string instead"},
     {"create_directory",              &Options::create_directory,               "true",    Effect::now,   "make missing directories"},
-    {"create_file",                   &Options::create_file,                    "anywhere", Effect::now,  "where files may be made; only anywhere"},
+    {"create_file",                   &Options::create_file,                    "anywhere", Effect::now,  "where files may be made"},
     {"directory",                     &Options::directory,                      "",        Effect::now,   "the maildir to deliver into"},
-    {"directory_file",                &Options::directory_file,                 "",        Effect::later, "name of a file in a plain directory"},
+    {"directory_file",                &Options::directory_file,                 "q${base62:$tod_epoch}-$inode", Effect::now,   "name of a file in a plain directory"},
     {"directory_mode",                &Options::directory_mode,                 "0700",    Effect::now,   "of directories that are made"},
     {"escape_string",                 &Options::escape_string,                  "",        Effect::now,   "what replaces check_string"},
     {"file",                          &Options::file,                           "",        Effect::now,   "the mbox file to deliver into"},
@@ -35,17 +35,17 @@ constexpr auto kRows = std::to_array<config::OptionRow<AppendfileOptions>>({
     {"lock_retries",                  &Options::lock_retries,                   "10",      Effect::now,   "tries to lock"},
     {"lockfile_mode",                 &Options::lockfile_mode,                  "0600",    Effect::now,   "of lock files"},
     {"lockfile_timeout",              &Options::lockfile_timeout,               "30m",     Effect::now,   "older lock files are removed"},
-    {"mailbox_filecount",             &Options::mailbox_filecount,              "",        Effect::later, "files that the mailbox has, for its quota"},
-    {"mailbox_size",                  &Options::mailbox_size,                   "",        Effect::later, "bytes that the mailbox has, for its quota"},
+    {"mailbox_filecount",             &Options::mailbox_filecount,              "",        Effect::now,   "files that the mailbox has, for its quota"},
+    {"mailbox_size",                  &Options::mailbox_size,                   "",        Effect::now,   "bytes that the mailbox has, for its quota"},
     {"maildir_format",                &Options::maildir_format,                 "false",   Effect::now,   "the directory is a maildir"},
-    {"maildir_quota_directory_regex", &Options::maildir_quota_directory_regex,  "",        Effect::later, "folders that count for the quota"},
+    {"maildir_quota_directory_regex", &Options::maildir_quota_directory_regex,  "",        Effect::now,   "folders that count for the quota"},
     {"maildir_retries",               &Options::maildir_retries,                "10",      Effect::now,   "tries to find a name that is free"},
     {"maildir_tag",                   &Options::maildir_tag,                    "",        Effect::now,   "added to the name of a file: \",S=$message_size\""},
-    {"maildir_use_size_file",         &Options::maildir_use_size_file,          "false",   Effect::later, "keep a maildirsize file"},
-    {"maildirfolder_create_regex",    &Options::maildirfolder_create_regex,     "",        Effect::later, "where to make a maildirfolder file"},
-    {"mailstore_format",              &Options::mailstore_format,               "false",   Effect::later, "two files a message"},
-    {"mailstore_prefix",              &Options::mailstore_prefix,               "",        Effect::later, "head of the envelope file"},
-    {"mailstore_suffix",              &Options::mailstore_suffix,               "",        Effect::later, "tail of the envelope file"},
+    {"maildir_use_size_file",         &Options::maildir_use_size_file,          "false",   Effect::now,   "keep a maildirsize file"},
+    {"maildirfolder_create_regex",    &Options::maildirfolder_create_regex,     "",        Effect::now,   "where to make a maildirfolder file"},
+    {"mailstore_format",              &Options::mailstore_format,               "false",   Effect::now,   "two files a message"},
+    {"mailstore_prefix",              &Options::mailstore_prefix,               "",        Effect::now,   "head of the envelope file"},
+    {"mailstore_suffix",              &Options::mailstore_suffix,               "",        Effect::now,   "tail of the envelope file"},
     {"mbx_format",                    &Options::mbx_format,                     "false",   Effect::later, "the file is in MBX format"},
     {"message_prefix",                &Options::message_prefix,                 "",        Effect::now,   "before each message; unset: a From_ line in an mbox file"},
     {"message_suffix",                &Options::message_suffix,                 "",        Effect::now,   "after each message; unset: an empty line in an mbox file"},
@@ -53,13 +53,13 @@ constexpr auto kRows = std::to_array<config::OptionRow<AppendfileOptions>>({
     {"mode_fail_narrower",            &Options::mode_fail_narrower,             "true",    Effect::now,   "defer where the file has fewer permissions than mode"},
     {"notify_comsat",                 &Options::notify_comsat,                  "false",   Effect::never, "tell the comsat daemon"},
     {"quota",                         &Options::quota,                          "",        Effect::now,   "bytes of the mailbox"},
-    {"quota_directory",               &Options::quota_directory,                "",        Effect::later, "the directory that is measured"},
+    {"quota_directory",               &Options::quota_directory,                "",        Effect::now,   "the directory that is measured"},
     {"quota_filecount",               &Options::quota_filecount,                "",        Effect::now,   "files of the maildir"},
     {"quota_is_inclusive",            &Options::quota_is_inclusive,             "true",    Effect::now,   "the new message counts"},
-    {"quota_size_regex",              &Options::quota_size_regex,               "",        Effect::later, "finds the size in a file name"},
-    {"quota_warn_message",            &Options::quota_warn_message,             "",        Effect::later, "sent when a mailbox is nearly full"},
-    {"quota_warn_threshold",          &Options::quota_warn_threshold,           "",        Effect::later, "what nearly full is"},
-    {"use_bsmtp",                     &Options::use_bsmtp,                      "false",   Effect::later, "batch SMTP instead of a message"},
+    {"quota_size_regex",              &Options::quota_size_regex,               "",        Effect::now,   "finds the size in a file name"},
+    {"quota_warn_message",            &Options::quota_warn_message,             "",        Effect::now,   "sent when a mailbox is nearly full"},
+    {"quota_warn_threshold",          &Options::quota_warn_threshold,           "",        Effect::now,   "what nearly full is"},
+    {"use_bsmtp",                     &Options::use_bsmtp,                      "false",   Effect::now,   "batch SMTP instead of a message"},
     {"use_crlf",                      &Options::use_crlf,                       "false",   Effect::now,   "lines end in CRLF"},
     {"use_fcntl_lock",                &Options::use_fcntl_lock,                 "true",    Effect::now,   "lock the file by fcntl"},
     {"use_flock_lock",                &Options::use_flock_lock,                 "false",   Effect::now,   "lock the file by flock"},
@@ -74,16 +74,16 @@ bool is_off(const config::Setting& setting) {
   return setting.value->trimmed().empty() || (value.has_value() && !*value);
 }
 
-// An option that would deliver elsewhere or otherwise than what happens without it.
+// Options that would deliver elsewhere or otherwise than what happens without them.
 void refuse_what_does_not_act(const config::Instance& instance, config::Diagnostics& diagnostics) {
   for (const config::OptionRow<Options>& row : kRows) {
-    if (row.effect != Effect::later) continue;
-    const config::Setting* setting = instance.find(row.name);
-    const bool is_single = row.name == "batch_max" && setting != nullptr && setting->value &&
-                           setting->value->trimmed().view() == "1";
-    if (setting == nullptr || is_off(*setting) || is_single) continue;
-    diagnostics.error(setting->place, "appendfile transport option \"" + std::string(row.name) +
-                                          "\" is not available yet");
+    const config::Setting* setting =
+        row.effect == Effect::later ? instance.find(row.name) : nullptr;
+    if (setting == nullptr || is_off(*setting)) continue;
+    diagnostics.error(
+        setting->place,
+        "appendfile transport option \"" + std::string(row.name) + "\" is not available",
+        "mailboxes are mbox files, maildirs, mailstore or plain files");
   }
 }
 
@@ -93,22 +93,31 @@ void check_combination(const config::Instance& instance, const Options& options,
   const bool has_directory = options.directory.is_set;
   if (has_file && has_directory) {
     diagnostics.error(instance.place, "\"file\" and \"directory\" cannot both be set");
-  } else if (has_directory && !options.maildir_format) {
-    diagnostics.error(options.directory.text.begin_place(),
-                      "\"directory\" needs \"maildir_format\"",
-                      "other directories are not available yet");
-  } else if (has_file && options.maildir_format) {
-    diagnostics.error(options.file.text.begin_place(), "a maildir is a \"directory\"");
+  } else if (options.maildir_format && options.mailstore_format) {
+    diagnostics.error(instance.place, "only one of maildir and mailstore may be set");
+  } else if (has_file && (options.maildir_format || options.mailstore_format)) {
+    diagnostics.error(options.file.text.begin_place(), "a maildir or mailstore is a \"directory\"");
   }
-  if (options.create_file.text.view() != "anywhere") {
+  const std::string_view where = options.create_file.text.view();
+  if (where != "anywhere" && where != "inhome" && where != "belowhome" && !where.starts_with('/')) {
     diagnostics.error(options.create_file.text.begin_place(),
-                      "\"create_file\" can only be \"anywhere\" yet");
+                      "\"create_file\" is anywhere, inhome, belowhome or an absolute path");
   }
   const bool locks = options.use_lockfile || options.use_fcntl_lock || options.use_flock_lock;
   if (has_file && !locks) {
     diagnostics.error(instance.place, "no locking configured",
                       "use_fcntl_lock, use_flock_lock or use_lockfile");
   }
+}
+
+// Null where it is not set or wrong.
+std::shared_ptr<const acl::Regex> compile_regex(const config::ConfigText& text,
+                                                config::Diagnostics& diagnostics) {
+  if (!text.is_set || text.text.view().empty()) return nullptr;
+  Result<acl::Regex> regex = acl::Regex::compile(text.text.view(), false);
+  if (regex) return std::make_shared<const acl::Regex>(std::move(*regex));
+  diagnostics.error(text.text.begin_place(), regex.error().detail());
+  return nullptr;
 }
 
 }  // namespace
@@ -139,6 +148,19 @@ std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& ins
   transport->message_suffix_ = context.expansion(options.message_suffix);
   transport->quota_ = context.expansion(options.quota);
   transport->quota_filecount_ = context.expansion(options.quota_filecount);
+  transport->quota_directory_ = context.expansion(options.quota_directory);
+  transport->quota_warn_message_ = context.expansion(options.quota_warn_message);
+  transport->quota_warn_threshold_ = context.expansion(options.quota_warn_threshold);
+  transport->mailbox_size_ = context.expansion(options.mailbox_size);
+  transport->mailbox_filecount_ = context.expansion(options.mailbox_filecount);
+  transport->directory_file_ = context.expansion(options.directory_file);
+  transport->mailstore_prefix_ = context.expansion(options.mailstore_prefix);
+  transport->mailstore_suffix_ = context.expansion(options.mailstore_suffix);
+  transport->size_regex_ = compile_regex(options.quota_size_regex, context.diagnostics);
+  transport->counted_folders_ =
+      compile_regex(options.maildir_quota_directory_regex, context.diagnostics);
+  transport->folder_file_regex_ =
+      compile_regex(options.maildirfolder_create_regex, context.diagnostics);
   return transport;
 }
 

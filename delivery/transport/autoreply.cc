@@ -5,13 +5,19 @@
 #include "core/hints/database.h"
 #include "core/io/fiber.h"
 #include "delivery/transport/local_text.h"
+#include "delivery/transport/unique_fd.h"
 #include "protocol/message/address_list.h"
 #include "protocol/message/fixups.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 namespace godwit::delivery {
 namespace {
@@ -26,12 +32,12 @@ constexpr auto kRows = std::to_array<config::OptionRow<Options>>({
     {"bcc",            &Options::bcc,            "",      Effect::now,   "hidden recipients"},
     {"cc",             &Options::cc,             "",      Effect::now,   "further recipients"},
     {"file",           &Options::file,           "",      Effect::now,   "file with more text"},
-    {"file_expand",    &Options::file_expand,    "false", Effect::later, "expand the lines of the file"},
+    {"file_expand",    &Options::file_expand,    "false", Effect::now,   "expand the lines of the file"},
     {"file_optional",  &Options::file_optional,  "false", Effect::now,   "the file need not exist"},
     {"from",           &Options::from,           "",      Effect::now,   "From: of the answer"},
     {"headers",        &Options::headers,        "",      Effect::now,   "further header lines"},
-    {"log",            &Options::log,            "",      Effect::later, "a log of answers"},
-    {"mode",           &Options::mode,           "0600",  Effect::later, "mode of the log"},
+    {"log",            &Options::log,            "",      Effect::now,   "a log of answers"},
+    {"mode",           &Options::mode,           "0600",  Effect::now,   "mode of the log"},
     {"never_mail",     &Options::never_mail,     "",      Effect::now,   "addresses that get no answer"},
     {"once",           &Options::once,           "",      Effect::now,   "database of who has had an answer"},
     {"once_file_size", &Options::once_file_size, "0",     Effect::never, "size of an older kind of that file"},
@@ -136,7 +142,48 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+// Each line by itself, as Exim does.
+Result<std::string> expand_lines(std::string_view text, acl::EvalContext& context) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    const Result<acl::Expansion> expansion = acl::compile_expansion(line, acl::CompileOptions{});
+    if (!expansion)
+      return Error(Errc::config, "Expansion of \"" + std::string(line) +
+                                     "\" (file) failed: " + expansion.error().detail());
+    const acl::EvalResult result = expansion->evaluate(context);
+    if (!result.ok())
+      return Error(Errc::lookup_deferred,
+                   "Expansion of \"" + std::string(line) + "\" (file) failed: " + result.text);
+    out += result.text;
+    out += '\n';
+    at = end + 1;
+  }
+  return out;
+}
+
+// An answer has been sent whether or not this can be written. Touches the disk: for the pool.
+bool append_record(const std::string& path, int64_t mode, std::string_view record) {
+  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+  const UniqueFd file(::open(path.c_str(), kFlags, static_cast<mode_t>(mode)));
+  return file.is_open() &&
+         ::write(file.get(), record.data(), record.size()) == static_cast<ssize_t>(record.size());
+}
+
 }  // namespace
+
+// What the log of answers says of one.
+std::string AutoreplyTransport::log_record(const Answer& answer, const LocalDelivery& delivery) {
+  std::string out = format_log_time(delivery.now, delivery.evaluation.utc) + "\n";
+  const std::pair<std::string_view, const std::string*> lines[] = {
+      {"From: ", &answer.from}, {"To: ", &answer.to},           {"Cc: ", &answer.cc},
+      {"Bcc: ", &answer.bcc},   {"Subject: ", &answer.subject}, {"", &answer.headers}};
+  for (const auto& [name, value] : lines) {
+    if (!value->empty()) out += "  " + std::string(name) + one_line(*value) + "\n";
+  }
+  return out;
+}
 
 std::unique_ptr<config::OptionBinding> autoreply_options() {
   return std::make_unique<config::OwnOptions<AutoreplyOptions>>(kRows);
@@ -150,16 +197,11 @@ std::unique_ptr<Transport> make_autoreply_transport(const config::Instance& inst
   config::OptionTarget<AutoreplyOptions> own(kRows, options);
   config::apply_settings(instance.settings, {&generic, &own}, context.diagnostics,
                          "autoreply transport");
-  for (const std::string_view name : {"file_expand", "log"}) {
-    if (const config::Setting* setting = instance.find(name)) {
-      context.diagnostics.error(setting->place, "autoreply transport option \"" +
-                                                    std::string(name) + "\" is not available yet");
-    }
-  }
   transport->bcc_ = context.expansion(options.bcc);
   transport->cc_ = context.expansion(options.cc);
   transport->file_ = context.expansion(options.file);
   transport->from_ = context.expansion(options.from);
+  transport->log_ = context.expansion(options.log);
   transport->headers_ = context.expansion(options.headers);
   transport->once_ = context.expansion(options.once);
   transport->once_repeat_ = context.expansion(options.once_repeat);
@@ -183,6 +225,7 @@ AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& deliv
                           {file_, out.file, "file"},
                           {from_, out.from, "from"},
                           {headers_, out.headers, "headers"},
+                          {log_, out.log, "log"},
                           {once_, out.once, "once"},
                           {once_repeat_, out.once_repeat, "once_repeat"},
                           {reply_to_, out.reply_to, "reply_to"},
@@ -196,7 +239,8 @@ AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& deliv
                     ") in " + name_ + " transport failed: " + result.text;
       return out;
     }
-    const bool is_path = &row.value == &out.file || &row.value == &out.once;
+    const bool is_path =
+        &row.value == &out.file || &row.value == &out.once || &row.value == &out.log;
     if (is_path && result.tainted && !result.text.empty()) {
       out.problem = "Tainted '" + escape_control(result.text) + "' (file or directory name for " +
                     name_ + " transport) not permitted";
@@ -237,7 +281,11 @@ std::string AutoreplyTransport::header_section(const Answer& answer,
   add_field("To", answer.to, out);
   add_field("Cc", answer.cc, out);
   add_field("Subject", answer.subject, out);
-  const std::string id = message_id_of(delivery.content.header_section());
+  // A filter may have taken the header section.
+  const acl::MessageFacts* facts = delivery.evaluation.message;
+  const bool has_own = facts != nullptr && !facts->headers.empty();
+  const std::string id =
+      message_id_of(has_own ? std::string_view(facts->headers) : delivery.content.header_section());
   add_field("In-Reply-To", id, out);
   add_field("References", id, out);
   add_field("Auto-Submitted", "auto-replied", out);
@@ -258,7 +306,12 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
   if (!what.file.empty()) {
     auto reading = [&] { return read_file(what.file); };
     auto job = blocking(loop, reading);
-    const Result<std::string> text = co_await job;
+    Result<std::string> text = co_await job;
+    if (text && own_.file_expand) {
+      auto expanding = [&] { return expand_lines(*text, delivery.evaluation); };
+      text = co_await on_fiber(expanding);
+      if (!text) co_return outcome_of(OutcomeKind::deferred, text.error().detail());
+    }
     if (text) {
       add_with_crlf(*text, body);
     } else if (!own_.file_optional) {
@@ -287,6 +340,12 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
   std::string headers = header_section(what, delivery);
   const Result<void> sent = co_await delivery.injector->inject_message(
       {}, recipients, std::move(headers), std::move(body), delivery.envelope.message_id);
+  if (sent && !what.log.empty()) {
+    const std::string record = log_record(what, delivery);
+    auto logging = [&] { return append_record(what.log, own_.mode.bits, record); };
+    auto job = blocking(loop, logging);
+    co_await job;
+  }
   if (sent) co_return outcome_of(OutcomeKind::delivered, {});
   if (remembers) {
     auto releasing = [&] {

@@ -40,16 +40,17 @@ class AutoreplyTransport final : public Transport {
 
   // The values of the options for one message.
   struct Answer {
-    std::string from, reply_to, to, cc, bcc, subject, headers, text, file, once, once_repeat;
+    std::string from, reply_to, to, cc, bcc, subject, headers, text, file, once, once_repeat, log;
     std::string problem;  // not empty: why there is none
   };
   Answer answer(const LocalDelivery& delivery) const;
   std::vector<std::string> recipients_of(const Answer& answer, acl::EvalContext& context) const;
+  static std::string log_record(const Answer& answer, const LocalDelivery& delivery);
   std::string header_section(const Answer& answer, const LocalDelivery& delivery) const;
 
   AutoreplyOptions own_;
-  acl::Expansion bcc_, cc_, file_, from_, headers_, once_, once_repeat_, reply_to_, subject_, text_,
-      to_;
+  acl::Expansion bcc_, cc_, file_, from_, headers_, log_, once_, once_repeat_, reply_to_, subject_,
+      text_, to_;
   std::shared_ptr<const acl::ListPattern> never_mail_;
 };
 

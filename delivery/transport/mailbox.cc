@@ -80,6 +80,31 @@ MailboxFault quota_fault(std::string_view path, Seconds idle) {
   return fault;
 }
 
+MailboxStep check_use(const MailboxPlan& plan, MailboxUse use, std::string_view what,
+                      Seconds idle) {
+  if (plan.quota_is_inclusive) {
+    use.bytes += plan.message_bytes;
+    ++use.files;
+  }
+  const bool has_bytes = plan.quota_bytes != 0 && !plan.quota_delivers;
+  const bool has_files = plan.quota_files != 0 && !plan.quota_files_delivers;
+  const bool is_over =
+      (has_bytes && use.bytes > plan.quota_bytes) || (has_files && use.files > plan.quota_files);
+  if (!is_over) return {};
+  return quota_fault(std::string(what) + " " + plan.path, idle);
+}
+
+bool MailboxPlan::counts(const std::string& name) const {
+  if (counted_folders == nullptr) return name == "new" || name == "cur" || name.starts_with('.');
+  const Result<bool> found = counted_folders->search(name);
+  return found && *found;
+}
+
+bool MailboxPlan::may_create(std::string_view what) const noexcept {
+  if (!creation_root) return true;
+  return what.starts_with(*creation_root) && what.substr(creation_root->size()).starts_with('/');
+}
+
 MailboxStep write_all(int fd, std::string_view text, std::string_view path) {
   while (!text.empty()) {
     const ssize_t wrote = ::write(fd, text.data(), text.size());

@@ -4,6 +4,7 @@
 // as it was before.
 #pragma once
 
+#include "acl/expand/regex.h"
 #include "core/base/time.h"
 #include "delivery/transport/outcome.h"
 #include "delivery/transport/unique_fd.h"
@@ -26,6 +27,7 @@ enum MailboxErrorNumber : int {
   kErrorInodeChanged = -8,
   kErrorLockFailed = -9,
   kErrorOverQuota = -22,
+  kErrorBadCreate = -34,
 };
 
 // One delivery with all its options as values.
@@ -50,6 +52,15 @@ class ActAs {
   std::vector<uint32_t> groups_before_;
 };
 
+struct MailboxUse {
+  uint64_t bytes = 0;
+  uint64_t files = 0;
+};
+
+// Where files and directories may be made that are not there: below a directory, which is not
+// among them itself. Nothing: anywhere.
+using CreationRoot = std::optional<std::string>;
+
 struct MailboxPlan {
   std::string path;  // absolute: the file, or the directory of the maildir
   bool is_maildir = false;
@@ -72,8 +83,26 @@ struct MailboxPlan {
   Seconds lockfile_timeout{1800};
 
   uint64_t quota_bytes = 0;  // 0: no quota
-  uint64_t quota_files = 0;  // maildir only
+  uint64_t quota_files = 0;  // of directories only
   bool quota_is_inclusive = true;
+  bool quota_delivers = false;          // no_check: over quota, and delivered all the same
+  bool quota_files_delivers = false;    // the same
+  bool measures = false;                // how full it is matters, although there is no quota
+  std::string quota_directory;          // empty: the directory itself
+  std::optional<uint64_t> known_bytes;  // what somebody else knows of its size
+  std::optional<uint64_t> known_files;
+  std::shared_ptr<const acl::Regex> size_regex;       // gives the size in a name; null: none
+  std::shared_ptr<const acl::Regex> counted_folders;  // null: all
+  bool use_size_file = false;                         // maildirsize
+  bool makes_folder_file = false;                     // maildirfolder
+  CreationRoot creation_root;
+  bool allow_symlink = false;
+  bool allow_fifo = false;
+
+  // True where a directory of a maildir, named as below its top, counts.
+  bool counts(const std::string& name) const;
+  // False where the path may not be made.
+  bool may_create(std::string_view what) const noexcept;
   uint64_t message_bytes = 0;  // what is going to be added, about
   int64_t maildir_retries = 10;
 };
@@ -101,20 +130,31 @@ class Mailbox {
   // Takes back what was appended. The destructor does it too.
   virtual void abandon() noexcept = 0;
 
+  // Of the new file, where there is one.
+  virtual uint64_t inode() const noexcept { return 0; }
   uint64_t bytes_written() const noexcept { return bytes_written_; }
+  // What was in it before; where there is a quota, or the plan asks for it.
+  const MailboxUse& use_before() const noexcept { return use_before_; }
 
  protected:
   uint64_t bytes_written_ = 0;
+  MailboxUse use_before_;
 };
 
 std::unique_ptr<Mailbox> make_mbox(MailboxPlan plan);
 std::unique_ptr<Mailbox> make_maildir(MailboxPlan plan);
+// One new file in a directory; commit() is told its name.
+std::unique_ptr<Mailbox> make_file_directory(MailboxPlan plan);
+// Two new files in a directory: what commit() is told is the envelope, the rest the message.
+std::unique_ptr<Mailbox> make_mailstore(MailboxPlan plan, std::string base_name);
 
 // --- For the implementations ---------------------------------------------------------------------
 
 // A fault with the text "what" and, where `error_number` is an errno, its text.
 MailboxFault system_fault(int error_number, std::string what);
 MailboxFault quota_fault(std::string_view path, Seconds idle);
+// The same where the mailbox is over its quota, or becomes so by the message; else nothing.
+MailboxStep check_use(const MailboxPlan& plan, MailboxUse use, std::string_view what, Seconds idle);
 // All of `text`, however often write() takes only a part.
 MailboxStep write_all(int fd, std::string_view text, std::string_view path);
 // Makes `path` and what is missing above it.

@@ -1,68 +1,20 @@
 // A maildir: each message is a file, written in tmp/, synced, and renamed into new/. No locks.
 #include "delivery/transport/mailbox.h"
+#include "delivery/transport/mailbox_use.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 namespace godwit::delivery {
 namespace {
 
-struct MaildirUse {
-  uint64_t bytes = 0;
-  uint64_t files = 0;
-};
-
-struct DirectoryCloser {
-  void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, DirectoryCloser>;
-
-Directory open_listing(int at, const char* name) noexcept {
-  const int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return nullptr;
-  DIR* directory = fdopendir(fd);
-  if (directory == nullptr) ::close(fd);
-  return Directory(directory);
-}
-
-void add_files(int at, const char* name, MaildirUse& use) {
-  const Directory directory = open_listing(at, name);
-  if (directory == nullptr) return;
-  while (const dirent* entry = readdir(directory.get())) {
-    if (entry->d_name[0] == '.') continue;
-    struct stat status {};
-    const int known = fstatat(dirfd(directory.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW);
-    if (known != 0 || !S_ISREG(status.st_mode)) continue;
-    use.bytes += static_cast<uint64_t>(status.st_size);
-    ++use.files;
-  }
-}
-
-// new/ and cur/ of the maildir and of its folders, which are ".name" directories in it.
-MaildirUse measure(int root) {
-  MaildirUse use;
-  add_files(root, "new", use);
-  add_files(root, "cur", use);
-  const Directory listing = open_listing(root, ".");
-  if (listing == nullptr) return use;
-  while (const dirent* entry = readdir(listing.get())) {
-    const std::string_view name = entry->d_name;
-    if (!name.starts_with('.') || name == "." || name == "..") continue;
-    const UniqueFd folder(
-        openat(root, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!folder.is_open()) continue;
-    add_files(folder.get(), "new", use);
-    add_files(folder.get(), "cur", use);
-  }
-  return use;
-}
+constexpr const char* kFolderFile = "maildirfolder";
 
 class Maildir final : public Mailbox {
  public:
@@ -76,6 +28,7 @@ class Maildir final : public Mailbox {
 
  private:
   MailboxStep open_directories();
+  MailboxStep make_folder_file();
   MailboxStep check_quota();
   MailboxStep make_file();
 
@@ -85,11 +38,13 @@ class Maildir final : public Mailbox {
   UniqueFd new_;
   UniqueFd file_;
   std::string name_;  // in tmp/; empty where there is none
+  std::optional<MaildirSize> size_file_;
 };
 
 MailboxStep Maildir::open() {
   using Step = MailboxStep (Maildir::*)();
-  for (const Step step : {&Maildir::open_directories, &Maildir::check_quota, &Maildir::make_file}) {
+  for (const Step step : {&Maildir::open_directories, &Maildir::make_folder_file,
+                          &Maildir::check_quota, &Maildir::make_file}) {
     MailboxStep fault = (this->*step)();
     if (fault) return fault;
   }
@@ -97,6 +52,12 @@ MailboxStep Maildir::open() {
 }
 
 MailboxStep Maildir::open_directories() {
+  struct stat status {};
+  const bool is_new = stat(plan_.path.c_str(), &status) != 0;
+  if (is_new && plan_.create_directory && !plan_.may_create(plan_.path)) {
+    return system_fault(kErrorBadCreate,
+                        "failed to create directory " + plan_.path + ": create_file forbids it");
+  }
   if (plan_.create_directory) {
     MailboxStep fault = make_directories(plan_.path, plan_.directory_mode);
     for (const char* name : {"/tmp", "/new", "/cur"}) {
@@ -116,20 +77,39 @@ MailboxStep Maildir::open_directories() {
   return system_fault(errno, "failed to open maildir " + plan_.path);
 }
 
+// Says that this is a folder of the maildir one level up.
+MailboxStep Maildir::make_folder_file() {
+  if (!plan_.makes_folder_file) return {};
+  const UniqueFd file(
+      openat(root_.get(), kFolderFile, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, plan_.mode));
+  if (file.is_open()) return {};
+  return system_fault(errno, "while creating " + plan_.path + "/" + kFolderFile);
+}
+
 MailboxStep Maildir::check_quota() {
-  if (plan_.quota_bytes == 0 && plan_.quota_files == 0) return {};
-  MaildirUse use = measure(root_.get());
-  if (plan_.quota_is_inclusive) {
-    use.bytes += plan_.message_bytes;
-    ++use.files;
+  const bool has_quota = plan_.quota_bytes != 0 || plan_.quota_files != 0;
+  if (!has_quota && !plan_.measures && !plan_.use_size_file) return {};
+  // A folder is part of the maildir above it.
+  std::string top = plan_.quota_directory.empty() ? plan_.path : plan_.quota_directory;
+  const bool is_folder = faccessat(root_.get(), kFolderFile, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  const size_t slash = plan_.path.rfind('/');
+  const bool is_below = is_folder && slash != 0;
+  if (plan_.quota_directory.empty() && is_below) top = plan_.path.substr(0, slash);
+  const bool is_counted = top == plan_.path || plan_.counts(plan_.path.substr(slash + 1));
+  if (!is_counted) return {};
+  if (plan_.use_size_file) {
+    size_file_.emplace(top, plan_);
+    MailboxStep fault = size_file_->read(use_before_);
+    if (fault) return fault;
+  } else if (!plan_.known_bytes || (plan_.quota_files != 0 && !plan_.known_files)) {
+    use_before_ = measure_maildir(top, plan_);
   }
-  const bool is_over = (plan_.quota_bytes != 0 && use.bytes > plan_.quota_bytes) ||
-                       (plan_.quota_files != 0 && use.files > plan_.quota_files);
-  if (!is_over) return {};
+  use_before_.bytes = plan_.known_bytes.value_or(use_before_.bytes);
+  use_before_.files = plan_.known_files.value_or(use_before_.files);
   struct stat status {};
   const bool known = fstat(new_.get(), &status) == 0;
   const int64_t idle = known ? time(nullptr) - status.st_atime : 0;
-  return quota_fault("maildir " + plan_.path, Seconds{std::max<int64_t>(0, idle)});
+  return check_use(plan_, use_before_, "maildir", Seconds{std::max<int64_t>(0, idle)});
 }
 
 MailboxStep Maildir::make_file() {
@@ -170,7 +150,10 @@ MailboxStep Maildir::commit(std::string_view tag) {
   }
   if (renamed != 0) return system_fault(errno, "error while moving into " + plan_.path + "/new");
   name_.clear();
-  if (fsync(new_.get()) == 0) return {};
+  if (fsync(new_.get()) == 0) {
+    if (size_file_) size_file_->add(bytes_written_);
+    return {};
+  }
   const int error_number = errno;
   unlinkat(new_.get(), final_name.c_str(), 0);
   return system_fault(error_number, "error while syncing " + plan_.path + "/new");

@@ -4,9 +4,11 @@
 #include "delivery/transport/mailbox.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,6 +18,7 @@ namespace godwit::delivery {
 namespace {
 
 constexpr uint32_t kModeBits = 07777;
+constexpr int kFifoPatienceMs = 60'000;
 
 std::string octal(uint32_t mode) {
   char text[16];
@@ -45,6 +48,8 @@ class Mbox final : public Mailbox {
   MailboxStep try_open();
   MailboxStep open_directory();
   MailboxStep open_file();
+  MailboxStep look_at_name();
+  MailboxStep append_to_fifo(std::string_view text);
   MailboxStep check_file();
   MailboxStep check_mode();
   MailboxStep lock_file();
@@ -70,6 +75,7 @@ class Mbox final : public Mailbox {
   UniqueFd directory_;
   LockFile lock_;
   UniqueFd file_;
+  bool is_fifo_ = false;
   bool is_new_ = false;  // by us, in this or an earlier try
   struct stat before_ {};
 };
@@ -87,7 +93,7 @@ MailboxStep Mbox::try_open() {
 // All names are used relative to the directory, so that nobody can exchange it on the way.
 MailboxStep Mbox::open_directory() {
   if (name_.empty()) return fault(EISDIR, "is no file");
-  if (!directory_.is_open() && plan_.create_directory) {
+  if (!directory_.is_open() && plan_.create_directory && plan_.may_create(plan_.path)) {
     MailboxStep fault = make_directories(directory_path_, plan_.directory_mode);
     if (fault) return fault;
   }
@@ -102,11 +108,19 @@ MailboxStep Mbox::open_directory() {
 }
 
 MailboxStep Mbox::open_file() {
-  constexpr int kFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  file_ = UniqueFd(openat(directory_.get(), name_.c_str(), kFlags));
+  if (plan_.allow_fifo || plan_.allow_symlink) {
+    MailboxStep fault = look_at_name();
+    if (fault || is_fifo_) return fault;
+  }
+  int flags = O_RDWR | O_APPEND | O_NONBLOCK | O_CLOEXEC;
+  if (!plan_.allow_symlink) flags |= O_NOFOLLOW;
+  file_ = UniqueFd(openat(directory_.get(), name_.c_str(), flags));
   if (!file_.is_open() && errno == ENOENT) {
     if (plan_.file_must_exist) return fault(ENOENT, "does not exist, but file_must_exist is set");
-    file_ = UniqueFd(openat(directory_.get(), name_.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
+    if (!plan_.may_create(plan_.path))
+      return fault(kErrorBadCreate, "may not be created: create_file forbids it");
+    const int new_flags = flags | O_CREAT | (plan_.allow_symlink ? 0 : O_EXCL);
+    file_ = UniqueFd(openat(directory_.get(), name_.c_str(), new_flags, 0600));
     is_new_ = file_.is_open();
     if (is_new_ && fchmod(file_.get(), plan_.mode) != 0)
       return fault(errno, "cannot be given its mode");
@@ -118,7 +132,26 @@ MailboxStep Mbox::open_file() {
   return fault(errno, "cannot be opened");
 }
 
+// A link must belong to whoever may be linked to; a named pipe needs a reader.
+MailboxStep Mbox::look_at_name() {
+  struct stat link {};
+  if (fstatat(directory_.get(), name_.c_str(), &link, AT_SYMLINK_NOFOLLOW) != 0) return {};
+  const uint32_t wanted = plan_.owner ? plan_.owner->user : geteuid();
+  if (S_ISLNK(link.st_mode) && plan_.allow_symlink && link.st_uid != wanted) {
+    return fault(kErrorBadOwner, "is a symbolic link of uid " + std::to_string(link.st_uid) +
+                                     ", which is not " + std::to_string(wanted));
+  }
+  if (!S_ISFIFO(link.st_mode) || !plan_.allow_fifo) return {};
+  is_fifo_ = true;
+  file_ = UniqueFd(
+      openat(directory_.get(), name_.c_str(), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  if (file_.is_open()) return {};
+  return fault(errno,
+               "is a named pipe that cannot be opened (could mean no process is reading it)");
+}
+
 MailboxStep Mbox::check_file() {
+  if (is_fifo_) return {};
   if (fstat(file_.get(), &before_) != 0) return fault(errno, "cannot be examined");
   if (!S_ISREG(before_.st_mode)) return fault(kErrorNotRegular, "is not a regular file");
   if (before_.st_nlink != 1) return fault(kErrorNotRegular, "has too many links");
@@ -150,6 +183,7 @@ MailboxStep Mbox::check_mode() {
 
 // Locks of the open file, not of the process: workers' threads exclude each other too.
 MailboxStep Mbox::lock_file() {
+  if (is_fifo_) return {};
   struct flock whole {};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
@@ -166,9 +200,11 @@ MailboxStep Mbox::lock_file() {
 
 // A mail reader may have put another file there before we had the lock.
 MailboxStep Mbox::check_unchanged() {
+  if (is_fifo_) return {};
   struct stat now {};
-  if (fstatat(directory_.get(), name_.c_str(), &now, AT_SYMLINK_NOFOLLOW) != 0 ||
-      now.st_ino != before_.st_ino || now.st_dev != before_.st_dev || now.st_nlink != 1) {
+  const int flags = plan_.allow_symlink ? 0 : AT_SYMLINK_NOFOLLOW;
+  if (fstatat(directory_.get(), name_.c_str(), &now, flags) != 0 || now.st_ino != before_.st_ino ||
+      now.st_dev != before_.st_dev || now.st_nlink != 1) {
     return busy(kErrorInodeChanged, "it was replaced");
   }
   before_ = now;
@@ -176,21 +212,39 @@ MailboxStep Mbox::check_unchanged() {
 }
 
 MailboxStep Mbox::check_quota() {
-  if (plan_.quota_bytes == 0) return {};
-  uint64_t bytes = static_cast<uint64_t>(before_.st_size);
-  if (plan_.quota_is_inclusive) bytes += plan_.message_bytes;
-  if (bytes <= plan_.quota_bytes) return {};
+  use_before_.bytes = plan_.known_bytes.value_or(static_cast<uint64_t>(before_.st_size));
   const int64_t idle = time(nullptr) - before_.st_atime;
-  return quota_fault("file " + plan_.path, Seconds{std::max<int64_t>(0, idle)});
+  return check_use(plan_, use_before_, "file", Seconds{std::max<int64_t>(0, idle)});
 }
 
 MailboxStep Mbox::append(std::string_view text) {
+  if (is_fifo_) return append_to_fifo(text);
   MailboxStep fault = write_all(file_.get(), text, plan_.path);
   bytes_written_ += text.size();
   return fault;
 }
 
+// The reader takes its time, but not for ever. What it has read cannot be taken back.
+MailboxStep Mbox::append_to_fifo(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t wrote = ::write(file_.get(), text.data(), text.size());
+    if (wrote > 0) {
+      text.remove_prefix(static_cast<size_t>(wrote));
+      continue;
+    }
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0 && errno != EAGAIN) return fault(errno, "cannot be written to");
+    pollfd room{file_.get(), POLLOUT, 0};
+    if (::poll(&room, 1, kFifoPatienceMs) == 0) return fault(ETIMEDOUT, "is not being read");
+  }
+  return {};
+}
+
 MailboxStep Mbox::commit(std::string_view) {
+  if (is_fifo_) {
+    release();
+    return {};
+  }
   if (fsync(file_.get()) != 0) return fault(errno, "could not be written to disk");
   if (is_new_ && fsync(directory_.get()) != 0) {
     return system_fault(errno, "error while syncing directory " + directory_path_);

@@ -98,7 +98,8 @@ void append_failed_recipients(std::string& out, const ReportFacts& facts) {
 }
 
 void append_recipient_text(std::string& out, const ReportedRecipient& recipient, bool utf8) {
-  append_all(out, {"  ", one_line(recipient.address, utf8, kFactBytesMax), kLineEnd});
+  append_all(out, {"  ", recipient.is_hidden ? "an address generated from " : "",
+                   one_line(recipient.address, utf8, kFactBytesMax), kLineEnd});
   if (trim(recipient.text).empty()) return;
   LineShape shape;
   shape.lead = "    ";

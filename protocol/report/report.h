@@ -18,8 +18,9 @@ enum class ReportKind : uint8_t { failure, delay, success };
 enum class Action : uint8_t { failed, delayed, delivered, relayed, expanded };
 
 struct ReportedRecipient {
-  std::string address;  // as it was accepted
-  std::string orcpt;    // RFC 3461 ORCPT as received, xtext; empty for none
+  std::string address;     // as it was accepted
+  bool is_hidden = false;  // an address that was generated from it, and is not to be shown
+  std::string orcpt;       // RFC 3461 ORCPT as received, xtext; empty for none
   Action action = Action::failed;
   std::string status;       // "5.1.1"; empty: X.0.0 of the action, or what `reply` says
   std::string text;         // why, for the reader; as on the log line

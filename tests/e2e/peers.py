@@ -75,6 +75,9 @@ class Peer:
 
     def __init__(self):
         fetch()
+        self.make_directory()
+
+    def make_directory(self):
         # Servers drop their rights and must still reach what is theirs.
         self._temporary = tempfile.TemporaryDirectory(prefix="godwit-peer-", dir="/var/tmp",
                                                       ignore_cleanup_errors=True)

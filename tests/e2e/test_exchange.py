@@ -77,6 +77,21 @@ def test_a_pair_is_taken_in_by_a_running_and_by_a_starting_daemon():
                 assert len(sink.messages) == 1 and godwit.queue_count() == 0
 
 
+def test_a_queue_run_takes_pairs_in_where_no_daemon_runs():
+    pair = make_pair()
+    for option in ("-q", "-qf"):
+        with Sink() as sink, Godwit(sink.port, start=False) as godwit:
+            drop(godwit, pair)
+            time.sleep(2.2)  # what has just changed waits
+            godwit.cli(option)
+            message = sink.wait(1)[0]
+            assert message["recipients"] == ["b@example.com", "c@example.com"] and message["data"].endswith(BODY), message
+            godwit.wait_log(f"{pair[0]} Completed")
+            assert left(godwit) == []
+            godwit.cli(option)
+            assert len(sink.messages) == 1 and godwit.queue_count() == 0
+
+
 def test_half_a_pair_waits():
     pair = make_pair()
     for first, second in ("HD", "DH"):

@@ -183,3 +183,34 @@ def test_one_time_expands_a_list_once():
         godwit.wait_log(rf"{message} Completed")
         delivered = [address for got in sink.messages for address in got["recipients"]]
         assert sorted(delivered) == ["fast@x.example", "new@x.example", "slow@x.example"], delivered
+
+
+def test_somebody_is_told_of_wrong_items():
+    routers = ROUTERS.replace("  pipe_transport = pipe\n", "  pipe_transport = pipe\n  skip_syntax_errors\n"
+                              "  syntax_errors_to = owner-$local_part@example.com\n  syntax_errors_text = Mend the list.\n")
+    with Sink() as sink, godwit_with("list: bob@local.test, bad@@item, ann@local.test\nempty: @@\n", sink.port, routers=routers) as godwit:
+        godwit.send(recipients=["list@local.test"])
+        message = sink.wait(1)[0]
+        assert message["sender"] == "" and message["recipients"] == ["owner-list@example.com"], message
+        text = message["data"].decode()
+        assert "\r\nSubject: error(s) in forwarding or filtering\r\n" in text, text
+        body = text.split("\r\n\r\n", 1)[1]
+        assert body.startswith("Mend the list.\r\n\r\nThe aliases router encountered the following error(s):\r\n\r\n  "), body
+        assert "bad@@item" in body and body.endswith("Other addresses were processed normally.\r\n"), body
+        wait_for(lambda: box(godwit, "bob") and box(godwit, "ann"))
+        godwit.wait_log(r"aliases router: skipped error: .*bad@@item")
+        godwit.send(recipients=["empty@local.test"])
+        assert "No valid addresses were found.\r\n" in sink.wait(2)[1]["data"].decode()
+
+
+def test_a_generated_address_can_be_hidden():
+    for option in ("", "  hide_child_in_errmsg\n"):
+        routers = ROUTERS.replace("  pipe_transport = pipe\n", "  pipe_transport = pipe\n" + option)
+        with Sink({"RCPT": lambda argument: b"550 no\r\n" if "secret" in argument else b"250 ok\r\n"}) as sink:
+            with godwit_with("list: secret@example.com\n", sink.port, routers=routers) as godwit:
+                godwit.send(recipients=["list@local.test"])
+                report = wait_for(lambda: next((m for m in sink.messages if m["sender"] == "" and m["data"]), None))
+                text = report["data"].decode()
+                assert ("  an address generated from list@local.test\r\n" in text) == bool(option), text
+                assert ("  secret@example.com\r\n" in text) != bool(option), text
+                assert f"Final-Recipient: rfc822;{'list@local.test' if option else 'secret@example.com'}" in text, text

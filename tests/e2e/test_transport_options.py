@@ -32,6 +32,19 @@ def test_parts_of_a_message():
             assert text.startswith("Return-path: <a@test.example>\n") == has_header, text
 
 
+def test_lines_on_top_name_the_envelope():
+    options = FILE + "  return_path_add\n  envelope_to_add\n  delivery_date_add\n  batch_max = 10\n"
+    routers = "alias:\n  driver = redirect\n  data = ${{if eq{{$local_part}}{{alias}}{{b@local.test}}}}\n" + ROUTERS
+    with with_transport(options) as godwit:
+        start(godwit, routers=routers.replace("{{", "{").replace("}}", "}"))
+        godwit.send(recipients=["alias@local.test", "c@local.test"], text=TEXT)
+        godwit.wait_log("Completed")
+        text = box(godwit)
+        assert text.startswith("Return-path: <a@test.example>\nEnvelope-to: c@local.test,\n alias@local.test\n"
+                               "Delivery-date: "), text
+        assert text.count("Subject: x\n") == 1, text
+
+
 def test_a_size_limit_fails():
     with Sink() as sink, with_transport(FILE + "  message_size_limit = ${{if eq{{$local_part}}{{big}}{{100K}}{{200}}}}\n",
                                         sink.port) as godwit:
@@ -183,7 +196,7 @@ def test_batches():
 
 def test_batched_smtp():
     options = "  use_bsmtp\n  batch_max = 9\n  return_path_add\n"
-    for driver in ("  driver = pipe\n  command = {dir}/change\n",):
+    for driver in (FILE, "  driver = pipe\n  command = {dir}/change\n"):
         for crlf in ("", "  use_crlf\n"):
             with with_transport(driver + options + crlf) as godwit:
                 filter_script(godwit, f"cat > {godwit.dir}/box\n")

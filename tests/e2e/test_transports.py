@@ -125,3 +125,20 @@ def test_a_directory_that_is_not_there_defers():
         start(godwit)
         godwit.send(recipients=["b@local.test"])
         godwit.wait_log(r"== b@local.test R=local T=local defer \(2\): No such file or directory: local transport accessing directory: .*/none failed with error: No such file or directory")
+
+
+def test_answers_are_logged_and_their_file_is_expanded():
+    options = "  driver = autoreply\n  from = away@local.test\n  subject = gone\n  file = {dir}/text\n  file_expand\n" \
+              "  log = {dir}/answers\n  mode = 0640\n"
+    with Sink() as sink, with_transport(options, sink.port) as godwit:
+        (godwit.dir / "text").write_text("Dear $sender_address,\n${uc:gone} away\n")
+        start(godwit)
+        godwit.send(recipients=["me@local.test"])
+        data = sink.wait(1)[0]["data"]
+        assert data.endswith(b"\r\n\r\nDear a@test.example,\r\nGONE away\r\n"), data
+        lines = wait_for(lambda: (godwit.dir / "answers").exists() and (godwit.dir / "answers").read_text()).splitlines()
+        assert lines[1:] == ["  From: away@local.test", "  To: a@test.example", "  Subject: gone"], lines
+        assert (godwit.dir / "answers").stat().st_mode & 0o777 == 0o640
+        (godwit.dir / "text").write_text("${nothing:x}\n")
+        godwit.send(recipients=["me@local.test"])
+        godwit.wait_log(r"== me@local\.test .*defer .*\(file\) failed")

@@ -25,15 +25,6 @@ PENDING = {
     ("verify", "csa"): "SRV records of client authorisation are hardly published any more",
     ("transport_option", "smtp.dkim_domain"): "needs DKIM",
     ("transport_option", "smtp.hosts_require_auth"): "needs authentication as a client",
-    **{("transport_option", name): "maildir quotas and warnings"
-       for name in ("appendfile.maildir_use_size_file", "appendfile.quota_warn_threshold",
-                    "appendfile.quota_warn_message", "appendfile.quota_directory")},
-    **{("transport_option", name): "mailstore files"
-       for name in ("appendfile.mailstore_format", "appendfile.mailstore_prefix", "appendfile.mailstore_suffix")},
-    **{("transport_option", name): "batches of local deliveries"
-       for name in ("appendfile.batch_max", "pipe.batch_max", "pipe.use_bsmtp")},
-    ("transport_option", "transport_filter"): "a program that changes the message on its way out",
-    ("transport_option", "autoreply.log"): "a log of replies",
 }
 
 
