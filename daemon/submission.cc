@@ -5,6 +5,7 @@
 
 #include "core/config/values.h"
 #include "core/io/fiber.h"
+#include "core/io/machine.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/commands.h"
 #include "daemon/explain_keeper.h"
@@ -29,8 +30,13 @@
 namespace godwit::daemon {
 namespace {
 
+// Whether what is submitted here waits for a queue run.
 bool is_queue_only(const ServerConfig& config) {
-  return config.options().queue_only || exists_any_of(config.options().queue_only_file);
+  const config::MainOptions& options = config.options();
+  if (options.queue_only || exists_any_of(options.queue_only_file)) return true;
+  if (options.queue_only_load.thousandths < 0) return false;
+  const SystemClock clock;
+  return SystemMachine(clock).load_thousandths() > options.queue_only_load.thousandths;
 }
 
 struct Submitter {

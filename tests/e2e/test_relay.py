@@ -112,6 +112,36 @@ def test_permanent_failures_bounce():
             assert messages[0]["sender"] == expected, (command, messages)
 
 
+TEMPLATE = """\
+Subject: Undeliverable${if eq{$sender_address}{$bounce_recipient}{: returned}}
+X-Template: yes
+****
+Dear $bounce_recipient, nobody wanted this:
+****
+****
+"""
+
+
+def test_the_operator_words_bounces():
+    main = "bounce_message_file = {dir}/bounce\nbounce_return_linesize_limit = 60\n"
+    with Sink({"MAIL": [b"554 5.0.0 never\r\n", None]}) as sink, Godwit(sink.port, main=main) as godwit:
+        (godwit.dir / "bounce").write_text(TEMPLATE)
+        godwit.send(text="Subject: x\r\n\r\n" + "long " * 20 + "\r\n")
+        text = str(sink.wait(1)[0])
+        assert "Subject: Undeliverable: returned" in text and "X-Template: yes" in text, text
+        assert "Dear a@test.example, nobody wanted this:" in text, text
+        assert "This is a report of the mail system" not in text, text
+        assert "long long" not in text and "text/rfc822-headers" in text, text
+
+
+def test_a_bounce_has_its_usual_text_where_the_template_is_missing():
+    main = "bounce_message_file = {dir}/none\n"
+    with Sink({"MAIL": [b"554 5.0.0 never\r\n", None]}) as sink, Godwit(sink.port, main=main) as godwit:
+        godwit.send()
+        assert "This is a report of the mail system" in str(sink.wait(1)[0])
+        godwit.wait_log("the usual one is used", name="panic")
+
+
 def test_a_connection_lost_at_any_point_loses_nothing():
     for command in ("connect", "EHLO", "MAIL", "RCPT", "DATA", "."):
         with Sink({command: ["close", None]}) as sink, Godwit(sink.port) as godwit:
