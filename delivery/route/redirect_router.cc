@@ -210,7 +210,7 @@ class RedirectRouter final : public RouterDriver {
     const std::string_view rest = trim(std::string_view(text).substr(4));
     const size_t end = rest.find_first_not_of("0123456789.");
     const bool is_enhanced = is_digit(4) && end != std::string_view::npos && rest[end] == ' ' &&
-                             std::ranges::count(rest.substr(0, end), '.') == 2;
+                             std::count(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(end), '.') == 2;
     return std::string(is_enhanced ? trim(rest.substr(end)) : rest);
   }
 
