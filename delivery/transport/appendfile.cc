@@ -243,9 +243,9 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_mailsto
   acl::EvalContext& evaluation = delivery.evaluation;
   acl::AddressFacts address;
   if (evaluation.address != nullptr) address = *evaluation.address;
-  address.mailstore_basename = delivery.envelope.message_id + "-" + std::to_string(::getpid()) +
-                               "-" + std::to_string(count.fetch_add(1));
-  prepared.plan.host = address.mailstore_basename;
+  prepared.plan.host = delivery.envelope.message_id + "-" + std::to_string(::getpid()) + "-" +
+                       std::to_string(count.fetch_add(1));
+  address.mailstore_basename = prepared.plan.path + "/" + prepared.plan.host;
   const acl::AddressFacts* before = std::exchange(evaluation.address, &address);
   std::optional<Refusal> refusal;
   for (const auto& [option, text] : {std::pair{&mailstore_prefix_, &prepared.envelope_head},

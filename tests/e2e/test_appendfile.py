@@ -107,7 +107,7 @@ def test_mailstore_files():
         base = names[0][:-4]
         assert names[1] == base + ".msg"
         assert (godwit.dir / "m" / names[0]).read_text() == \
-            f"before {base}\na@test.example\nb@local.test\nc@local.test\nafter\n"
+            f"before {godwit.dir}/m/{base}\na@test.example\nb@local.test\nc@local.test\nafter\n"
         text = (godwit.dir / "m" / names[1]).read_text()
         assert text.startswith("Received: ") and text.endswith("\n\nline\n.dot\n"), text
 
