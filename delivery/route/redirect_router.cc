@@ -8,6 +8,7 @@
 #include "delivery/route/redirect_options.h"
 #include "protocol/message/address_syntax.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -209,8 +210,9 @@ class RedirectRouter final : public RouterDriver {
       return text;
     const std::string_view rest = trim(std::string_view(text).substr(4));
     const size_t end = rest.find_first_not_of("0123456789.");
-    const bool is_enhanced = is_digit(4) && end != std::string_view::npos && rest[end] == ' ' &&
-                             std::count(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(end), '.') == 2;
+    const bool is_enhanced =
+        is_digit(4) && end != std::string_view::npos && rest[end] == ' ' &&
+        std::count(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(end), '.') == 2;
     return std::string(is_enhanced ? trim(rest.substr(end)) : rest);
   }
 

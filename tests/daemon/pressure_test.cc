@@ -97,11 +97,11 @@ TEST_F(PressureTest, LogInodesCountToo) {
 TEST_F(PressureTest, TheLoadIsOverSmtpLoadReserveAboveItAndNotAtIt) {
   Pressure pressure = load("smtp_load_reserve = 5.5\n");
   machine_.load = 5500;
-  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve), -1);
+  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve, "smtp_load_reserve"), -1);
   machine_.load = 5501;
-  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve), 5501);
+  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve, "smtp_load_reserve"), 5501);
   machine_.load = -1;  // a system that does not tell
-  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve), -1);
+  EXPECT_EQ(pressure.load_over(config_.options().smtp_load_reserve, "smtp_load_reserve"), -1);
 }
 
 TEST_F(PressureTest, WithoutALimitNoLoadIsTooMuch) {
