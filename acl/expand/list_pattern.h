@@ -54,6 +54,8 @@ struct ListOptions {
   bool tolerate_unavailable = false;
   // How traces name the list; empty: by its text.
   std::string label = {};
+  // Items of local parts keep their case from the start, as behind +caseful.
+  bool caseful = false;
   // The text came from outside: its items may not name files.
   bool tainted = false;
 };

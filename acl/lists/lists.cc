@@ -154,7 +154,11 @@ class StaticList final : public ListPattern {
 class ListBuilder {
  public:
   ListBuilder(ListKind kind, const ListOptions& options, ListNames& names, Diagnostics& diagnostics)
-      : kind_(kind), options_(options), names_(names), diagnostics_(diagnostics) {}
+      : kind_(kind),
+        options_(options),
+        names_(names),
+        diagnostics_(diagnostics),
+        caseful_(options.caseful) {}
 
   std::shared_ptr<const ListPattern> build(const LocatedText& text) {
     const size_t errors = diagnostics_.error_count();
@@ -221,7 +225,7 @@ class ListBuilder {
   const ListOptions& options_;
   ListNames& names_;
   Diagnostics& diagnostics_;
-  bool caseful_ = false;
+  bool caseful_;
   OnTrouble on_unknown_ = OnTrouble::give_up;
   OnTrouble on_defer_ = OnTrouble::give_up;
   std::vector<ListItem> items_;

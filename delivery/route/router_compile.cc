@@ -32,15 +32,18 @@ struct RouterCompiler {
         .value_or(acl::Expansion());
   }
   std::shared_ptr<const acl::ListPattern> list(config::ListKind kind,
-                                               const config::ConfigText& text) const {
+                                               const config::ConfigText& text,
+                                               bool caseful = false) const {
     if (!text.is_set) return nullptr;
-    return context.lists.compile(kind, text.text, acl::ListOptions{}, context.diagnostics);
+    const acl::ListOptions list_options{.caseful = caseful};
+    return context.lists.compile(kind, text.text, list_options, context.diagnostics);
   }
 
   void compile(const config::Instance& instance) {
     const RouterOptions& options = router.options_;
     router.domains_ = list(config::ListKind::domain, options.domains);
-    router.local_parts_ = list(config::ListKind::local_part, options.local_parts);
+    router.local_parts_ =
+        list(config::ListKind::local_part, options.local_parts, options.caseful_local_part);
     router.senders_ = list(config::ListKind::address, options.senders);
     router.ignore_target_hosts_ = list(config::ListKind::host, options.ignore_target_hosts);
     router.dnssec_request_ = list(config::ListKind::domain, options.dnssec_request_domains);

@@ -94,7 +94,7 @@ TEST_F(VerifyTest, RoutersMaySayThatWhatTheyTakeIsNoGoodAddress) {
       "b:\n driver = accept\n verify_only\n local_parts = tested\n"
       "c:\n driver = accept\n no_verify\n transport = local\n");
   EXPECT_EQ(verify("bad", false, RoutePurpose::verify_sender),
-            "failed: a router forced verify fail");
+            "failed: a router forced verify failure");
   EXPECT_EQ(verify("bad"), "ok");
   EXPECT_EQ(verify("tested"), "ok");
   EXPECT_EQ(verify("other"), "failed: Unrouteable address");
