@@ -654,4 +654,4 @@ def test_events_see_the_session_that_a_delivery_used():
                                      smtp="  event_action = ${acl{told}}") as godwit:
         godwit.send()
         godwit.wait_log(r"EV msg:delivery TLS1\.3:\S+ 256 0")
-        godwit.wait_log(r"EV tcp:connect   0$")
+        godwit.wait_log(r"EV tcp:connect  0 0$")

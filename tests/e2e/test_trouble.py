@@ -127,7 +127,7 @@ def test_limits_on_a_session():
 
 def test_early_talkers_are_refused():
     with Godwit(1, start=False) as godwit:
-        godwit.write_config(main="workers = 1\nacl_smtp_connect = wait",
+        godwit.write_config(main="workers = 1\nacl_smtp_connect = wait\npipelining_connect_advertise_hosts =",
                             routers="out:\n  driver = manualroute\n  route_list = * 127.0.0.1\n"
                                     "  transport = remote\nbegin acl\nwait:\n  accept delay = 1s\n")
         godwit.start()
@@ -138,7 +138,7 @@ def test_early_talkers_are_refused():
 
 
 def test_a_client_that_pipelines_without_asking_is_refused():
-    with Godwit(1) as godwit, godwit.client() as client:
+    with Godwit(1, main="pipelining_connect_advertise_hosts =") as godwit, godwit.client() as client:
         client.raw("HELO client.test\r\nMAIL FROM:<a@test.example>\r\n")
         while True:
             code, _ = client.reply()
