@@ -92,6 +92,32 @@ Task<void> SmtpSession::slow_down(const CommandBrake& brake, uint32_t number) {
   co_await Sleep(inbound_.services().loop.timers(), delay);
 }
 
+// AUTH= of MAIL (RFC 4954 5): kept where acl_smtp_mailauth accepts it. False, and answered, where
+// the ACL cannot tell now. Without the ACL only a client that authenticated would be believed.
+Task<bool> SmtpSession::take_mail_auth(std::string claimed) {
+  auth_sender_.clear();
+  connection_.authenticated_sender.clear();
+  if (claimed.empty() || claimed == "<>") co_return true;
+  const std::string said = "AUTH=" + claimed;
+  const bool has_acl = inbound_.config().policy->acl(acl::AclWhere::mailauth).is_set();
+  if (has_acl) {
+    connection_.authenticated_sender = claimed;
+    const Judgement judgement = co_await ask(acl::AclWhere::mailauth, said);
+    if (judgement.verdict == acl::AclVerdict::accept) {
+      auth_sender_ = std::move(claimed);
+      co_return true;
+    }
+    connection_.authenticated_sender.clear();
+    if (judgement.verdict == acl::AclVerdict::defer) {
+      engine_.reply(judgement.reply);
+      co_return false;
+    }
+  }
+  log(LogEvent::note, "ignoring " + said + " from " + host_text() +
+                          (has_acl ? " (rejected by ACL)" : " (client not authenticated)"));
+  co_return true;
+}
+
 Task<void> SmtpSession::on_mail() {
   ++mails_seen_;
   co_await slow_down(inbound_.config().mail_brake, mails_seen_);
@@ -119,12 +145,17 @@ Task<void> SmtpSession::on_mail() {
   message_.prdr_requested = mail.prdr;
   dsn_ret_ = mail.ret;
   dsn_envid_ = mail.envid;
-  auth_sender_ = mail.has_auth && mail.auth != "<>" ? mail.auth : std::string();
   eight_bit_ = mail.body == smtp::BodyKind::eight_bit_mime;
   smtputf8_ = mail.smtputf8;
+  const bool asks_prdr = mail.prdr;
+  const std::string claimed = mail.has_auth ? std::string(mail.auth) : std::string();
   connection_.received_protocol = protocol_name();
+  if (!co_await take_mail_auth(claimed)) {
+    forget_transaction();
+    co_return;
+  }
   const bool accepted = co_await judge(
-      acl::AclWhere::mail, smtp::named_reply(mail.prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok),
+      acl::AclWhere::mail, smtp::named_reply(asks_prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok),
       sender_);
   if (!accepted) forget_transaction();
 }

@@ -111,7 +111,11 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
   if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
     const std::string sender_failure = tell_sender_failure(outcome);
-    if (where != AclWhere::prdr) log_rejection(where, outcome, subject);
+    // A recipient that PRDR refuses, and an AUTH= that is not believed, have lines of their own.
+    const bool is_told_elsewhere =
+        where == AclWhere::prdr ||
+        (where == AclWhere::mailauth && outcome.verdict != AclVerdict::defer);
+    if (!is_told_elsewhere) log_rejection(where, outcome, subject);
     judgement.drop = outcome.verdict == AclVerdict::drop;
     const bool defers = outcome.verdict == AclVerdict::defer;
     const smtp::ReplyView usual =

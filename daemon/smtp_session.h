@@ -132,6 +132,7 @@ class SmtpSession {
   Task<void> on_helo(std::string_view name);
   bool allows_literal(const smtp::Path& path);
   Task<void> on_mail();
+  Task<bool> take_mail_auth(std::string claimed);
   Task<void> on_rcpt();
   Task<void> on_body_start();
   Task<void> on_body_chunk(std::string_view bytes);

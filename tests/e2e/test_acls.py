@@ -157,3 +157,27 @@ def test_every_hook_runs_in_its_place():
         assert hooks().count("data_prdr") == 2, hooks()
         godwit.cli("-odq", "-f", "a@test.example", "b@test.example", stdin="Subject: s\n\nbody\n")
         assert hooks()[-2:] == ["start", "not_smtp"], hooks()
+
+
+def test_a_claimed_submitter_is_believed_where_the_acl_says_so():
+    acls = ("begin acl\nbelieve:\n  deny condition = ${if match{$authenticated_sender}{bad}}\n"
+            "  defer condition = ${if match{$authenticated_sender}{wait}}\n"
+            "  accept logwrite = mailauth <$authenticated_sender>\n")
+    for option, lines in (
+            ("acl_smtp_mailauth = believe", ["mailauth <good@x>", "ignoring AUTH=bad@x from H=(client.test) [127.0.0.1] (rejected by ACL)",
+                                             "temporarily rejected MAILAUTH AUTH=wait@x"]),
+            ("", ["ignoring AUTH=good@x from H=(client.test) [127.0.0.1] (client not authenticated)"])):
+        with Godwit(main=f"queue_only\n{option}", retry="* * F,2h,1h\n" + acls) as godwit, godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            for claim in ("good@x", "bad@x", "wait@x", "<>"):
+                client.command(f"MAIL FROM:<a@b.test> AUTH={claim}", 451 if option and claim == "wait@x" else 250)
+                client.command("RSET", 250)
+            client.command("MAIL FROM:<a@b.test> AUTH=good@x", 250)
+            client.command("RCPT TO:<c@d.test>", 250)
+            client.command("DATA", 354)
+            client.raw("Subject: x\r\n\r\nbody\r\n")
+            reply = client.command(".", 250)
+            header = godwit.cli("-Mvh", reply.split("id=")[1]).stdout
+            assert ("-auth_sender good@x" in header) == bool(option), header
+            for line in lines:
+                assert line in godwit.log(), (line, godwit.log())
