@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,6 +197,10 @@ Result<void> Supervisor::bind_address(const Endpoint& at, std::vector<int>& desc
     const Result<int> descriptor = bind_tcp(at, true);
     if (!descriptor) return descriptor.error();
     descriptors.push_back(*descriptor);
+    // Listening begins here and in this order, so that the i-th socket is the i-th worker's
+    // (share_connections). Workers listen again, with the backlog of their configuration.
+    if (::listen(*descriptor, SOMAXCONN) != 0)
+      return error_from_errno(errno, "listen on " + at.to_string());
   }
   return {};
 }

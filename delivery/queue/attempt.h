@@ -189,8 +189,8 @@ class DeliveryAttempt {
   std::string_view return_path_of(const Recipient& recipient) const noexcept;
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
-  // The content with the header lines that routers and transport add and remove.
   class BatchContent;
+  // The content with the header lines that routers and transport add and remove.
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
   Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;
 
