@@ -101,6 +101,11 @@ Result<int> bind_tcp(const Endpoint& at, bool shares_port) {
   return error;
 }
 
+void set_keepalive(int descriptor, bool is_on) noexcept {
+  const int value = is_on ? 1 : 0;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof value);
+}
+
 Result<int> bind_unix(const std::string& path, unsigned mode) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -41,6 +41,8 @@ class Listener {
 // For IPv6 it is bound for IPv6 only. `shares_port`: one of several sockets on that address, among
 // which the system spreads connections (SO_REUSEPORT).
 Result<int> bind_tcp(const Endpoint& at, bool shares_port = false);
+// SO_KEEPALIVE of a bound socket, and so of the connections that are accepted on it.
+void set_keepalive(int descriptor, bool is_on) noexcept;
 // A bound unix-domain socket; an old socket file at `path` is replaced. `mode` are its permissions.
 Result<int> bind_unix(const std::string& path, unsigned mode);
 
