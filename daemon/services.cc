@@ -12,6 +12,7 @@ acl::LookupSetOptions lookup_options(const config::MainOptions& options, dns::Re
   out.mysql_servers = options.mysql_servers;
   out.sqlite_dbfile = options.sqlite_dbfile.text.text();
   out.sqlite_lock_timeout = Millis(options.sqlite_lock_timeout);
+  out.csa_parents_max = static_cast<size_t>(std::max<int64_t>(options.dns_csa_search_limit, 0));
   out.lookup_open_max = static_cast<size_t>(std::max<int64_t>(options.lookup_open_max, 1));
   out.resolver = &resolver;
   return out;

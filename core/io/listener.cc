@@ -124,6 +124,11 @@ Result<void> share_connections(int descriptor, std::span<const uint16_t> shares)
   return error_from_errno(errno, "share connections among workers");
 }
 
+void set_keepalive(int descriptor, bool is_on) noexcept {
+  const int value = is_on ? 1 : 0;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof value);
+}
+
 Result<int> bind_unix(const std::string& path, unsigned mode) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -20,7 +20,7 @@ constexpr std::array kVerbs{
     VerbRow{"HELO",     Verb::helo,     Argument::required, Sync::ends_group, NonMail::after_first},
     VerbRow{"HELP",     Verb::help,     Argument::optional, Sync::free,       NonMail::always},
     VerbRow{"MAIL",     Verb::mail,     Argument::required, Sync::pipelined,  NonMail::never},
-    VerbRow{"NOOP",     Verb::noop,     Argument::optional, Sync::ends_group, NonMail::never},
+    VerbRow{"NOOP",     Verb::noop,     Argument::optional, Sync::ends_group, NonMail::always},
     VerbRow{"QUIT",     Verb::quit,     Argument::none,     Sync::free,       NonMail::never},
     VerbRow{"RCPT",     Verb::rcpt,     Argument::required, Sync::pipelined,  NonMail::never},
     VerbRow{"RSET",     Verb::rset,     Argument::none,     Sync::pipelined,  NonMail::after_first},

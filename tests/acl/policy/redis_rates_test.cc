@@ -41,11 +41,6 @@ class RedisRatesTest : public LookupTest {
   std::optional<RedisRates> rates_;
 };
 
-#define GODWIT_START(server)                                                      \
-  if (!(server).start()) {                                                        \
-    if ((server).is_missing()) GTEST_SKIP() << "SKIPPED: " << (server).problem(); \
-    FAIL() << (server).problem();                                                 \
-  }
 #define GODWIT_REDIS(name)                                                           \
   test::LookupServer name(test::LookupServer::System::redis, GODWIT_SOURCE_DIR, {}); \
   GODWIT_START(name)

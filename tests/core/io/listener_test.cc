@@ -114,8 +114,8 @@ TEST(Listener, AcceptedStreamsDoNotWaitForFullPackets) {
   while (keeper.stream == nullptr) loop.run_once();
   int value = 0;
   socklen_t length = sizeof value;
-  ASSERT_EQ(
-      ::getsockopt(keeper.stream->descriptor(), IPPROTO_TCP, TCP_NODELAY, &value, &length), 0);
+  ASSERT_EQ(::getsockopt(keeper.stream->descriptor(), IPPROTO_TCP, TCP_NODELAY, &value, &length),
+            0);
   EXPECT_NE(value, 0);
   ::close(client);
 }
