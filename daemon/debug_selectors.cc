@@ -88,6 +88,7 @@ constexpr std::array kKinds{
     KindRow{TraceKind::load,            DebugSelector::load},
     KindRow{TraceKind::hints,           DebugSelector::hints_lookup},
     KindRow{TraceKind::verify,          DebugSelector::verify},
+    KindRow{TraceKind::debug_print,     DebugSelector::route},
     KindRow{TraceKind::note,            DebugSelector::deliver},
 };
 // clang-format on

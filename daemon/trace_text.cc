@@ -46,7 +46,10 @@ void TextTrace::line(const std::string& text) const {
 
 void TextTrace::event(const TraceEvent& event) {
   const bool is_delivery = event.kind <= TraceKind::command_end && !event.name.empty();
-  if (!selectors_.has(is_delivery ? DebugSelector::deliver : selector_of(event.kind))) return;
+  // debug_print is shown whatever is selected.
+  const bool is_wanted = event.kind == TraceKind::debug_print;
+  if (!is_wanted && !selectors_.has(is_delivery ? DebugSelector::deliver : selector_of(event.kind)))
+    return;
   if (event.kind <= TraceKind::message) {
     acl_event(event);
   } else {
@@ -164,12 +167,18 @@ void TextTrace::other_event(const TraceEvent& event) const {
     case TraceKind::verify:
       line("verify " + name + " " + text + ": " + result);
       break;
+    case TraceKind::debug_print:
     case TraceKind::note:
       line(text);
       break;
     default:
       break;
   }
+}
+
+void DebugPrintTrace::event(const TraceEvent& event) {
+  if (event.kind != TraceKind::debug_print) return;
+  std::fprintf(stderr, "%s\n", std::string(event.text).c_str());
 }
 
 void TestLog::write(const LogRecord& record) {

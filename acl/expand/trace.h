@@ -43,6 +43,7 @@ enum class TraceKind : uint8_t {
   load,           // text: what asks; result: the load average
   hints,          // text: a key of the hints; result: what is known of it
   verify,         // name: "sender", "recipient"; text: the address; result: what came of it
+  debug_print,    // name: of a router or transport; text: its debug_print
   note,           // text: anything else
 };
 

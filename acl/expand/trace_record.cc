@@ -51,6 +51,7 @@ constexpr std::array kKinds{
     KindRow{TraceKind::load,            Shape::leaf,  "load"},
     KindRow{TraceKind::hints,           Shape::leaf,  "hints"},
     KindRow{TraceKind::verify,          Shape::leaf,  "verify"},
+    KindRow{TraceKind::debug_print,     Shape::leaf,  "debug_print"},
     KindRow{TraceKind::note,            Shape::leaf,  "note"},
 };
 // clang-format on
@@ -112,6 +113,7 @@ std::string headline(const TraceNode& node) {
     case TraceKind::retry:
     case TraceKind::transport:
     case TraceKind::verify:
+    case TraceKind::debug_print:
       return std::string(row_of(node.kind).name) + (node.name.empty() ? "" : " " + node.name) +
              (node.text.empty() ? "" : " " + escape_control(node.text));
     default:
