@@ -266,6 +266,10 @@ void UvStream::on_written(int status) noexcept {
   if (writes_in_flight_ == 0 || status < 0) resume_writer();
 }
 
+void UvStream::allow_delay() noexcept {
+  if (!closed_ && kind_ == Kind::tcp) uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(uv()), 0);
+}
+
 std::optional<Endpoint> UvStream::peer() const {
   if (closed_ || kind_ != Kind::tcp) return std::nullopt;
   sockaddr_storage storage{};

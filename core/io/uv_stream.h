@@ -39,6 +39,8 @@ class UvStream final : public ByteStream {
   int descriptor() const noexcept;
   // The next close sends RST instead of FIN (TCP): for clients that are refused in bulk.
   void reset_on_close() noexcept { reset_on_close_ = true; }
+  // Small writes may wait for an acknowledgement of what went before (tcp_nodelay = false).
+  void allow_delay() noexcept;
 
  protected:
   bool try_read() override;

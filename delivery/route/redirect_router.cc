@@ -49,7 +49,11 @@ class RedirectRouter final : public RouterDriver {
   DriverResult redirect(const std::string& text, const Router& router,
                         RouteContext& context) const {
     DriverResult result;
-    if (options.allow_filter && is_filter(text)) {
+    if (is_filter(text) && !options.allow_filter) {
+      return deferred(std::string("error in filter ") + (options.file.is_set ? "file" : "data") +
+                      ": filtering not enabled");
+    }
+    if (is_filter(text)) {
       return deferred("filters are not available: the data of router " + router.name() +
                       " begin with #Exim filter or #Sieve filter");
     }
