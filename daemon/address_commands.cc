@@ -173,6 +173,7 @@ class AddressShell {
         services_(loop, config),
         line_(line),
         debugging_(line.debug, *config->document.sources) {
+    services_.names().show(debugging_.trace());
     message_.sender_address =
         line.sender_given ? line.sender : login_name() + "@" + config->facts.qualify_domain;
     connection_.received_protocol = line.received_protocol;
@@ -298,6 +299,7 @@ class AddressShell {
     const delivery::RouterChain& routers = *config_->delivery->routers;
     if (line_.mode == Mode::test_addresses) {
       query.purpose = delivery::RoutePurpose::test;
+      if (query.trace == nullptr) query.trace = &debug_prints_;
       auto walking = [&] {
         return route_all_of(routers, address, query, services_.names().hosts());
       };
@@ -333,6 +335,7 @@ class AddressShell {
   EvaluatorServices services_;
   const CommandLine& line_;
   Debugging debugging_;
+  DebugPrintTrace debug_prints_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
   acl::AclVariables connection_variables_;

@@ -260,6 +260,8 @@ void set_facts(ServerConfig& config, const LoadOptions& load) {
   facts.check_rfc2047_length = options.check_rfc2047_length;
   facts.return_error_details = options.smtp_return_error_details;
   facts.host_lookup_order = options.host_lookup_order;
+  facts.csa_parents_max = static_cast<size_t>(std::max<int64_t>(options.dns_csa_search_limit, 0));
+  facts.csa_of_addresses = options.dns_csa_use_reverse;
   facts.headers_charset = options.headers_charset;
   facts.bounce_return_size_limit = options.bounce_return_size_limit;
   std::error_code ignored;

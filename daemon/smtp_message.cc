@@ -37,7 +37,7 @@ void SmtpSession::forget_transaction() {
   evaluation_.findings.message_rates.clear();
   evaluation_.findings.queue_name.reset();
   evaluation_.findings.verified_senders.clear();
-  sender_failure_told_ = false;
+  sender_failure_told_ = recipients_limit_told_ = false;
   warnings_.clear();
   asks_.forget();
   header_edits_.clear();
@@ -74,7 +74,9 @@ Task<void> SmtpSession::on_body_start() {
   if (engine_.is_chunked()) {
     engine_.accept_chunks();
   } else {
-    engine_.reply(ReplyId::data_go_ahead);
+    smtp::ReplyView go_ahead = smtp::named_reply(ReplyId::data_go_ahead);
+    if (!judgement.message.empty()) go_ahead.text = judgement.message;
+    engine_.reply(go_ahead);
   }
 }
 

@@ -267,6 +267,64 @@ void SmtpSession::apply(acl::AclEffects&& effects) {
   if (asked.enforce_sync) engine_.set_enforce_sync(*asked.enforce_sync);
 }
 
+// What the engine has refused and the log tells whatever smtp_syntax_error and its kin say; empty
+// for the rest.
+std::string SmtpSession::refusal_line(std::string_view text) {
+  const smtp::Fault fault = engine_.fault();
+  const std::string host = host_text();
+  const std::string name(smtp::verb_row(engine_.verb()).name);
+  switch (engine_.verb()) {
+    case smtp::Verb::helo:
+    case smtp::Verb::ehlo: {
+      if (fault != smtp::Fault::syntax) return {};
+      const std::string_view line = engine_.command_line();
+      const std::string said(trim(line.substr(std::min(line.find_first_of(" \t"), line.size()))));
+      return "rejected " + name + " from " + host.substr(2) +
+             ": syntactically invalid argument(s): " +
+             (said.empty() ? "(no argument given)" : escape_control(said));
+    }
+    case smtp::Verb::mail:
+      if (fault == smtp::Fault::protocol && engine_.limits().require_helo && helo_name_.empty())
+        return "rejected MAIL from " + host.substr(2) + ": no HELO/EHLO given";
+      if (fault == smtp::Fault::limit && selects(config::LogSelector::size_reject))
+        return "rejected MAIL FROM:<" + std::string(engine_.mail().path.address) + "> " + host +
+               ": message too big: size=" + std::to_string(engine_.mail().size) +
+               " max=" + std::to_string(engine_.limits().message_size_limit);
+      return {};
+    case smtp::Verb::rcpt:
+      if (fault != smtp::Fault::limit || std::exchange(recipients_limit_told_, true)) return {};
+      return std::string("too many recipients: ") +
+             (engine_.limits().recipients_max_reject ? "message" : "excess temporarily") +
+             " rejected: sender=<" + sender_ + "> " + host;
+    case smtp::Verb::data:
+    case smtp::Verb::bdat: {
+      if (fault != smtp::Fault::limit || incoming_.id.empty()) return {};
+      std::string why(text);
+      if (text == smtp::named_reply(ReplyId::message_too_big).text) {
+        if (!selects(config::LogSelector::size_reject)) return {};
+        why = "message too big: read=" + std::to_string(engine_.body().bytes) +
+              " max=" + std::to_string(engine_.limits().message_size_limit);
+      }
+      return incoming_.id.to_string() + " rejected from <" + sender_ + "> " + host + ": " + why;
+    }
+    default:
+      return {};
+  }
+}
+
+// Why the server ends a session.
+std::string SmtpSession::closing_line(const std::string& why) const {
+  const std::string host = host_text();
+  if (!why.starts_with("too many")) {
+    std::string text = why + ": rejected connection from " + host;
+    if (engine_.fault() == smtp::Fault::synchronization)
+      text += " input=\"" + escape_control(engine_.unread().substr(0, 100)) + "\"";
+    return text;
+  }
+  if (why.starts_with("too many messages")) return "rejected MAIL command " + host + ": " + why;
+  return "SMTP call from " + host.substr(2) + " dropped: " + why;
+}
+
 // A recipient that is accepted and thrown away.
 void SmtpSession::log_discard(AclWhere where, const acl::AclOutcome& outcome,
                               std::string_view subject) {

@@ -191,6 +191,8 @@ class SmtpSession {
   void log_client_name();
   std::string tell_sender_failure(const acl::AclOutcome& outcome);
   bool verify_helo();
+  std::string refusal_line(std::string_view text);
+  std::string closing_line(const std::string& why) const;
   void log_discard(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
@@ -240,8 +242,10 @@ class SmtpSession {
   bool had_errors_ = false;
   bool discard_message_ = false;
   bool counted_ = false;
-  std::set<std::string> warnings_;  // of `warn`, for this message
+  bool is_connection_logged_ = false;  // smtp_connection, and not hosts_connection_nolog
+  std::set<std::string> warnings_;     // of `warn`, for this message
   bool sender_failure_told_ = false;
+  bool recipients_limit_told_ = false;
   bool client_name_logged_ = false;
   acl::EventFacts failure_;  // of the command under way, for event_action; no name: none
   bool tls_on_connect_ = false;

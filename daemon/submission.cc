@@ -4,10 +4,12 @@
 #include "protocol/message/submission.h"
 
 #include "core/config/values.h"
+#include "core/io/clock.h"
 #include "core/io/fiber.h"
 #include "core/io/machine.h"
 #include "core/io/stdio_stream.h"
 #include "daemon/arrival_fields.h"
+#include "daemon/blocking_log.h"
 #include "daemon/commands.h"
 #include "daemon/explain_keeper.h"
 #include "daemon/header_edits.h"
@@ -22,6 +24,7 @@
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -132,11 +135,23 @@ namespace {
 
 // What a record calls the way of a message through ACLs and rewriting.
 constexpr std::string_view kSubmitting = "local submission";
+constexpr int64_t kPollMillisMax = 60'000;
 
-std::string read_standard_input() {
+// All of it; nothing where it has not ended after `timeout`, unless that is zero.
+std::optional<std::string> read_standard_input(Seconds timeout) {
+  const SystemClock clock;
+  const Instant deadline = timeout.count == 0 ? Instant::never() : clock.now() + Millis(timeout);
   std::string input;
   std::array<char, 64 * 1024> buffer;
   for (;;) {
+    if (timeout.count != 0) {
+      const Millis left = deadline - clock.now();
+      pollfd watched{STDIN_FILENO, POLLIN, 0};
+      const auto wait = std::clamp<int64_t>(left.count, 0, kPollMillisMax);
+      const int ready = ::poll(&watched, 1, static_cast<int>(wait));
+      if (ready == 0 && left.count <= 0) return std::nullopt;
+      if (ready <= 0) continue;
+    }
     const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return input;
@@ -380,12 +395,19 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     const Submitter who = find_submitter(line, config, shard);
     message::SubmissionOptions options = submission_options(line, *config, who);
     const WallTime began = SystemClock().wall();
-    const std::string input = read_standard_input();
+    const std::optional<std::string> input = read_standard_input(config->options().receive_timeout);
+    if (!input) {
+      std::fputs("godwit: timed out while reading - message abandoned\n", stderr);
+      if (config->options().log_selector.has(config::LogSelector::lost_incoming_connection))
+        BlockingLog(*config).main(LogEvent::connection_lost, "",
+                                  "timed out while reading local message");
+      return 1;
+    }
     options.now = SystemClock().wall();
     options.id = shard.ids().next(options.now);
     options.message_id_domain = who.message_id.domain;
     options.message_id_text = who.message_id.text;
-    Result<message::Submission> submission = message::prepare_submission(input, options);
+    Result<message::Submission> submission = message::prepare_submission(*input, options);
     if (!submission) {
       std::fprintf(stderr, "godwit: %s\n", submission.error().detail().c_str());
       return 1;

@@ -12,6 +12,10 @@
 #include <string>
 #include <vector>
 
+namespace godwit::delivery {
+struct QueueRun;
+}
+
 namespace godwit::daemon {
 
 class TextTrace final : public acl::Trace {
@@ -60,11 +64,21 @@ class Debugging {
   Debugging& operator=(const Debugging&) = delete;
 
   acl::Trace* trace() noexcept { return trace_ ? &*trace_ : nullptr; }
+  // As whom `process` runs: for the selector `uid`.
+  void tell_user(const std::string& process);
+  // What the selectors of a queue run say at its begin.
+  void tell_queue_run(const delivery::QueueRun& run);
   delivery::AttemptTraces* attempts() noexcept { return attempts_ ? &*attempts_ : nullptr; }
 
  private:
   std::optional<TextTrace> trace_;
   std::optional<DebugTraces> attempts_;
+};
+
+// What -bt shows without -d: the debug_print of routers.
+class DebugPrintTrace final : public acl::Trace {
+ public:
+  void event(const acl::TraceEvent& event) override;
 };
 
 // "LOG: ..." for every line of the main and the reject log.

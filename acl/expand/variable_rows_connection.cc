@@ -125,6 +125,8 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "identity that the authenticator gave", Taint::outside},
     {"authenticated_sender", field<&ConnectionFacts::authenticated_sender>,
      "AUTH parameter of MAIL", Taint::outside},
+    {"csa_status", field<&Findings::csa_status>,
+     "what verify = csa found: ok, fail, unknown, defer"},
     {"connection_id", field<&ConnectionFacts::connection_id>, "identifier of the connection"},
     {"dnslist_domain", field<&Findings::dnslist_domain>, "domain of the DNS list that matched"},
     {"dnslist_matched", field<&Findings::dnslist_matched>, "key that was found in it",

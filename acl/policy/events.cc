@@ -51,6 +51,12 @@ void EventActions::add(std::string_view option, std::string_view only, Expansion
   actions_.push_back({option, only, std::move(text)});
 }
 
+bool EventActions::hears(std::string_view event) const noexcept {
+  return std::any_of(actions_.begin(), actions_.end(), [event](const Action& action) {
+    return action.only.empty() || action.only == event;
+  });
+}
+
 Task<std::string> EventActions::raise(EventFacts event, EvalContext& context, Log& log) const {
   GODWIT_ASSERT(find_event(event.name) != nullptr);
   std::string said;

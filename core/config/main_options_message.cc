@@ -60,7 +60,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
      now, "text of the Received: header"},
     {"received_headers_max", &M::received_headers_max, "30", now,
      "Received: headers over which a message counts as looping"},
-    {"receive_timeout", &M::receive_timeout, "0s", later, "time for a local message; 0s: none"},
+    {"receive_timeout", &M::receive_timeout, "0s", now, "time for a local message; 0s: none"},
     {"return_path_remove", &M::return_path_remove, "true", now,
      "take Return-Path: off incoming messages"},
     {"unknown_login", &M::unknown_login, "", now,

@@ -101,12 +101,15 @@ Task<AttemptVerdict> DeliveryAttempt::pass() {
     }
     co_return co_await finish();
   }
-  facts_.headers = message_.content.header_section();
-  std::erase(facts_.headers, '\r');
-  facts_.lines =
-      std::count(facts_.headers.begin(), facts_.headers.end(), '\n') + 1 + facts_.body_lines;
+  note_headers();
   facts_.body_bytes = static_cast<int64_t>(message_.content.body_bytes()) - facts_.body_lines;
   if (queue_.config_->reads_body) co_await look_at_body();
+  if (message_.entry.progress != nullptr) {
+    for (const std::string& change : message_.entry.progress->header_domains) {
+      const size_t space = std::min(change.find(' '), change.size());
+      apply_header_domain(std::string_view(change).substr(0, space), trim(change.substr(space)));
+    }
+  }
   co_await route_all();
   co_await tell_unrouted();
   co_await find_batch_ids();

@@ -342,8 +342,9 @@ ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, const Pat
 }
 
 bool is_helo_name(std::string_view name, const HeloRules& rules) {
-  if (name.empty() || name.size() > kHeloNameBytesMax) return false;
+  if (name.size() > kHeloNameBytesMax) return false;
   if (rules.accept_junk) return true;
+  if (name.empty()) return false;
   if (name.front() == '[') return message::is_address_literal(name);
   for (const char c : name) {
     const bool legal = is_alnum(c) || c == '.' || c == '-' ||

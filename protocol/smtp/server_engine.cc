@@ -172,7 +172,9 @@ Event ServerEngine::run_command() {
     return close_with(Fault::synchronization, ReplyId::synchronization, why);
   }
   if (too_many_nonmail(row)) {
-    return close_with(Fault::limit, ReplyId::too_many_nonmail, "too many nonmail commands");
+    const std::string why =
+        "too many nonmail commands (last was \"" + std::string(row.name) + "\")";
+    return close_with(Fault::limit, ReplyId::too_many_nonmail, why);
   }
   const bool was_failed = bdat_.is_failed();
   ReplyId refusal;
@@ -237,7 +239,7 @@ bool ServerEngine::out_of_sync(const VerbRow& row) const noexcept {
 }
 
 bool ServerEngine::too_many_nonmail(const VerbRow& row) noexcept {
-  const unsigned bit = nonmail_bit(row.verb);
+  const unsigned bit = nonmail_bit(row.verb == Verb::helo ? Verb::ehlo : row.verb);
   const bool first = (nonmail_seen_ & bit) == 0;
   nonmail_seen_ = static_cast<uint16_t>(nonmail_seen_ | bit);
   if (row.non_mail == NonMail::never) return false;
@@ -356,7 +358,9 @@ Event ServerEngine::on_unknown() {
   if (unknown_commands_++ < limits_.max_unknown_commands) {
     return refuse(Fault::syntax, ReplyId::unrecognized);
   }
-  return close_with(Fault::limit, ReplyId::too_many_unrecognized, "too many unrecognized commands");
+  const std::string why =
+      "too many unrecognized commands (last was \"" + escape_control(line_) + "\")";
+  return close_with(Fault::limit, ReplyId::too_many_unrecognized, why);
 }
 
 // DATA or BDAT without a recipient. Where all RCPTs got the same answer, it is said again.

@@ -20,7 +20,7 @@ constexpr std::array kVerbs{
     VerbRow{"HELO",     Verb::helo,     Argument::required, Sync::ends_group, NonMail::after_first, "the client's name, without extensions"},
     VerbRow{"HELP",     Verb::help,     Argument::optional, Sync::free,       NonMail::always, "a line about this server"},
     VerbRow{"MAIL",     Verb::mail,     Argument::required, Sync::pipelined,  NonMail::never, "the sender; begins a transaction"},
-    VerbRow{"NOOP",     Verb::noop,     Argument::optional, Sync::ends_group, NonMail::never, "nothing"},
+    VerbRow{"NOOP",     Verb::noop,     Argument::optional, Sync::ends_group, NonMail::always, "nothing"},
     VerbRow{"QUIT",     Verb::quit,     Argument::none,     Sync::free,       NonMail::never, "the end of the session"},
     VerbRow{"RCPT",     Verb::rcpt,     Argument::required, Sync::pipelined,  NonMail::never, "a recipient"},
     VerbRow{"RSET",     Verb::rset,     Argument::none,     Sync::pipelined,  NonMail::after_first, "the end of a transaction"},

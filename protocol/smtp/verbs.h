@@ -36,7 +36,7 @@ enum class Sync : uint8_t {
 // smtp_accept_max_nonmail: what counts as a command that moves no mail.
 enum class NonMail : uint8_t {
   never,
-  after_first,       // each but the first since the last MAIL, or since STARTTLS
+  after_first,       // each but the first since the last message, or since STARTTLS; EHLO is HELO
   after_first_ever,  // each but the first of the connection
   always,
 };

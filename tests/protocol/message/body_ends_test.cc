@@ -5,7 +5,7 @@
 namespace godwit::message {
 namespace {
 
-constexpr std::string_view kBody("first\r\n.dot\r\n\tthird \0 zero\r\n\r\nlast line\r\n", 42);
+constexpr std::string_view kBody("first\r\n.dot\r\n\tthird \0 zero\r\n\r\nlast line\r\n", 41);
 
 TEST(BodyEnds, ShowBothEndsHoweverTheBodyCame) {
   for (size_t step : {1u, 2u, 7u, 100u}) {
