@@ -299,6 +299,7 @@ class AddressShell {
     const delivery::RouterChain& routers = *config_->delivery->routers;
     if (line_.mode == Mode::test_addresses) {
       query.purpose = delivery::RoutePurpose::test;
+      if (query.trace == nullptr) query.trace = &debug_prints_;
       auto walking = [&] {
         return route_all_of(routers, address, query, services_.names().hosts());
       };
@@ -334,6 +335,7 @@ class AddressShell {
   EvaluatorServices services_;
   const CommandLine& line_;
   Debugging debugging_;
+  DebugPrintTrace debug_prints_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
   acl::AclVariables connection_variables_;

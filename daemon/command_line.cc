@@ -97,6 +97,8 @@ constexpr std::array kRows{
     OptionRow{"-brw",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::test_rewriting); },              "show what rewriting rules make of addresses"},
     OptionRow{"-bt",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::test_addresses); },              "show where addresses would go: the arguments, or lines of standard input"},
     OptionRow{"-bv",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::verify_recipients); },           "verify addresses as recipients"},
+    OptionRow{"-bi",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::rebuild_aliases); },             "run bi_command, where it is set"},
+    OptionRow{"-oA",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.alias_argument = v; },                         "argument of bi_command"},
     OptionRow{"-bvs",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::verify_sender); },               "verify addresses as senders"},
     OptionRow{"-bp",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); },                  "list the queue"},
     OptionRow{"-bpa",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_all = true; }, "the same, with generated addresses"},
@@ -180,6 +182,7 @@ struct ProgramRow {
 };
 constexpr std::array kPrograms{
     ProgramRow{"mailq",      "-bp"},
+    ProgramRow{"newaliases", "-bi"},
     ProgramRow{"rsmtp",      "-bS"},
     ProgramRow{"rmail",      "-i"},
     ProgramRow{"runq",       "-q"},

@@ -31,6 +31,7 @@ enum class Mode : uint8_t {
   verify_recipients,  // -bv
   verify_sender,      // -bvs
   test_rewriting,     // -brw
+  rebuild_aliases,    // -bi
   explain,            // --explain
   worker,             // of the supervisor
   help,
@@ -98,9 +99,10 @@ struct CommandLine {
   std::string sender_host_name;   // -oMs
   std::string sender_ident;       // -oMt
 
-  std::string message_file;  // of -bem
-  std::string explained;     // of --explain: a dialogue, or a message id
-  bool as_json = false;      // --json
+  std::string message_file;    // of -bem
+  std::string alias_argument;  // -oA
+  std::string explained;       // of --explain: a dialogue, or a message id
+  bool as_json = false;        // --json
   std::optional<DebugSelectors> debug;
   std::string debug_text;  // "+all-dns" of -d+all-dns
 

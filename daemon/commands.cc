@@ -12,7 +12,9 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 namespace godwit::daemon {
@@ -92,6 +94,18 @@ int run_daemon(const CommandLine& line, const ConfigPointer& config, const LoadO
   return supervisor.run();
 }
 
+// -bi. Whoever calls runs the command, with no rights but their own.
+int rebuild_aliases(const CommandLine& line, const ConfigPointer& config) {
+  const std::string& command = config->options().bi_command;
+  if (command.empty()) return 0;
+  std::vector<char*> words{const_cast<char*>(command.c_str())};
+  if (!line.alias_argument.empty()) words.push_back(const_cast<char*>(line.alias_argument.c_str()));
+  words.push_back(nullptr);
+  if (::setgid(::getgid()) == 0 && ::setuid(::getuid()) == 0) ::execv(words[0], words.data());
+  std::fprintf(stderr, "godwit: exec '%s' failed: %s\n", command.c_str(), std::strerror(errno));
+  return 1;
+}
+
 int run_worker(const CommandLine& line, const ConfigPointer& config) {
   const std::optional<WorkerArgument> argument = parse_worker_argument("--worker=" + line.worker);
   if (!argument) {
@@ -161,6 +175,8 @@ int run_command(const CommandLine& line) {
       return test_session(line, config);
     case Mode::explain:
       return explain(line, config);
+    case Mode::rebuild_aliases:
+      return rebuild_aliases(line, config);
     case Mode::print_config:
       return print_config(*config, line, ::getuid() == 0);
     case Mode::list_queue:

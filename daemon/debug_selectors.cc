@@ -92,6 +92,7 @@ constexpr std::array kKinds{
     KindRow{TraceKind::resolver,        DebugSelector::resolver},
     KindRow{TraceKind::queue_run,       DebugSelector::queue_run},
     KindRow{TraceKind::uid,             DebugSelector::uid},
+    KindRow{TraceKind::debug_print,     DebugSelector::route},
     KindRow{TraceKind::note,            DebugSelector::deliver},
 };
 // clang-format on

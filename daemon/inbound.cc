@@ -99,6 +99,7 @@ void Inbound::on_connection(std::unique_ptr<UvStream> stream) {
   const std::optional<Endpoint> local = stream->local();
   // A client that has gone before it was accepted has no address any more.
   if (!peer || !local || stopping_) return;
+  if (!options().tcp_nodelay) stream->allow_delay();
   scope_.spawn(serve(std::move(stream), *peer, *local));
 }
 

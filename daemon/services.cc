@@ -26,15 +26,16 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
       lookups_(loop, lookup_options(config_->options(), names_.resolver())),
       verifier_(loop, config_, names_.hosts(), names_.dane()),
       rates_(std::make_unique<hints::MemoryDatabase>()),
-      shared_rates_(lookups_),
       seen_(std::make_unique<hints::MemoryDatabase>()) {
   services_.loop = &loop;
   services_.lookups = &lookups_;
   services_.lists = config_->policy->lists().get();
   services_.acls = &config_->policy->acls();
   services_.rates = rates_.get();
-  if (config_->options().rate_store() == config::RatelimitStore::redis)
-    services_.shared_rates = &shared_rates_;
+  if (config_->options().rate_store() == config::RatelimitStore::redis) {
+    shared_rates_ = std::make_unique<acl::RedisRates>(lookups_);
+    services_.shared_rates = shared_rates_.get();
+  }
   services_.seen = seen_.get();
   services_.verifier = &verifier_;
   services_.hosts_file = &names_.hosts().hosts_file();

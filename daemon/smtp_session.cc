@@ -298,6 +298,7 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
 
 Task<void> SmtpSession::on_close(std::string_view why) {
   const std::string reason(why);
+  stream().expect_close();
   const bool sent = co_await flush();
   // Some clients end the connection right behind their QUIT, without the end of TLS.
   if (!sent && tls_ != nullptr && reason.empty() && selects(config::LogSelector::protocol_detail)) {

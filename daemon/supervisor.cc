@@ -3,7 +3,6 @@
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/clock.h"
-#include "core/io/listener.h"
 #include "daemon/blocking_log.h"
 #include "daemon/ticket_sharing.h"
 #include "daemon/worker.h"

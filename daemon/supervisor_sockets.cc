@@ -2,8 +2,10 @@
 #include "core/io/listener.h"
 #include "daemon/supervisor.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <utility>
 
@@ -37,6 +39,10 @@ Result<void> Supervisor::bind_address(const Endpoint& at, std::vector<int>& desc
     const Result<int> descriptor = bind_tcp(at, true);
     if (!descriptor) return not_bound(at, descriptor.error());
     descriptors.push_back(*descriptor);
+    // Listening begins here and in this order, so that the i-th socket is the i-th worker's
+    // (share_connections). Workers listen again, with the backlog of their configuration.
+    if (::listen(*descriptor, SOMAXCONN) != 0)
+      return not_bound(at, error_from_errno(errno, "listen"));
   }
   return {};
 }

@@ -47,7 +47,10 @@ void TextTrace::line(const std::string& text) const {
 
 void TextTrace::event(const TraceEvent& event) {
   const bool is_delivery = event.kind <= TraceKind::command_end && !event.name.empty();
-  if (!selectors_.has(is_delivery ? DebugSelector::deliver : selector_of(event.kind))) return;
+  // debug_print is shown whatever is selected.
+  const bool is_wanted = event.kind == TraceKind::debug_print;
+  if (!is_wanted && !selectors_.has(is_delivery ? DebugSelector::deliver : selector_of(event.kind)))
+    return;
   if (event.kind <= TraceKind::message) {
     acl_event(event);
   } else {
@@ -177,6 +180,7 @@ void TextTrace::other_event(const TraceEvent& event) const {
     case TraceKind::uid:
       line(text + " runs as " + result);
       break;
+    case TraceKind::debug_print:
     case TraceKind::note:
       line(text);
       break;
@@ -200,6 +204,11 @@ void Debugging::tell_queue_run(const delivery::QueueRun& run) {
   if (run.with_frozen) what += ", frozen ones too";
   if (run.forced) what += ", whatever the retry times say";
   acl::tell(trace(), {TraceKind::queue_run, {}, "begins" + queue, what, {}});
+}
+
+void DebugPrintTrace::event(const TraceEvent& event) {
+  if (event.kind != TraceKind::debug_print) return;
+  std::fprintf(stderr, "%s\n", std::string(event.text).c_str());
 }
 
 void TestLog::write(const LogRecord& record) {

@@ -75,6 +75,12 @@ class Debugging {
   std::optional<DebugTraces> attempts_;
 };
 
+// What -bt shows without -d: the debug_print of routers.
+class DebugPrintTrace final : public acl::Trace {
+ public:
+  void event(const acl::TraceEvent& event) override;
+};
+
 // "LOG: ..." for every line of the main and the reject log.
 class TestLog final : public Log {
  public:

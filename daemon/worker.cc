@@ -241,10 +241,15 @@ bool Worker::open_listeners() {
     acl::tell(debugging_.trace(), {acl::TraceKind::interface, {}, own.to_string(), "local", {}});
   const int backlog =
       static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
+  ConnectionHandler* handler = inbound_.get();
+  if (setup_.index == 0 && setup_.workers > 1) {
+    packed_ = std::make_unique<PackedInbound>(*inbound_, setup_.workers, setup_.listen_descriptors);
+    handler = packed_.get();
+  }
   for (int descriptor : setup_.listen_descriptors) {
     set_keepalive(descriptor, config_->options().smtp_accept_keepalive);
     Result<std::unique_ptr<Listener>> listener =
-        Listener::open(loop_, descriptor, UvStream::Kind::tcp, backlog, *inbound_);
+        Listener::open(loop_, descriptor, UvStream::Kind::tcp, backlog, *handler);
     if (!listener) {
       log_.panic(LogEvent::daemon, "", listener.error().to_string());
       return false;

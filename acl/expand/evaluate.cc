@@ -159,6 +159,15 @@ void Expansion::evaluate(EvalContext& context, EvalResult& result) const {
   if (context.trace != nullptr) show_result(*context.trace, program_->source, result);
 }
 
+void show_debug_print(Trace& trace, std::string_view name, const Expansion& text,
+                      EvalContext& context) {
+  const EvalResult value = text.evaluate(context);
+  const std::string shown = value.ok() ? value.text
+                                       : "failed to expand debug_output \"" +
+                                             std::string(text.source()) + "\": " + value.text;
+  trace.event({TraceKind::debug_print, name, trim_right(shown), {}, {}});
+}
+
 std::optional<bool> truth_of(std::string_view text) noexcept {
   if (text.empty()) return false;
   if (equals_ignore_case(text, "no") || equals_ignore_case(text, "false")) return false;

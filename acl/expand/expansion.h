@@ -74,6 +74,11 @@ std::optional<Expansion> compile_expansion(const config::LocatedText& text,
 // For text that comes up at run time: the first problem as an Error.
 Result<Expansion> compile_expansion(std::string_view text, const CompileOptions& options);
 
+// Tells `trace` what the debug_print of the driver `name` gives, or why it gives nothing. Ends of
+// lines at its end are left out.
+void show_debug_print(Trace& trace, std::string_view name, const Expansion& text,
+                      EvalContext& context);
+
 // The truth of a `condition =` and of router options: empty, 0, no, false are false; any other
 // number, yes, true are true; nothing for another text.
 std::optional<bool> truth_of(std::string_view text) noexcept;

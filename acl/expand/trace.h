@@ -47,6 +47,7 @@ enum class TraceKind : uint8_t {
   resolver,       // text: type and name of a question to the DNS; result: what came of it
   queue_run,      // text: "begins", and of which queue; result: with which messages
   uid,            // text: a process; result: as whom it runs
+  debug_print,    // name: of a router or transport; text: its debug_print
   note,           // text: anything else
 };
 

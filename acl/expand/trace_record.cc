@@ -55,6 +55,7 @@ constexpr std::array kKinds{
     KindRow{TraceKind::resolver,        Shape::leaf,  "resolver"},
     KindRow{TraceKind::queue_run,       Shape::leaf,  "queue run"},
     KindRow{TraceKind::uid,             Shape::leaf,  "uid"},
+    KindRow{TraceKind::debug_print,     Shape::leaf,  "debug_print"},
     KindRow{TraceKind::note,            Shape::leaf,  "note"},
 };
 // clang-format on
@@ -120,6 +121,7 @@ std::string headline(const TraceNode& node) {
     case TraceKind::retry:
     case TraceKind::transport:
     case TraceKind::verify:
+    case TraceKind::debug_print:
       return std::string(row_of(node.kind).name) + (node.name.empty() ? "" : " " + node.name) +
              (node.text.empty() ? "" : " " + escape_control(node.text));
     default:

@@ -2,6 +2,7 @@
 
 #include "core/io/fiber.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace godwit::acl {
@@ -9,6 +10,12 @@ namespace godwit::acl {
 void EventActions::add(std::string_view option, std::string_view only, Expansion text) {
   if (text.is_constant() && text.constant().empty()) return;
   actions_.push_back({option, only, std::move(text)});
+}
+
+bool EventActions::hears(std::string_view event) const noexcept {
+  return std::any_of(actions_.begin(), actions_.end(), [event](const Action& action) {
+    return action.only.empty() || action.only == event;
+  });
 }
 
 Task<std::string> EventActions::raise(EventFacts event, EvalContext& context, Log& log) const {

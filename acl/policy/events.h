@@ -24,6 +24,8 @@ class EventActions {
   // An action for the event `only`; for every event where that is empty.
   void add(std::string_view option, std::string_view only, Expansion text);
   bool empty() const noexcept { return actions_.empty(); }
+  // True where an action would be evaluated for that event.
+  bool hears(std::string_view event) const noexcept;
 
   // Evaluates what is set for the event, on a fiber; `context` is about what it happened to and
   // gets $event_... . Gives what event_action said: for events that come before something, text

@@ -13,7 +13,7 @@ using M = MainOptions;
 constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"add_environment", &M::add_environment, "", now, "variables added to the environment"},
     {"admin_groups", &M::admin_groups, "", later, "groups that may administer"},
-    {"bi_command", &M::bi_command, "", later, "command for -bi"},
+    {"bi_command", &M::bi_command, "", now, "command for -bi"},
     {"check_log_inodes", &M::check_log_inodes, "100", now,
      "free inodes that the log's file system must have"},
     {"check_log_space", &M::check_log_space, "10M", now,

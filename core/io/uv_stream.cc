@@ -2,6 +2,8 @@
 
 #include "core/base/assert.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -110,6 +112,12 @@ void UvStream::close() noexcept {
   } else {
     resume_writer();
   }
+}
+
+void UvStream::expect_close() noexcept {
+  if (closed_ || kind_ != Kind::tcp) return;
+  const int on = 1;
+  ::setsockopt(descriptor(), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
 void UvStream::set_deadline(Instant deadline) {
@@ -256,6 +264,10 @@ void UvStream::on_written(int status) noexcept {
   --writes_in_flight_;
   if (status < 0) set_write_error(error_from_uv(status, "write"));
   if (writes_in_flight_ == 0 || status < 0) resume_writer();
+}
+
+void UvStream::allow_delay() noexcept {
+  if (!closed_ && kind_ == Kind::tcp) uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(uv()), 0);
 }
 
 std::optional<Endpoint> UvStream::peer() const {

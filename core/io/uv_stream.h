@@ -27,6 +27,7 @@ class UvStream final : public ByteStream {
 
   void set_deadline(Instant deadline) override;
   void close() noexcept override;
+  void expect_close() noexcept override;
   bool has_input() const override;
 
   // Who is at the other end, and which of our addresses it reached. TCP only; unset where the
@@ -38,6 +39,8 @@ class UvStream final : public ByteStream {
   int descriptor() const noexcept;
   // The next close sends RST instead of FIN (TCP): for clients that are refused in bulk.
   void reset_on_close() noexcept { reset_on_close_ = true; }
+  // Small writes may wait for an acknowledgement of what went before (tcp_nodelay = false).
+  void allow_delay() noexcept;
 
  protected:
   bool try_read() override;

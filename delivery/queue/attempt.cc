@@ -98,8 +98,13 @@ Task<AttemptVerdict> DeliveryAttempt::pass() {
     }
     co_return co_await finish();
   }
-  facts_.headers = message_.content.header_section();
-  std::erase(facts_.headers, '\r');
+  note_headers();
+  if (message_.entry.progress != nullptr) {
+    for (const std::string& change : message_.entry.progress->header_domains) {
+      const size_t space = std::min(change.find(' '), change.size());
+      apply_header_domain(std::string_view(change).substr(0, space), trim(change.substr(space)));
+    }
+  }
   co_await route_all();
   co_await tell_unrouted();
   co_await find_batch_ids();

@@ -84,6 +84,9 @@ class DeliveryAttempt {
   Task<bool> is_held(Recipient& recipient, std::string_view option, bool is_set);
   void hold(Recipient& recipient, std::string text, WallTime until);
   void take_route(size_t at);
+  void change_header_domain(const Recipient& recipient);
+  void note_headers();  // for $h_...
+  void apply_header_domain(std::string_view from, std::string_view to);
   void settle_unroutable(Recipient& recipient);
   bool copy_route(Recipient& recipient) const;
   Task<void> transport_hosts(Recipient& recipient);
@@ -189,8 +192,8 @@ class DeliveryAttempt {
   std::string_view return_path_of(const Recipient& recipient) const noexcept;
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
-  // The content with the header lines that routers and transport add and remove.
   class BatchContent;
+  // The content with the header lines that routers and transport add and remove.
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
   Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;
 

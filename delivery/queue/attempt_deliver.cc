@@ -217,6 +217,11 @@ Task<void> DeliveryAttempt::settle_all(const Batch& batch, DeliveryOutcome outco
 Task<void> DeliveryAttempt::deliver_local(const Batch& batch, const MessageContent& content,
                                           LocalScene& scene) {
   std::vector<DeliveryOutcome> outcomes = co_await run_local(batch, content, scene);
+  if (!outcomes.front().output_line.empty())
+    queue_.services_.log.main(LogEvent::note, facts_.id,
+                              "<" + recipients_[batch.members.front()].address +
+                                  ">: " + batch.transport->name() +
+                                  " transport output: " + outcomes.front().output_line);
   if (batch.transport->shadow() != nullptr) co_await run_shadow(batch, scene, outcomes);
   bool is_first = true;
   for (size_t i = 0; i < batch.members.size(); ++i) {

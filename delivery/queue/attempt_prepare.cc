@@ -298,12 +298,8 @@ Task<std::optional<MessageContent>> DeliveryAttempt::filter(const Batch& batch, 
 // debug_print, where somebody looks. On a fiber.
 void DeliveryAttempt::show_debug_print(const Transport& transport, LocalScene& scene) const {
   if (trace_ == nullptr || !transport.options().debug_print.is_set) return;
-  const acl::EvalResult text = transport.generic().debug_print.evaluate(scene.evaluation);
-  const std::string shown = text.ok() ? text.text
-                                      : "failed to expand debug_output \"" +
-                                            std::string(transport.generic().debug_print.source()) +
-                                            "\": " + text.text;
-  trace_->event({acl::TraceKind::note, transport.name(), shown, {}, {}});
+  acl::show_debug_print(*trace_, transport.name(), transport.generic().debug_print,
+                        scene.evaluation);
 }
 
 // --- Turns ---------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "core/io/fiber.h"
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/attempt_events.h"
+#include "delivery/queue/local_scene.h"
 #include "delivery/queue/log_lines.h"
 #include "protocol/message/address_syntax.h"
 
@@ -31,6 +32,7 @@ RemoteDelivery delivery_of(const RemoteDelivery& from, const std::vector<size_t>
   out.events = from.events;
   out.maker = from.maker;
   out.port = from.port;
+  out.utf8_downconvert = from.utf8_downconvert;
   out.recipients.reserve(recipients.size());
   for (size_t at : recipients) out.recipients.push_back(from.recipients[at]);
   return out;
@@ -107,6 +109,14 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   delivery.forced = message_.entry.forced;
   delivery.is_retry = message_.entry.tried;
   delivery.port = batch.port;
+  if (message_.envelope.smtputf8) {
+    const std::unique_ptr<LocalScene> scene = scene_of(batch);
+    const auto asking = [&transport, &scene] {
+      return transport.utf8_downconvert().evaluate(scene->evaluation);
+    };
+    const acl::EvalResult mode = co_await on_fiber(asking);
+    if (mode.ok()) delivery.utf8_downconvert = parse_utf8_downconvert(mode.text);
+  }
   if (progress != nullptr) delivery.in_doubt_host = progress->in_doubt_host;
   delivery.recipients.reserve(batch.members.size());
   for (size_t member : batch.members)
@@ -215,10 +225,11 @@ FoundAddresses DeliveryAttempt::find_addresses(const std::string& name, const Sm
                                                acl::EvalContext& evaluation) {
   HostFinder& hosts = queue_.services_.hosts;
   const bool is_qualified = smtp.gethostbyname;  // by the system, which has rules of its own
+  const FindMethod method = smtp.gethostbyname ? FindMethod::byname : FindMethod::dns_then_name;
   FoundAddresses found;
   for (const std::string& full : hosts.full_names(name, smtp.dns_qualify_single && !is_qualified,
                                                   smtp.dns_search_parents && !is_qualified)) {
-    found = hosts.find_addresses(full, FindMethod::dns_then_name, options, evaluation);
+    found = hosts.find_addresses(full, method, options, evaluation);
     if (found.status != FindStatus::none) break;
   }
   return found;

@@ -34,6 +34,7 @@ report::ReportedRecipient DeliveryAttempt::reported(const Recipient& recipient,
   }
   out.action = action;
   out.text = outcome.text;
+  if (!outcome.output.empty()) out.text += "\n" + outcome.output;
   out.reply = outcome.reply;
   out.status = outcome.status;
   if (action == report::Action::delayed) out.retry_until = outcome.retry_until;

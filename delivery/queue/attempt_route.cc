@@ -189,6 +189,7 @@ void DeliveryAttempt::take_route(size_t at) {
       return;
     }
     case RouteStatus::redirected:
+      if (recipient.route.rewrites_headers) change_header_domain(recipient);
       expand(at);
       return;
     case RouteStatus::discarded: {
@@ -208,6 +209,31 @@ void DeliveryAttempt::take_route(size_t at) {
       settle_unroutable(recipient);
       return;
   }
+}
+
+// Also for those that are delivered later.
+void DeliveryAttempt::change_header_domain(const Recipient& recipient) {
+  const std::string& to = recipient.route.children.front().domain;
+  std::string change = recipient.domain + " " + to;
+  std::vector<std::string>& changes = message_.entry.need_progress().header_domains;
+  if (std::find(changes.begin(), changes.end(), change) != changes.end()) return;
+  apply_header_domain(recipient.domain, to);
+  queue_.services_.store->update(message_.entry.ref,
+                                 encode_text(ChangeKind::header_domain, change));
+  changes.push_back(std::move(change));
+}
+
+void DeliveryAttempt::apply_header_domain(std::string_view from, std::string_view to) {
+  std::optional<std::string> section =
+      rewrite::change_domain(message_.content.header_section(), from, to);
+  if (!section) return;
+  message_.content = message_.content.with_headers(std::move(*section));
+  note_headers();
+}
+
+void DeliveryAttempt::note_headers() {
+  facts_.headers = message_.content.header_section();
+  std::erase(facts_.headers, '\r');
 }
 
 void DeliveryAttempt::settle_unroutable(Recipient& recipient) {

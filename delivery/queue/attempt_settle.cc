@@ -154,10 +154,18 @@ std::string_view DeliveryAttempt::return_path_of(const Recipient& recipient) con
 
 namespace {
 
-DeliveryLineFacts line_facts(const Transport* transport, const Router* router) {
+// disable_logging
+bool is_silent(const Transport* transport, const Router* router) noexcept {
+  return (transport != nullptr && transport->options().disable_logging) ||
+         (router != nullptr && router->options().disable_logging);
+}
+
+DeliveryLineFacts line_facts(const Transport* transport, const Router* router,
+                             const DeliveryOutcome& outcome) {
   DeliveryLineFacts facts;
   if (router != nullptr) facts.router = router->name();
   if (transport != nullptr) facts.transport = transport->name();
+  if (!outcome.transport.empty()) facts.transport = outcome.transport;
   return facts;
 }
 
@@ -170,11 +178,16 @@ std::string DeliveryAttempt::log_address(const Recipient& recipient, bool delive
   while (top->parent != kNone) top = &recipients_[top->parent];
   const RouteResult& route = recipient.route;
   const bool is_local_kind = recipient.kind != GeneratedKind::address;
+  const Transport* transport =
+      route.transport >= 0 ? queue_.config_->transports->at(route.transport) : nullptr;
   const bool shows_local_part = delivered && !is_local_kind && route.router != nullptr &&
-                                route.router->options().log_as_local && route.transport >= 0 &&
-                                !queue_.config_->transports->at(route.transport)->is_remote();
-  std::string out =
-      shows_local_part ? route.prefix + route.local_part + route.suffix : recipient.address;
+                                route.router->options().log_as_local && transport != nullptr &&
+                                !transport->is_remote();
+  std::string out = recipient.address;
+  if (shows_local_part) {
+    const bool has_affixes = transport->options().rcpt_include_affixes;
+    out = has_affixes ? route.prefix + route.local_part + route.suffix : route.local_part;
+  }
   const bool has_hidden_parent = recipient.parent != kNone && &recipients_[recipient.parent] != top;
   if ((all_parents || is_local_kind) && has_hidden_parent) {
     std::string_view before = " (";
@@ -194,13 +207,16 @@ std::string DeliveryAttempt::log_address(const Recipient& recipient, bool delive
 
 void DeliveryAttempt::log_delivered(const Recipient& recipient, bool is_first) {
   const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
-  if (transport->options().disable_logging || recipient.route.router->options().disable_logging)
-    return;
+  if (is_silent(transport, recipient.route.router)) return;
   const WallTime now = queue_.services_.loop.clock().wall();
-  DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  DeliveryLineFacts facts = line_facts(transport, recipient.route.router, recipient.outcome);
   facts.queue = facts_.queue_name;
   const std::string shown = log_address(recipient, true);
   facts.address = shown;
+  // What a router lists for a local transport.
+  const SharedHostList& hosts = recipient.route.hosts;
+  if (!transport->is_remote() && hosts != nullptr && !hosts->hosts.empty())
+    facts.host = hosts->hosts.front().name;
   facts.sender = facts_.sender_address;
   facts.return_path = return_path_of(recipient);
   facts.message_bytes = message_.envelope.message_bytes;
@@ -238,7 +254,8 @@ void DeliveryAttempt::log_undelivered(const Recipient& recipient, LogEvent event
   const Transport* transport = recipient.route.transport >= 0
                                    ? queue_.config_->transports->at(recipient.route.transport)
                                    : nullptr;
-  DeliveryLineFacts facts = line_facts(transport, recipient.route.router);
+  if (is_silent(transport, recipient.route.router)) return;
+  DeliveryLineFacts facts = line_facts(transport, recipient.route.router, recipient.outcome);
   facts.queue = facts_.queue_name;
   const std::string shown = log_address(recipient, false);
   facts.address = shown;

@@ -63,12 +63,15 @@ void Destination::put_back(RemoteDelivery& delivery) {
 }
 
 RemoteDelivery* Destination::take() {
-  RemoteDelivery* delivery = first_;
-  if (delivery == nullptr) return nullptr;
-  first_ = delivery->next;
+  RemoteDelivery* delivery = deferring_ ? nullptr : first_;
+  if (delivery != nullptr) pop_first();
+  return delivery;
+}
+
+void Destination::pop_first() {
+  first_ = first_->next;
   if (first_ == nullptr) last_ = nullptr;
   --waiting_;
-  return delivery;
 }
 
 void Destination::wake_idle() {
@@ -98,8 +101,7 @@ void Destination::dispatch() {
   }
   nudge_busy();
   dispatching_ = false;
-  if (table_.stopping_)
-    defer_waiting("the server is shutting down", table_.services_.loop.clock().wall());
+  if (table_.stopping_) defer_waiting();
 }
 
 // What no new connection will take may follow on what is under way.
@@ -115,7 +117,7 @@ void Destination::nudge_busy() {
 }
 
 bool Destination::may_add(const SmtpConnection& connection) const {
-  if (waiting_ <= starting_ || !idle_.empty() || !connection.has_room()) return false;
+  if (deferring_ || waiting_ <= starting_ || !idle_.empty() || !connection.has_room()) return false;
   if (first_->maker != nullptr) return false;  // its content is not made yet
   const int64_t max = transport_.smtp().connection_max_messages;
   if (max > 0 && connection.messages_sent() >= max) return false;
@@ -136,9 +138,22 @@ void Destination::finish_with(RemoteDelivery& delivery, const DeliveryOutcome& o
   finish(delivery);
 }
 
-void Destination::defer_waiting(const std::string& why, WallTime next_try) {
-  while (RemoteDelivery* delivery = take())
-    finish_with(*delivery, retry_not_reached(why, next_try));
+// The end: what waits is for another process. Nobody takes any of it meanwhile.
+void Destination::defer_waiting() {
+  if (first_ == nullptr || deferring_) return;
+  deferring_ = true;
+  table_.scope_.spawn(defer_in_turns());
+}
+
+Task<void> Destination::defer_in_turns() {
+  Loop& loop = table_.services_.loop;
+  while (first_ != nullptr) {
+    RemoteDelivery& delivery = *first_;
+    pop_first();
+    finish_with(delivery, retry_not_reached("the server is shutting down", loop.clock().wall()));
+    co_await yield_if_late(loop);
+  }
+  deferring_ = false;
 }
 
 // Where one of the hosts may have one connection only, there is no use in opening more.
@@ -234,8 +249,7 @@ Task<void> Destination::serve_open(RemoteDelivery& first, SmtpConnection& connec
     put_back(*untouched.back());
     untouched.pop_back();
   }
-  if (table_.stopping_)
-    defer_waiting("the server is shutting down", table_.services_.loop.clock().wall());
+  if (table_.stopping_) defer_waiting();
 }
 
 // False, and settled, where it cannot be made.
@@ -331,15 +345,28 @@ void DestinationTable::forget_unused(Destination& destination) {
   if (found != destinations_.end()) destinations_.erase(found);
 }
 
+// From now on destinations come, and none goes: they stay until the table does.
 void DestinationTable::stop() {
   stopping_ = true;
-  std::vector<Destination*> all;
-  for (const auto& [key, destination] : destinations_) all.push_back(destination.get());
-  for (Destination* destination : all) destination->wake_idle();
+  scope_.spawn(stop_all());
+}
+
+Task<void> DestinationTable::stop_all() {
+  for (const auto& [key, destination] : destinations_) {
+    destination->wake_idle();
+    co_await yield_if_late(services_.loop);
+  }
 }
 
 void DestinationTable::abort() {
-  for (const auto& [key, destination] : destinations_) destination->abort();
+  scope_.spawn(abort_all());
+}
+
+Task<void> DestinationTable::abort_all() {
+  for (const auto& [key, destination] : destinations_) {
+    destination->abort();
+    co_await yield_if_late(services_.loop);
+  }
 }
 
 Task<void> DestinationTable::join() {

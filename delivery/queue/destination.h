@@ -39,12 +39,13 @@ struct RemoteDelivery {
   std::string_view message_id;
   std::vector<smtp::ClientRecipient> recipients;
   WallTime received;
-  std::string_view in_doubt_host;  // tried first; empty: none
-  uint16_t port = 0;               // of hosts that have none; 0: the transport's
-  bool forced = false;             // whatever the hints say
-  EventSink* events = nullptr;     // null: nobody wants to know what happens
-  ContentMaker* maker = nullptr;   // null: `content` is what is sent
-  bool is_retry = false;           // the message was tried before
+  std::string_view in_doubt_host;       // tried first; empty: none
+  uint16_t port = 0;                    // of hosts that have none; 0: the transport's
+  bool forced = false;                  // whatever the hints say
+  EventSink* events = nullptr;          // null: nobody wants to know what happens
+  ContentMaker* maker = nullptr;        // null: `content` is what is sent
+  bool is_retry = false;                // the message was tried before
+  std::optional<int> utf8_downconvert;  // 1, 0 or -1; nothing: as the message says
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
   std::vector<Endpoint> seen;             // hosts that had their turn, also those that must wait
@@ -87,6 +88,8 @@ class DestinationTable {
  private:
   friend class Destination;
   void forget_unused(Destination& destination);
+  Task<void> stop_all();
+  Task<void> abort_all();
   Connector& connector() noexcept {
     return services_.connector != nullptr ? *services_.connector : sockets_;
   }

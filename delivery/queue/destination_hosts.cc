@@ -37,13 +37,31 @@ void Destination::shuffle_within_preference(std::vector<Candidate>& candidates) 
   }
 }
 
+namespace {
+
+// Where the next exchangers of another preference begin; the end where there are none.
+size_t next_preference(const std::vector<Candidate>& candidates, size_t at) {
+  size_t next = at + 1;
+  const RouteHost& host = *candidates[at].host;
+  while (next < candidates.size() && (!candidates[next].host->from_mx || !host.from_mx ||
+                                      candidates[next].host->preference <= host.preference))
+    ++next;
+  return next;
+}
+
+}  // namespace
+
+// hosts_max_try never keeps less preferred exchangers from their turn: one of each preference is
+// tried in any case.
 Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
                                                 std::unique_ptr<SmtpConnection>& connection) {
   const SharedHostList hosts = hosts_;  // a later message may bring a newer list meanwhile
   const std::vector<Candidate> candidates = order_of(*hosts, delivery);
   HostTries tries(table_.keeper_, transport_, delivery);
-  for (const Candidate& candidate : candidates) {
-    if (!tries.may_try_more()) break;
+  size_t next = 0;
+  for (size_t at = 0; at < candidates.size() && tries.may_try_more(); at = next) {
+    const Candidate& candidate = candidates[at];
+    next = at + 1;
     delivery.seen.push_back(candidate.endpoint);
     if (!transport_.smtp().allow_localhost &&
         table_.services_.hosts.is_local(candidate.endpoint.address)) {
@@ -53,6 +71,11 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
     const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
     if (tries.must_wait(candidate, key, now())) continue;
     tries.begin(now());
+    const size_t less_preferred = next_preference(candidates, at);
+    if (!tries.may_try_more() && less_preferred < candidates.size()) {
+      next = less_preferred;
+      tries.do_not_count();
+    }
     std::optional<DeliveryOutcome> failure = co_await try_host(candidate, delivery, connection);
     if (!failure) co_return;
     if (failure->scope == FailureScope::none) {  // nothing is wrong with it

@@ -45,7 +45,9 @@ class Destination {
   void put_back(RemoteDelivery& delivery);
   void finish(RemoteDelivery& delivery);
   void finish_with(RemoteDelivery& delivery, const DeliveryOutcome& outcome);
-  void defer_waiting(const std::string& why, WallTime next_try);
+  void defer_waiting();
+  Task<void> defer_in_turns();
+  void pop_first();
   void grow_window();
   void shrink_window();
 
@@ -82,7 +84,8 @@ class Destination {
 
   SmtpJob job_of(const RemoteDelivery& delivery) const {
     const MessageContent& content = delivery.made ? *delivery.made : delivery.content;
-    return {delivery.envelope, content, delivery.sender, delivery.recipients};
+    return {delivery.envelope, content, delivery.sender, delivery.recipients,
+            delivery.utf8_downconvert};
   }
 
   std::string key_;
@@ -101,6 +104,7 @@ class Destination {
   std::vector<SmtpConnection*> busy_;  // those that wait for answers and may be nudged
   double window_;
   bool dispatching_ = false;
+  bool deferring_ = false;
 };
 
 }  // namespace godwit::delivery

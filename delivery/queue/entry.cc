@@ -98,6 +98,9 @@ Result<void> apply_change(QueueEntry& entry, std::string_view payload) {
     case ChangeKind::queue:
       entry.need_progress().queue_name = payload;
       return {};
+    case ChangeKind::header_domain:
+      entry.need_progress().header_domains.emplace_back(payload);
+      return {};
     case ChangeKind::child:
       entry.need_progress().set_child_done(payload);
       return {};

@@ -19,15 +19,16 @@ struct ActiveMessage;
 // What deliveries have changed since the message was accepted. Rare: most messages are delivered
 // at the first attempt and never have one.
 struct Progress {
-  std::vector<uint32_t> done;              // indexes of recipients that need nothing more; sorted
-  std::vector<std::string> done_children;  // generated addresses that need nothing more; sorted
-  std::vector<std::string> added;          // recipients that an operator added (-Mar)
-  std::string new_sender;                  // -Mes; "<>" for none
-  std::string queue_name;                  // of a named queue
-  std::string in_doubt_host;               // lost after the final dot: try it first
-  WallTime frozen_at;                      // 0: not frozen
-  uint8_t warnings_sent = 0;               // delay warnings
-  bool released = false;                   // queue_only no longer holds
+  std::vector<uint32_t> done;               // indexes of recipients that need nothing more; sorted
+  std::vector<std::string> done_children;   // generated addresses that need nothing more; sorted
+  std::vector<std::string> added;           // recipients that an operator added (-Mar)
+  std::vector<std::string> header_domains;  // "old new": header lines get the new one
+  std::string new_sender;                   // -Mes; "<>" for none
+  std::string queue_name;                   // of a named queue
+  std::string in_doubt_host;                // lost after the final dot: try it first
+  WallTime frozen_at;                       // 0: not frozen
+  uint8_t warnings_sent = 0;                // delay warnings
+  bool released = false;                    // queue_only no longer holds
   bool manual_thaw = false;
 
   bool is_done(uint32_t recipient) const noexcept;
@@ -63,16 +64,17 @@ struct QueueEntry {
 
 // Changes to a message, as the payloads of spool updates.
 enum class ChangeKind : uint8_t {
-  done = 1,       // recipients
-  schedule = 2,   // next attempt
-  frozen = 3,     // since when; 0: thawed
-  warned = 4,     // how many warnings
-  released = 5,   // queue_only no longer holds
-  sender = 6,     // new sender
-  recipient = 7,  // added recipient
-  in_doubt = 8,   // host
-  child = 9,      // a generated address is done
-  queue = 10,     // moved into a named queue
+  done = 1,            // recipients
+  schedule = 2,        // next attempt
+  frozen = 3,          // since when; 0: thawed
+  warned = 4,          // how many warnings
+  released = 5,        // queue_only no longer holds
+  sender = 6,          // new sender
+  recipient = 7,       // added recipient
+  in_doubt = 8,        // host
+  child = 9,           // a generated address is done
+  queue = 10,          // moved into a named queue
+  header_domain = 11,  // "old new": of addresses in header lines
 };
 
 std::string encode_done(const std::vector<uint32_t>& recipients);

@@ -58,6 +58,8 @@ class HostTries {
     ++delivery_.tries;
     began_ = now;
   }
+  // This try leaves hosts_max_try as it is.
+  void do_not_count() noexcept { --delivery_.tries; }
   void failed(const Candidate& candidate, const std::string& key, DeliveryOutcome failure,
               WallTime now);
   // No host took it: every recipient waits or fails.

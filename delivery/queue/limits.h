@@ -12,6 +12,8 @@ namespace godwit::delivery {
 inline constexpr size_t kActiveMessagesMax = 2000;
 // Due messages that are taken up between two looks at the clock.
 inline constexpr size_t kDuePerLook = 64;
+// Entries of the queue that a queue run looks at between two looks at the clock.
+inline constexpr size_t kEntriesPerLook = 256;
 // Messages of a queue run that are sorted on the loop; more of them on the thread pool.
 inline constexpr size_t kSortedOnLoopMax = 2000;
 // Text of fresh messages that is kept in memory until their first attempt.

@@ -126,6 +126,7 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   append_common(out, facts, selectors);
   if (selectors.has(LogSelector::delivery_size))
     append_field(out, "S", std::to_string(facts.message_bytes));
+  append_field(out, "H", facts.host);
   append_field(out, "ST", outcome.shadow);
   const std::string host = host_field(outcome, selectors);
   if (!host.empty()) {

@@ -17,6 +17,7 @@ struct DeliveryLineFacts {
   std::string_view return_path;  // P= with +return_path_on_delivery
   std::string_view router;
   std::string_view transport;
+  std::string_view host;  // H= of a local delivery; empty: none
   uint64_t message_bytes = 0;
   Millis queue_time;     // QT= with +queue_time
   Millis delivery_time;  // DT= with +deliver_time

@@ -68,6 +68,7 @@ void Queue::grow_table() {
   for (QueueEntry* entry : old) {
     if (entry != nullptr) table_[table_slot(entry->key)] = entry;
   }
+  for (Walk* walk = walks_; walk != nullptr; walk = walk->next) walk->at = 0;
 }
 
 QueueEntry& Queue::insert(spool::MessageKey key, spool::MessageRef ref) {
@@ -94,6 +95,9 @@ void Queue::erase(QueueEntry& entry) {
     const size_t home = hash_of(table_[at]->key) & mask;
     const bool may_stay = ((at - home) & mask) < ((at - hole) & mask);
     if (may_stay) continue;
+    for (Walk* walk = walks_; walk != nullptr; walk = walk->next) {
+      if (hole < walk->at && at >= walk->at) walk->skipped.push_back(table_[at]->key);
+    }
     table_[hole] = std::exchange(table_[at], nullptr);
     hole = at;
   }

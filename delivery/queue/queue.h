@@ -127,8 +127,15 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
     WallTime received;
     spool::MessageKey key;
   };
-  std::vector<RunItem> messages_of(const QueueRun& run);
-  Task<void> take_run(QueueRun run, std::vector<RunItem> items);
+  // A look at every entry that takes many turns, while entries come and go.
+  struct Walk {
+    size_t at = 0;                           // the next slot of the table
+    std::vector<spool::MessageKey> skipped;  // of entries that were moved back over `at`
+    Walk* next = nullptr;
+  };
+  Task<std::vector<RunItem>> messages_of(const QueueRun& run);
+  void choose(QueueEntry& entry, const QueueRun& run, std::vector<RunItem>& chosen);
+  Task<void> take_run(QueueRun run);
   Task<void> take_all(const QueueRun& run, const std::vector<RunItem>& items);
   Task<void> run_matching(QueueRun run, std::vector<RunItem> items);
   Task<bool> matches(spool::MessageRef ref, std::string text);
@@ -160,6 +167,7 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
 
   std::vector<QueueEntry*> table_;  // open addressing by key
   size_t count_ = 0;
+  Walk* walks_ = nullptr;
   std::vector<QueueEntry*> waiting_;
   std::deque<QueueEntry*> ready_;
   size_t active_ = 0;

@@ -57,33 +57,49 @@ void Queue::run_queue(const QueueRun& run) {
   const std::string of = run.queue_name.empty() ? " " : " '" + run.queue_name + "' ";
   services_.log.main(LogEvent::queue_run, "",
                      "Start" + of + "queue run: pid=" + std::to_string(services_.server.pid));
-  scope_.spawn(take_run(run, messages_of(run)));
+  scope_.spawn(take_run(run));
 }
 
-// What a run takes, the oldest first. The one look at every entry is not cut: it takes a few
-// nanoseconds each, and entries may go away between turns.
-std::vector<Queue::RunItem> Queue::messages_of(const QueueRun& run) {
+// What a run takes.
+Task<std::vector<Queue::RunItem>> Queue::messages_of(const QueueRun& run) {
   std::vector<RunItem> chosen;
-  const WallTime now = services_.loop.clock().wall();
-  for (QueueEntry* entry : waiting_) {
-    if (entry->queue_name() != run.queue_name) continue;
-    if (entry->frozen && !run.with_frozen && frozen_deadline(*entry) > now) continue;
-    const bool held = entry->next_attempt == kNotBeforeQueueRun || entry->waits_for_run;
-    if (!run.forced && run.match.empty() && !held && entry->next_attempt > now) continue;
-    chosen.push_back({entry->received, entry->key});
+  Walk walk;
+  walk.next = std::exchange(walks_, &walk);
+  while (walk.at < table_.size() && !stopping_) {
+    if (walk.at % kEntriesPerLook == 0) co_await yield_if_late(services_.loop);
+    QueueEntry* entry = table_[walk.at++];
+    if (entry != nullptr) choose(*entry, run, chosen);
   }
-  // What is on its way already, because it is due or not yet looked at after a start.
-  for (QueueEntry* entry : table_) {
-    if (entry == nullptr || entry->heap_index != UINT32_MAX || !run.match.empty()) continue;
-    if (entry->queue_name() != run.queue_name) continue;
-    entry->in_run = true;
-    entry->forced = entry->forced || run.forced;
+  Walk** link = &walks_;
+  while (*link != &walk) link = &(*link)->next;
+  *link = walk.next;
+  for (const spool::MessageKey& key : walk.skipped) {
+    QueueEntry* entry = find(key);
+    if (entry != nullptr) choose(*entry, run, chosen);
   }
-  return chosen;
+  co_return chosen;
 }
 
-Task<void> Queue::take_run(QueueRun run, std::vector<RunItem> items) {
+void Queue::choose(QueueEntry& entry, const QueueRun& run, std::vector<RunItem>& chosen) {
+  if (entry.queue_name() != run.queue_name) return;
+  if (entry.heap_index == UINT32_MAX) {
+    // On its way already, because it is due or not yet looked at after a start.
+    if (!run.match.empty()) return;
+    entry.in_run = true;
+    entry.forced = entry.forced || run.forced;
+    return;
+  }
+  const WallTime now = services_.loop.clock().wall();
+  if (entry.frozen && !run.with_frozen && frozen_deadline(entry) > now) return;
+  const bool held = entry.next_attempt == kNotBeforeQueueRun || entry.waits_for_run;
+  if (!run.forced && run.match.empty() && !held && entry.next_attempt > now) return;
+  chosen.push_back({entry.received, entry.key});
+}
+
+// The oldest first.
+Task<void> Queue::take_run(QueueRun run) {
   ++selecting_;
+  std::vector<RunItem> items = co_await messages_of(run);
   auto sorting = [&items] {
     std::ranges::sort(items, {}, &RunItem::received);
     return true;

@@ -46,6 +46,27 @@ class AddressScope {
   acl::AddressFacts facts_;
 };
 
+// The section with what `rewrite_body(body, place)` gives for its fields that have a place.
+template <class RewriteBody>
+std::optional<std::string> rewrite_fields(std::string_view section, RewriteBody rewrite_body) {
+  std::string out;
+  bool changed = false;
+  while (!section.empty()) {
+    const std::string_view field = section.substr(0, message::field_bytes(section));
+    section.remove_prefix(field.size());
+    const size_t colon = std::min(field.find(':'), field.size());
+    const uint16_t place = place_of_field(trim_right(field.substr(0, colon)));
+    std::optional<std::string> body;
+    if (place != 0 && colon < field.size())
+      body = rewrite_body(field.substr(colon + 1), static_cast<Place>(place));
+    out += body ? field.substr(0, colon + 1) : field;
+    if (body) out += *body;
+    changed = changed || body.has_value();
+  }
+  if (!changed) return std::nullopt;
+  return out;
+}
+
 // What a list leaves in $1 ... is not what the rule's own wildcards stand for.
 bool is_in(const acl::ListPattern& list, std::string_view text, acl::EvalContext& context) {
   std::vector<std::string> kept = std::exchange(context.captures, {});
@@ -193,22 +214,29 @@ std::optional<std::string> RewriteRules::rewrite_headers(std::string_view sectio
                                                          acl::EvalContext& context,
                                                          std::vector<std::string>& problems) const {
   if (!has(kHeaders)) return std::nullopt;
-  std::string out;
-  bool changed = false;
-  while (!section.empty()) {
-    const std::string_view field = section.substr(0, message::field_bytes(section));
-    section.remove_prefix(field.size());
-    const size_t colon = std::min(field.find(':'), field.size());
-    const uint16_t place = place_of_field(trim_right(field.substr(0, colon)));
-    std::optional<std::string> body;
-    if (place != 0 && colon < field.size())
-      body = rewrite_field(field.substr(colon + 1), static_cast<Place>(place), context, problems);
-    out += body ? field.substr(0, colon + 1) : field;
-    if (body) out += *body;
-    changed = changed || body.has_value();
-  }
-  if (!changed) return std::nullopt;
-  return out;
+  return rewrite_fields(section, [&](std::string_view body, Place place) {
+    return rewrite_field(body, place, context, problems);
+  });
+}
+
+std::optional<std::string> change_domain(std::string_view section, std::string_view from,
+                                         std::string_view to) {
+  return rewrite_fields(section, [&](std::string_view body, Place) -> std::optional<std::string> {
+    const Result<message::AddressList> list =
+        message::parse_address_list(body, message::Utf8::allowed);
+    if (!list) return std::nullopt;
+    std::string out;
+    size_t copied = 0;
+    for (const message::ListedAddress& address : list->addresses) {
+      const message::AddressParts parts = message::split_address(address.address);
+      if (!address.has_domain || !equals_ignore_case(parts.domain, from)) continue;
+      out += body.substr(copied, address.spec_offset - copied);
+      out += std::string(parts.local_part) + "@" + std::string(to);
+      copied = address.spec_offset + address.spec_bytes;
+    }
+    if (copied == 0) return std::nullopt;
+    return out.append(body.substr(copied));
+  });
 }
 
 }  // namespace godwit::rewrite

@@ -95,6 +95,11 @@ class RewriteRules {
   std::vector<Rule> rules_;
 };
 
+// A header section in wire format with `to` in place of the domain `from`, in all addresses of the
+// fields that may be rewritten. Nothing where nothing changes.
+std::optional<std::string> change_domain(std::string_view section, std::string_view from,
+                                         std::string_view to);
+
 // The place of a header field by its name, Resent- or not; 0 for one that is never rewritten.
 uint16_t place_of_field(std::string_view name) noexcept;
 

@@ -42,7 +42,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<DnslookupOptions>>({
     {"mx_domains",               &Options::mx_domains,               "",      Effect::now,   "domains that must have MX or SRV records"},
     {"mx_fail_domains",          &Options::mx_fail_domains,          "",      Effect::now,   "domains for which an MX error means: no MX"},
     {"qualify_single",           &Options::qualify_single,           "true",  Effect::now,   "complete a domain of one label by the system's domain"},
-    {"rewrite_headers",          &Options::rewrite_headers,          "true",  Effect::later, "put a completed domain into header lines"},
+    {"rewrite_headers",          &Options::rewrite_headers,          "true",  Effect::now,   "put a completed domain into header lines"},
     {"same_domain_copy_routing", &Options::same_domain_copy_routing, "false", Effect::now,   "route a domain once for all recipients of a message"},
     {"search_parents",           &Options::search_parents,           "false", Effect::now,   "complete a domain with dots by the system's search list"},
     {"srv_fail_domains",         &Options::srv_fail_domains,         "",      Effect::now,   "domains for which an SRV error means: no SRV"},
@@ -147,6 +147,7 @@ class DnslookupRouter final : public RouterDriver {
     if (full_name != context.address.domain) {
       result.status = DriverStatus::reroute;
       result.new_domain = full_name;
+      result.rewrites_headers = options.rewrite_headers;
       return result;
     }
     auto list = std::make_shared<HostList>();

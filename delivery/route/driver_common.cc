@@ -36,6 +36,7 @@ DriverResult self_result(const Router& router, bool by_mx) {
     case SelfAction::reroute:
       result.status = DriverStatus::reroute;
       result.new_domain = router.self_domain();
+      result.rewrites_headers = router.self_rewrites();
       break;
   }
   return result;

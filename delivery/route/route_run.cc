@@ -13,7 +13,7 @@ namespace godwit::delivery {
 
 RouteRun::RouteRun(const RouteQuery& query, HostFinder& hosts, const RouterChain& chain,
                    const TransportTable& transports)
-    : query_(query), hosts_(hosts), chain_(chain), transports_(transports), domain_(query.domain) {
+    : query_(query), hosts_(hosts), chain_(chain), transports_(transports) {
   address_.domain = query.domain;
   const RouteAncestor* top = query.parent;
   while (top != nullptr && top->parent != nullptr) top = top->parent;
@@ -39,13 +39,13 @@ RouteRun::RouteRun(const RouteQuery& query, HostFinder& hosts, const RouterChain
 void RouteRun::trace_begin(const Router& router) {
   why_ = {};
   if (query_.trace == nullptr) return;
-  const std::string asked = query_.local_part + "@" + domain_;
+  const std::string asked = query_.local_part + "@" + query_.domain;
   query_.trace->event({acl::TraceKind::router_begin, router.name(), asked, {}, {}});
 }
 
 void RouteRun::trace(const Router& router, std::string_view outcome, std::string_view why) {
   if (query_.trace == nullptr) return;
-  const std::string asked = query_.local_part + "@" + domain_;
+  const std::string asked = query_.local_part + "@" + query_.domain;
   if (why.empty()) why = why_;
   std::string text(outcome);
   if (!why.empty()) text += ": " + std::string(why);
@@ -84,7 +84,7 @@ bool RouteRun::has_run_before(const Router& router) const {
     const bool same_local = router.options_.caseful_local_part
                                 ? at->local_part == query_.local_part
                                 : equals_ignore_case(at->local_part, query_.local_part);
-    if (same_local && equals_ignore_case(at->domain, domain_)) return true;
+    if (same_local && equals_ignore_case(at->domain, query_.domain)) return true;
   }
   return false;
 }
@@ -154,6 +154,11 @@ RouteRun::Precondition RouteRun::expand_home(const Router& router) {
   return Precondition::pass;
 }
 
+void RouteRun::show_debug_print(const Router& router) {
+  if (query_.trace == nullptr || !router.options_.debug_print.is_set) return;
+  acl::show_debug_print(*query_.trace, router.name(), router.debug_print_, evaluation_);
+}
+
 RouteRun::Precondition RouteRun::check_files(const Router& router) {
   if (!router.options_.require_files.is_set) return Precondition::pass;
   const acl::EvalResult list = router.require_files_.evaluate(evaluation_);
@@ -187,13 +192,14 @@ RouteRun::Precondition RouteRun::preconditions(const Router& router) {
   evaluation_.domain_data.clear();
   evaluation_.local_part_data.clear();
   Precondition found =
-      because(match(router.domains_.get(), domain_, &evaluation_.domain_data), "domains");
+      because(match(router.domains_.get(), query_.domain, &evaluation_.domain_data), "domains");
   if (found == Precondition::pass)
     found =
         because(match(router.local_parts_.get(), address_.local_part, &evaluation_.local_part_data),
                 "local_parts");
   if (found == Precondition::pass) found = because(check_user(router), "no local user");
   if (found == Precondition::pass) found = expand_home(router);
+  if (found == Precondition::pass) show_debug_print(router);
   if (found == Precondition::pass)
     found =
         because(match(router.senders_.get(), query_.sender, &evaluation_.sender_data), "senders");
@@ -253,12 +259,6 @@ std::string RouteRun::unrouteable(const Router& router, const std::string& why) 
   const acl::EvalResult text = router.cannot_route_message_.evaluate(evaluation_);
   if (text.ok() && !text.text.empty()) return text.text;
   return why.empty() ? "Unrouteable address" : why;
-}
-
-void RouteRun::change_domain(const std::string& new_domain) {
-  domain_ = to_lower(new_domain);
-  address_.domain = domain_;
-  address_.address_data.clear();
 }
 
 // --- Answers -------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ bool RouteRun::finish_user(const Router& router) {
 bool RouteRun::finish_properties(const Router& router) {
   result.router = &router;
   result.local_part = address_.local_part;
-  result.domain = domain_;
+  result.domain = query_.domain;
   result.prefix = address_.local_part_prefix;
   result.suffix = address_.local_part_suffix;
   result.self_hostname = address_.self_hostname;
@@ -468,6 +468,21 @@ void RouteRun::finish_redirected(const Router& router, DriverResult driven) {
   if (driven.hides_children) result.properties.is_hidden = true;
   result.one_time = driven.one_time;
   result.children_start = router.redirect_router_;
+}
+
+// What routers before this one have set goes with it.
+void RouteRun::finish_rerouted(const Router& router, const DriverResult& driven) {
+  result.router = &router;
+  result.status = RouteStatus::redirected;
+  result.properties = query_.properties;
+  result.properties.address_data = address_.address_data;
+  result.properties.variables = address_.variables;
+  GeneratedAddress& child = result.children.emplace_back();
+  child.local_part = query_.local_part;
+  child.domain = to_lower(driven.new_domain);
+  child.text = child.local_part + "@" + child.domain;
+  result.is_rerouted = true;
+  result.rewrites_headers = driven.rewrites_headers;
 }
 
 }  // namespace godwit::delivery

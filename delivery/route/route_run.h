@@ -28,6 +28,8 @@ class RouteRun {
 
   void finish_routed(const Router& router, DriverResult driven);
   void finish_redirected(const Router& router, DriverResult driven);
+  // The address starts again under another domain.
+  void finish_rerouted(const Router& router, const DriverResult& driven);
   void finish_unsuccessful(const Router* router, RouteStatus status, std::string message);
   // unseen; false where it cannot be told and the address must wait.
   bool wants_copy(const Router& router, bool& copy);
@@ -35,8 +37,6 @@ class RouteRun {
   bool goes_on(const Router& router);
   // What the operator wants to be said, else why the driver declined.
   std::string unrouteable(const Router& router, const std::string& why);
-  // The address starts again as another.
-  void change_domain(const std::string& new_domain);
   void set_self_hostname(std::string name) { address_.self_hostname = std::move(name); }
   void trace_begin(const Router& router);
   // `why` empty: why a precondition was not met.
@@ -51,6 +51,7 @@ class RouteRun {
   bool strip_affixes(const Router& router);
   Precondition check_user(const Router& router);
   Precondition expand_home(const Router& router);
+  void show_debug_print(const Router& router);
   Precondition check_files(const Router& router);
   Precondition check_conditions(const Router& router);
   Precondition fail_precondition(std::string message);
@@ -72,7 +73,6 @@ class RouteRun {
   HostFinder& hosts_;
   const RouterChain& chain_;
   const TransportTable& transports_;
-  std::string domain_;  // after widening and rerouting
   acl::AddressFacts address_;
   acl::EvalContext evaluation_;
   std::optional<LocalUser> user_;  // of check_local_user

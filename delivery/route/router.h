@@ -105,13 +105,16 @@ struct RouteResult {
   int transport = -1;              // index into the transports of the snapshot; -1: verify_only
   SharedHostList hosts;            // null, or one name without addresses, for local transports
   std::string local_part;          // after prefix and suffix were taken off
-  std::string domain;              // after widening and rerouting
+  std::string domain;
   std::string prefix;
   std::string suffix;
   AddressProperties properties;
   std::vector<GeneratedAddress> children;
   int children_start = 0;  // the router that children begin with
   bool one_time = false;   // children replace the recipient in the envelope
+  // The only child is the address under another domain (widening, self = reroute).
+  bool is_rerouted = false;
+  bool rewrites_headers = false;  // header lines get the domain of that child in place of ours
   // unseen: what is above happens, and a copy of the address goes on with this router.
   int copy_starts = -1;
   std::string home;  // of local deliveries; $home
@@ -152,7 +155,8 @@ struct DriverResult {
   SharedHostList hosts;
   int transport = -1;  // a route rule may name one of its own
   std::string message;
-  std::string new_domain;  // reroute: the address starts again with it
+  std::string new_domain;         // reroute: the address starts again with it
+  bool rewrites_headers = false;  // reroute: header lines get the new domain too
   std::string self_hostname;
   std::vector<GeneratedAddress> children;
   bool one_time = false;
@@ -199,6 +203,7 @@ class Router {
   int transport_index() const noexcept { return transport_index_; }  // -1: none, or expanded
   SelfAction self() const noexcept { return self_; }
   const std::string& self_domain() const noexcept { return self_domain_; }  // of reroute
+  bool self_rewrites() const noexcept { return self_rewrites_; }            // reroute: rewrite:
   // What dnssec_request_domains and dnssec_require_domains say about `domain`.
   bool requests_dnssec(std::string_view domain, acl::EvalContext& context) const;
   bool requires_dnssec(std::string_view domain, acl::EvalContext& context) const;
@@ -228,6 +233,7 @@ class Router {
     acl::Expansion value;
   };
   std::vector<Variable> variables_;
+  acl::Expansion debug_print_;
   acl::Expansion more_;
   acl::Expansion unseen_;
   acl::Expansion require_files_;
@@ -246,6 +252,7 @@ class Router {
   int redirect_router_ = 0;
   SelfAction self_ = SelfAction::freeze;
   std::string self_domain_;
+  bool self_rewrites_ = false;
   std::unique_ptr<RouterDriver> driver_;
 };
 

@@ -142,11 +142,6 @@ RouteResult RouterChain::walk(const RouteQuery& query, HostFinder& hosts,
       at = router.pass_router_ >= 0 ? static_cast<size_t>(router.pass_router_) : at + 1;
       continue;
     }
-    if (driven.status == DriverStatus::reroute) {
-      run.change_domain(driven.new_domain);
-      at = 0;
-      continue;
-    }
     if (driven.status != DriverStatus::decline) {
       finish(run, router, at, query, std::move(driven));
       return std::move(run.result);
@@ -174,6 +169,9 @@ void RouterChain::finish(RouteRun& run, const Router& router, size_t at, const R
       return;
     case DriverStatus::freeze:
       run.finish_unsuccessful(&router, RouteStatus::frozen, std::move(driven.message));
+      return;
+    case DriverStatus::reroute:
+      run.finish_rerouted(router, driven);
       return;
     default:
       break;

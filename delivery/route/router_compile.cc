@@ -55,6 +55,7 @@ struct RouterCompiler {
     for (const config::ExpandText& header : options.headers_remove)
       router.headers_remove_.push_back(expansion(header));
     compile_variables();
+    router.debug_print_ = expansion(options.debug_print);
     router.more_ = expansion(options.more);
     router.unseen_ = expansion(options.unseen);
     router.require_files_ = expansion(options.require_files);
@@ -132,7 +133,8 @@ struct RouterCompiler {
     if (router.options_.self.starts_with(kReroute)) {
       std::string_view domain =
           trim(std::string_view(router.options_.self).substr(kReroute.size()));
-      if (domain.starts_with(kRewrite)) domain = trim(domain.substr(kRewrite.size()));
+      router.self_rewrites_ = domain.starts_with(kRewrite);
+      if (router.self_rewrites_) domain = trim(domain.substr(kRewrite.size()));
       if (!domain.empty()) {
         router.self_ = SelfAction::reroute;
         router.self_domain_ = to_lower(domain);

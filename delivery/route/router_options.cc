@@ -17,7 +17,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<RouterOptions>>({
     {"caseful_local_part",           &Options::caseful_local_part,         "false",  Effect::now,   "keep the case of local parts in this router"},
     {"check_local_user",             &Options::check_local_user,           "false",  Effect::now,   "the local part must be a login name"},
     {"condition",                    &Options::condition,                  "",       Effect::now,   "skip the router unless every condition is true"},
-    {"debug_print",                  &Options::debug_print,                "",       Effect::later, "debugging output"},
+    {"debug_print",                  &Options::debug_print,                "",       Effect::now,   "text that -d and -bt show where the router is reached"},
     {"disable_logging",              &Options::disable_logging,            "false",  Effect::now,   "write no delivery lines for these addresses"},
     {"dnssec_request_domains",       &Options::dnssec_request_domains,     "*",      Effect::now,   "ask for DNSSEC"},
     {"dnssec_require_domains",       &Options::dnssec_require_domains,     "",       Effect::now,   "insist on DNSSEC"},

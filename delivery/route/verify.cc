@@ -133,6 +133,7 @@ VerifyAnswer verify_address(const RouterChain& chain, const std::string& address
   for (bool goes_on = true; goes_on && walk.has_more();) {
     const size_t at = walk.step();
     RouteResult& result = walk.tree().addresses[at].result;
+    const bool is_rerouted = result.is_rerouted;
     answer.properties = result.properties;
     answer.text = result.message;
     answer.text_is_for_client = result.message_is_for_user;
@@ -157,7 +158,7 @@ VerifyAnswer verify_address(const RouterChain& chain, const std::string& address
     answer.hosts = result.hosts;
     // One other address stands for this one; several are a list, and good enough.
     const std::deque<size_t>& next = walk.pending();
-    goes_on = !success_on_redirect && next.size() == 1 &&
+    goes_on = (!success_on_redirect || is_rerouted) && next.size() == 1 &&
               walk.tree().addresses[next.front()].generated.kind == GeneratedKind::address;
   }
   return answer;

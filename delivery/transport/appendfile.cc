@@ -5,16 +5,19 @@
 #include "core/io/fiber.h"
 #include "delivery/transport/local_text.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <utility>
 
 namespace godwit::delivery {
 namespace {
 
-constexpr Millis kLockPoll{200};  // where lock_fcntl_timeout asks to wait for the lock itself
+constexpr Millis kLockPoll{200};        // where lock_fcntl_timeout asks to wait for the lock itself
+constexpr size_t kFileHeadBytes = 256;  // of what is looked at for file_format
 constexpr std::string_view kFrom = "From ";
 constexpr std::string_view kEscapedFrom = ">From ";
 
@@ -75,9 +78,19 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
       prepared.plan.owner = FileOwner{(*who)->user, (*who)->group, (*who)->groups};
     }
   }
+  const Transport* other = nullptr;
+  if (!refusal && !formats_.empty() && !delivery.is_handed_over && prepared.form == Form::mbox)
+    other = co_await transport_of_file(loop, prepared.plan, refusal);
   if (refusal) {
     out.kind = refusal->kind;
+    out.error_number = refusal->error_number;
     out.text = std::move(refusal->text);
+    co_return out;
+  }
+  if (other != nullptr && other != this) {
+    delivery.is_handed_over = true;
+    out = co_await other->deliver(loop, std::move(delivery));
+    out.transport = other->name();
     co_return out;
   }
   const std::string path = prepared.plan.path;
@@ -136,6 +149,8 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   plan.use_lockfile = own_.use_lockfile;
   plan.use_fcntl_lock = own_.use_fcntl_lock;
   plan.use_flock_lock = own_.use_flock_lock;
+  plan.use_mbx_lock = own_.use_mbx_lock;
+  plan.utc = evaluation.utc;
   plan.lockfile_mode = static_cast<uint32_t>(own_.lockfile_mode.bits);
   plan.lockfile_timeout = own_.lockfile_timeout;
   plan.maildir_retries = own_.maildir_retries;
@@ -143,6 +158,7 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   plan.message_bytes = delivery.content.message_bytes();
   std::optional<Refusal> refusal = prepare_path(delivery, prepared);
   plan.is_maildir = prepared.form == Form::maildir;
+  plan.is_mbx = own_.mbx_format && prepared.form == Form::mbox;
   if (!refusal) refusal = prepare_creation(delivery, prepared);
   if (!refusal) refusal = prepare_mailstore(delivery, prepared);
   if (!refusal) refusal = prepare_quota(delivery, prepared);
@@ -196,7 +212,7 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_named_p
 
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
     const LocalDelivery& delivery, Prepared& prepared) const {
-  prepared.text.use_crlf = own_.use_crlf;
+  prepared.text.use_crlf = own_.use_crlf || prepared.plan.is_mbx;
   if (prepared.form == Form::mbox && !own_.use_bsmtp) {
     prepared.prefix = from_line(delivery);
     prepared.suffix = "\n";
@@ -274,6 +290,30 @@ std::unique_ptr<Mailbox> AppendfileTransport::make_mailbox(const Prepared& prepa
       return make_mbox(prepared.plan);
   }
   GODWIT_UNREACHABLE("a form of mailboxes");
+}
+
+// file_format. A file that is missing or empty may become whatever this transport writes.
+Task<const Transport*> AppendfileTransport::transport_of_file(
+    Loop& loop, const MailboxPlan& plan, std::optional<Refusal>& refusal) const {
+  std::string head;
+  auto read = [&plan, &head]() -> MailboxStep {
+    const UniqueFd file(::open(plan.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!file.is_open() && errno == ENOENT) return {};
+    head.resize(kFileHeadBytes);
+    const ssize_t got = file.is_open() ? ::read(file.get(), head.data(), head.size()) : -1;
+    if (got < 0) return system_fault(errno, "failed to open " + plan.path + " to check its format");
+    head.resize(static_cast<size_t>(got));
+    return {};
+  };
+  const MailboxStep fault = co_await on_pool(loop, plan, read);
+  if (fault) refusal.emplace(Refusal{OutcomeKind::deferred, fault->text, fault->error_number});
+  if (fault || head.empty()) co_return this;
+  for (const Format& format : formats_) {
+    if (head.starts_with(format.head)) co_return format.transport;
+  }
+  refusal.emplace(
+      Refusal{OutcomeKind::deferred, "mailbox file format unrecognized", kErrorUnknownFormat});
+  co_return nullptr;
 }
 
 // --- The delivery --------------------------------------------------------------------------------

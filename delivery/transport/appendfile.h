@@ -70,6 +70,8 @@ class AppendfileTransport final : public Transport {
  public:
   bool is_remote() const noexcept override { return false; }
   Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const override;
+  void find_transports(const TransportSet& all, const config::Instance& instance,
+                       config::Diagnostics& diagnostics) override;
   const AppendfileOptions& appendfile() const noexcept { return own_; }
 
  private:
@@ -92,6 +94,12 @@ class AppendfileTransport final : public Transport {
   struct Refusal {
     OutcomeKind kind = OutcomeKind::deferred;
     std::string text;
+    int error_number = 0;
+  };
+  // What a mailbox file begins with, and who adds to such a file.
+  struct Format {
+    std::string head;
+    const Transport* transport;
   };
 
   std::optional<Refusal> prepare(const LocalDelivery& delivery, Prepared& prepared) const;
@@ -107,6 +115,8 @@ class AppendfileTransport final : public Transport {
                   const Prepared& prepared) const;
   std::unique_ptr<Mailbox> make_mailbox(const Prepared& prepared) const;
   std::optional<Refusal> prepare_text(const LocalDelivery& delivery, Prepared& prepared) const;
+  Task<const Transport*> transport_of_file(Loop& loop, const MailboxPlan& plan,
+                                           std::optional<Refusal>& refusal) const;
   Task<MailboxStep> open_mailbox(Loop& loop, const MailboxPlan& plan, Mailbox& mailbox) const;
   Task<MailboxStep> write_message(Loop& loop, Mailbox& mailbox, const Prepared& prepared,
                                   const LocalDelivery& delivery) const;
@@ -118,6 +128,7 @@ class AppendfileTransport final : public Transport {
                                std::string& name) const;
 
   AppendfileOptions own_;
+  std::vector<Format> formats_;
   acl::Expansion path_;  // of `file` or `directory`
   acl::Expansion check_string_;
   acl::Expansion escape_string_;

@@ -27,7 +27,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<AppendfileOptions>>({
     {"directory_mode",                &Options::directory_mode,                 "0700",    Effect::now,   "of directories that are made"},
     {"escape_string",                 &Options::escape_string,                  "",        Effect::now,   "what replaces check_string"},
     {"file",                          &Options::file,                           "",        Effect::now,   "the mbox file to deliver into"},
-    {"file_format",                   &Options::file_format,                    "",        Effect::later, "which transport writes a format that the file has"},
+    {"file_format",                   &Options::file_format,                    "",        Effect::now,   "pairs of what a file begins with and the transport that adds to it"},
     {"file_must_exist",               &Options::file_must_exist,                "false",   Effect::now,   "never make the file"},
     {"lock_fcntl_timeout",            &Options::lock_fcntl_timeout,             "0s",      Effect::now,   "wait for the lock as it becomes free, not in steps of lock_interval"},
     {"lock_flock_timeout",            &Options::lock_flock_timeout,             "0s",      Effect::now,   "the same for flock"},
@@ -46,7 +46,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<AppendfileOptions>>({
     {"mailstore_format",              &Options::mailstore_format,               "false",   Effect::now,   "two files a message"},
     {"mailstore_prefix",              &Options::mailstore_prefix,               "",        Effect::now,   "head of the envelope file"},
     {"mailstore_suffix",              &Options::mailstore_suffix,               "",        Effect::now,   "tail of the envelope file"},
-    {"mbx_format",                    &Options::mbx_format,                     "false",   Effect::later, "the file is in MBX format"},
+    {"mbx_format",                    &Options::mbx_format,                     "false",   Effect::now,   "the file is in MBX format"},
     {"message_prefix",                &Options::message_prefix,                 "",        Effect::now,   "before each message; unset: a From_ line in an mbox file"},
     {"message_suffix",                &Options::message_suffix,                 "",        Effect::now,   "after each message; unset: an empty line in an mbox file"},
     {"mode",                          &Options::mode,                           "0600",    Effect::now,   "of files that are made"},
@@ -64,27 +64,27 @@ constexpr auto kRows = std::to_array<config::OptionRow<AppendfileOptions>>({
     {"use_fcntl_lock",                &Options::use_fcntl_lock,                 "true",    Effect::now,   "lock the file by fcntl"},
     {"use_flock_lock",                &Options::use_flock_lock,                 "false",   Effect::now,   "lock the file by flock"},
     {"use_lockfile",                  &Options::use_lockfile,                   "true",    Effect::now,   "lock the file by a file beside it"},
-    {"use_mbx_lock",                  &Options::use_mbx_lock,                   "false",   Effect::later, "lock as MBX readers do"},
+    {"use_mbx_lock",                  &Options::use_mbx_lock,                   "false",   Effect::now,   "lock as readers of MBX do"},
 });
 // clang-format on
 
-bool is_off(const config::Setting& setting) {
-  if (!setting.value) return false;
-  const Result<bool> value = config::parse_bool(setting.value->trimmed().view());
-  return setting.value->trimmed().empty() || (value.has_value() && !*value);
+bool is_written(const config::Instance& instance, std::string_view name) {
+  for (const std::string_view before : {"", "no_", "not_"}) {
+    if (instance.find(std::string(before) + std::string(name)) != nullptr) return true;
+  }
+  return false;
 }
 
-// Options that would deliver elsewhere or otherwise than what happens without them.
-void refuse_what_does_not_act(const config::Instance& instance, config::Diagnostics& diagnostics) {
-  for (const config::OptionRow<Options>& row : kRows) {
-    const config::Setting* setting =
-        row.effect == Effect::later ? instance.find(row.name) : nullptr;
-    if (setting == nullptr || is_off(*setting)) continue;
-    diagnostics.error(
-        setting->place,
-        "appendfile transport option \"" + std::string(row.name) + "\" is not available",
-        "mailboxes are mbox files, maildirs, mailstore or plain files");
-  }
+// What is locked where the configuration does not say it all.
+void decide_locks(const config::Instance& instance, Options& options) {
+  const bool says_nothing =
+      !is_written(instance, "use_lockfile") && !is_written(instance, "use_fcntl_lock") &&
+      !is_written(instance, "use_flock_lock") && !is_written(instance, "use_mbx_lock");
+  if (options.mbx_format && says_nothing) options.use_mbx_lock = true;
+  if (!options.use_mbx_lock) return;
+  if (!is_written(instance, "use_lockfile")) options.use_lockfile = false;
+  // MBX says what is locked; this is how.
+  if (!options.use_flock_lock) options.use_fcntl_lock = true;
 }
 
 void check_combination(const config::Instance& instance, const Options& options,
@@ -122,6 +122,27 @@ std::shared_ptr<const acl::Regex> compile_regex(const config::ConfigText& text,
 
 }  // namespace
 
+// file_format: "head : transport : head : transport".
+void AppendfileTransport::find_transports(const TransportSet& all, const config::Instance& instance,
+                                          config::Diagnostics& diagnostics) {
+  const std::vector<std::string> items = config::split_list(own_.file_format);
+  const config::Setting* setting = instance.find("file_format");
+  const config::Place place = setting == nullptr ? instance.place : setting->place;
+  if (items.size() % 2 != 0)
+    diagnostics.error(place, "file_format is a list of pairs: what a file begins with, transport");
+  for (size_t at = 0; at + 1 < items.size(); at += 2) {
+    const int index = all.find(items[at + 1]);
+    if (index < 0) {
+      diagnostics.error(place, "there is no transport \"" + items[at + 1] + "\"",
+                        config::did_you_mean(items[at + 1], all.all()));
+    } else if (all.at(index) != nullptr && all.at(index)->is_remote()) {
+      diagnostics.error(place, "the transport \"" + items[at + 1] + "\" is not a local one");
+    } else {
+      formats_.push_back({items[at], all.at(index)});
+    }
+  }
+}
+
 std::span<const config::OptionRow<AppendfileOptions>> appendfile_option_rows() noexcept {
   return kRows;
 }
@@ -138,7 +159,7 @@ std::unique_ptr<Transport> make_appendfile_transport(const config::Instance& ins
   config::OptionTarget<AppendfileOptions> own(kRows, options);
   config::apply_settings(instance.settings, {&generic, &own}, context.diagnostics,
                          "appendfile transport");
-  refuse_what_does_not_act(instance, context.diagnostics);
+  decide_locks(instance, options);
   check_combination(instance, options, context.diagnostics);
   transport->path_ = context.expansion(options.file.is_set ? options.file : options.directory);
   transport->check_string_ = context.expansion(options.check_string);

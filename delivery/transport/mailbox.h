@@ -27,6 +27,7 @@ enum MailboxErrorNumber : int {
   kErrorInodeChanged = -8,
   kErrorLockFailed = -9,
   kErrorOverQuota = -22,
+  kErrorUnknownFormat = -33,
   kErrorBadCreate = -34,
 };
 
@@ -79,6 +80,9 @@ struct MailboxPlan {
   bool use_lockfile = true;
   bool use_fcntl_lock = true;
   bool use_flock_lock = false;
+  bool use_mbx_lock = false;  // the lock on the file is shared, and mbx.h's beside it
+  bool is_mbx = false;        // the file is in MBX format
+  bool utc = false;           // dates of MBX
   uint32_t lockfile_mode = 0600;
   Seconds lockfile_timeout{1800};
 

@@ -2,10 +2,10 @@
 // back to what it was where a delivery fails.
 #include "delivery/transport/lock_file.h"
 #include "delivery/transport/mailbox.h"
+#include "delivery/transport/mbx.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +65,7 @@ class Mbox final : public Mailbox {
     return out;
   }
   void release() noexcept {
+    mbx_lock_.release(file_.get(), plan_);
     file_.reset();  // with it its locks
     lock_.release();
   }
@@ -74,6 +75,8 @@ class Mbox final : public Mailbox {
   std::string name_;
   UniqueFd directory_;
   LockFile lock_;
+  MbxLock mbx_lock_;
+  MbxDraft draft_;  // of MBX
   UniqueFd file_;
   bool is_fifo_ = false;
   bool is_new_ = false;  // by us, in this or an earlier try
@@ -160,9 +163,10 @@ MailboxStep Mbox::check_file() {
     return fault(kErrorBadOwner, "has wrong uid (" + std::to_string(before_.st_uid) +
                                      " != " + std::to_string(wanted) + ")");
   }
-  if (plan_.check_group && before_.st_gid != getegid()) {
+  const uint32_t wanted_group = plan_.owner ? plan_.owner->group : getegid();
+  if (plan_.check_group && before_.st_gid != wanted_group) {
     return fault(kErrorBadOwner, "has wrong gid (" + std::to_string(before_.st_gid) +
-                                     " != " + std::to_string(getegid()) + ")");
+                                     " != " + std::to_string(wanted_group) + ")");
   }
   return check_mode();
 }
@@ -181,21 +185,12 @@ MailboxStep Mbox::check_mode() {
   return fault(errno, "cannot be given its mode");
 }
 
-// Locks of the open file, not of the process: workers' threads exclude each other too.
+// MBX readers keep the file locked while they have it open, as sharers.
 MailboxStep Mbox::lock_file() {
   if (is_fifo_) return {};
-  struct flock whole {};
-  whole.l_type = F_WRLCK;
-  whole.l_whence = SEEK_SET;
-  if (plan_.use_fcntl_lock && fcntl(file_.get(), F_OFD_SETLK, &whole) != 0) {
-    const bool is_taken = errno == EAGAIN || errno == EACCES;
-    return is_taken ? busy(kErrorLockFailed, "fcntl") : fault(errno, "cannot be locked");
-  }
-  if (plan_.use_flock_lock && flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
-    return errno == EWOULDBLOCK ? busy(kErrorLockFailed, "flock")
-                                : fault(errno, "cannot be locked");
-  }
-  return {};
+  MailboxStep fault = lock_open_file(file_.get(), plan_.use_mbx_lock ? F_RDLCK : F_WRLCK, plan_);
+  if (!fault && plan_.use_mbx_lock) fault = mbx_lock_.take(file_.get(), plan_);
+  return fault;
 }
 
 // A mail reader may have put another file there before we had the lock.
@@ -219,9 +214,8 @@ MailboxStep Mbox::check_quota() {
 
 MailboxStep Mbox::append(std::string_view text) {
   if (is_fifo_) return append_to_fifo(text);
-  MailboxStep fault = write_all(file_.get(), text, plan_.path);
   bytes_written_ += text.size();
-  return fault;
+  return plan_.is_mbx ? draft_.append(text) : write_all(file_.get(), text, plan_.path);
 }
 
 // The reader takes its time, but not for ever. What it has read cannot be taken back.
@@ -244,6 +238,10 @@ MailboxStep Mbox::commit(std::string_view) {
   if (is_fifo_) {
     release();
     return {};
+  }
+  if (plan_.is_mbx) {
+    MailboxStep fault = draft_.move_to(file_.get(), before_.st_size == 0, plan_);
+    if (fault) return fault;
   }
   if (fsync(file_.get()) != 0) return fault(errno, "could not be written to disk");
   if (is_new_ && fsync(directory_.get()) != 0) {

@@ -81,6 +81,9 @@ struct DeliveryOutcome {
   std::string reply;           // the SMTP reply that decided a failure; empty for none
   std::string steps;           // PS: the commands that were sent, a letter each
   std::string file;            // appendfile: what was written to
+  std::string output;          // of a command: goes into the report of a failure
+  std::string output_line;     // its first line, where it is to be logged
+  std::string transport;       // who delivered; empty: the one that the router named
   std::string shadow;          // of the shadow transport: its name, and why it did not succeed
   std::shared_ptr<const RemoteInfo> remote;
 };

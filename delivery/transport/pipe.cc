@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -15,6 +17,44 @@ namespace godwit::delivery {
 namespace {
 
 constexpr int kCannotRun = 127;  // what a shell says of a command that is not there
+
+// sysexits.h, and what shells add.
+struct ExitRow {
+  int status;
+  std::string_view meaning;
+};
+constexpr std::array kExits{
+    ExitRow{64, "usage or syntax error"},
+    ExitRow{65, "error in input data"},
+    ExitRow{66, "input data missing"},
+    ExitRow{67, "user nonexistent"},
+    ExitRow{68, "host nonexistent"},
+    ExitRow{69, "service or program unavailable"},
+    ExitRow{70, "internal software error"},
+    ExitRow{71, "internal operating system error"},
+    ExitRow{72, "system file missing"},
+    ExitRow{73, "can't create output file"},
+    ExitRow{74, "input/output error"},
+    ExitRow{75, "temporary error"},
+    ExitRow{76, "protocol error"},
+    ExitRow{77, "permission denied"},
+    ExitRow{78, "configuration error"},
+    ExitRow{kCannotRun, "unable to exec or command does not exist"},
+};
+
+// " (could mean ...)", or nothing.
+std::string meaning_of(int status) {
+  constexpr int kShellSignals = 128;
+  std::string meaning;
+  for (const ExitRow& row : kExits) {
+    if (row.status == status) meaning = row.meaning;
+  }
+  const int signal = status - kShellSignals;
+  if (signal > 0)
+    meaning =
+        "shell command ended by signal " + std::to_string(signal) + " (" + strsignal(signal) + ")";
+  return meaning.empty() ? meaning : " (could mean " + meaning + ")";
+}
 
 // The program with its path; empty where there is none. Touches the disk: for the pool.
 std::string find_program(const std::string& name, std::string_view path) {
@@ -27,7 +67,7 @@ std::string find_program(const std::string& name, std::string_view path) {
 }
 
 std::string first_line(std::string_view text) {
-  return escape_control(trim(text.substr(0, text.find('\n'))).substr(0, 256));
+  return escape_control(trim_right(text.substr(0, text.find('\n'))).substr(0, 256));
 }
 
 DeliveryOutcome refusal(OutcomeKind kind, std::string text) {
@@ -108,8 +148,7 @@ DeliveryOutcome PipeTransport::failed_run(const Plan& what, const Error& error) 
       return refusal(own_.timeout_defer ? OutcomeKind::deferred : OutcomeKind::failed,
                      "pipe delivery process timed out");
     case Errc::too_long:
-      return refusal(OutcomeKind::failed,
-                     "Too much output from the command " + command + " - killed");
+      return judge(what, 0, SIGKILL, "*** Too much output ***");
     case Errc::not_found:
     case Errc::permission_denied:
       if (own_.freeze_exec_fail) {
@@ -127,37 +166,31 @@ DeliveryOutcome PipeTransport::failed_run(const Plan& what, const Error& error) 
 DeliveryOutcome PipeTransport::judge(const Plan& what, int exit_status, int signal,
                                      const std::string& output) const {
   const std::string command = what.arguments.front();
-  const std::string line = first_line(output);
+  const std::string child = "Child process of " + name_ + " transport";
   DeliveryOutcome out;
   if (signal != 0 && !own_.ignore_status) {
     out = refusal(own_.freeze_signal ? OutcomeKind::deferred : OutcomeKind::failed,
-                  "Child process of " + name_ + " transport (running command \"" + command +
-                      "\") was terminated by signal " + std::to_string(signal) + " (" +
-                      strsignal(signal) + ")");
+                  child + " (running command \"" + command + "\") was terminated by signal " +
+                      std::to_string(signal) + " (" + strsignal(signal) + ")");
     out.freezes = own_.freeze_signal;
   } else if (exit_status == kCannotRun && own_.freeze_exec_fail) {
     out = refusal(OutcomeKind::deferred, "pipe process failed to exec \"" + command + "\"");
     out.freezes = true;
   } else if (exit_status != 0 && !own_.ignore_status) {
     const bool later = is_temporary(exit_status);
-    out = refusal(
-        later ? OutcomeKind::deferred : OutcomeKind::failed,
-        "Child process of " + name_ + " transport returned " + std::to_string(exit_status) +
-            (exit_status == kCannotRun ? " (could mean unable to exec or command does not exist)"
-                                       : "") +
-            " from command: " + command);
-    const bool shows = later ? own_.log_defer_output : own_.log_fail_output;
-    if ((shows || own_.log_output) && !line.empty()) out.text += " (output: " + line + ")";
+    out = refusal(later ? OutcomeKind::deferred : OutcomeKind::failed,
+                  child + " returned " + std::to_string(exit_status) + meaning_of(exit_status) +
+                      " from command: " + command);
   } else if (own_.return_output && !output.empty()) {
-    out = refusal(OutcomeKind::failed, "the command " + command + " gave output");
+    out = refusal(OutcomeKind::failed, "return message generated");
   } else {
     out.kind = OutcomeKind::delivered;
-    if (own_.log_output && !line.empty()) out.confirmation = line;
-    return out;
   }
-  const bool returns =
-      own_.return_output || (own_.return_fail_output && out.kind == OutcomeKind::failed);
-  if (returns && !output.empty()) out.text += "\n" + output;
+  const bool has_failed = out.kind == OutcomeKind::failed;
+  const bool shows = own_.log_output || (own_.log_fail_output && has_failed) ||
+                     (own_.log_defer_output && out.kind == OutcomeKind::deferred);
+  if (shows) out.output_line = first_line(output);
+  if (has_failed && (own_.return_output || own_.return_fail_output)) out.output = output;
   return out;
 }
 

@@ -141,15 +141,16 @@ void SmtpConnection::begin(const Flight& flight) {
     transaction.recipients.clear();
     for (size_t n : flight.left) transaction.recipients.push_back(flight.job.recipients[n]);
   }
-  if (transaction.smtputf8) downconvert(transaction, flight.job.envelope);
+  if (transaction.smtputf8) downconvert(transaction, flight.job);
   engine_->begin(std::move(transaction));
 }
 
 // Envelope addresses in ASCII, where that is wanted of this host. What cannot be said so stays, and
 // goes where UTF-8 is taken only.
-void SmtpConnection::downconvert(smtp::Transaction& transaction, const Envelope& envelope) const {
+void SmtpConnection::downconvert(smtp::Transaction& transaction, const SmtpJob& job) const {
+  const Envelope& envelope = job.envelope;
   const int of_message = envelope.utf8_downconvert ? 1 : envelope.utf8_downconvert_if ? -1 : 0;
-  const int mode = utf8_downconvert_.value_or(of_message);
+  const int mode = job.utf8_downconvert.value_or(of_message);
   const bool takes_utf8 = engine_->capabilities().has(smtp::Extension::smtputf8);
   if (mode == 0 || (mode == -1 && takes_utf8)) return;
   const std::optional<std::string> sender = acl::address_to_ascii(transaction.sender);

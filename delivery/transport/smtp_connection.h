@@ -27,6 +27,7 @@ struct SmtpJob {
   const MessageContent& content;
   std::string_view sender;  // the return path
   std::vector<smtp::ClientRecipient> recipients;
+  std::optional<int> utf8_downconvert = std::nullopt;  // 1, 0 or -1; nothing: as the message says
 };
 
 // What is known before a connection is opened.
@@ -42,7 +43,6 @@ struct SmtpOpening {
   TlsPlan tls;
   std::optional<EhloMemory> memory;        // hosts_pipe_connect
   bool uses_memory = true;                 // false: learns, and does not believe
-  std::optional<int> utf8_downconvert;     // 1, 0 or -1; nothing: as the message says
   std::optional<Seconds> connect_timeout;  // in place of the transport's
   std::optional<Seconds> command_timeout;
   EventSink* events = nullptr;  // told while the connection is opened; null: nobody
@@ -131,7 +131,7 @@ class SmtpConnection {
   void note_failure(const Error& error);
   void set_phase_deadline(smtp::Phase phase);
   smtp::Transaction transaction_of(const SmtpJob& job) const;
-  void downconvert(smtp::Transaction& transaction, const Envelope& envelope) const;
+  void downconvert(smtp::Transaction& transaction, const SmtpJob& job) const;
   void begin(const Flight& flight);
   Task<void> write_body(smtp::ClientEvent event);
   void note_outcomes(Flight& flight);
@@ -155,7 +155,6 @@ class SmtpConnection {
   std::string early_input_;                      // of the host, with the last answer of its proxy
   std::optional<smtp::ClientEvent> kept_event_;  // of start(), for the next finish()
   uint32_t messages_sent_ = 0;
-  std::optional<int> utf8_downconvert_;
   std::optional<Seconds> command_timeout_;
   Seconds quit_timeout_ = kQuitTimeout;
   bool usable_ = false;

@@ -76,8 +76,6 @@ SmtpOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse 
   out.prdr = matches(transport_.try_prdr);
   out.from = local_address(ip, evaluation);
   out.secure = host.is_secure;
-  const acl::EvalResult downconvert = transport_.utf8_downconvert().evaluate(evaluation);
-  if (downconvert.ok()) out.utf8_downconvert = parse_utf8_downconvert(downconvert.text);
   if (services_.hints != nullptr && use == SmtpUse::deliver && matches(transport_.pipe_connect))
     out.memory.emplace(*services_.hints, services_.options.retry_data_expire, host.endpoint,
                        out.from);

@@ -30,7 +30,6 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   is_secure_ = opening.secure;
   plan_ = std::move(opening.tls);
   memory_ = std::move(opening.memory);
-  utf8_downconvert_ = opening.utf8_downconvert;
   command_timeout_ = opening.command_timeout;
 
   smtp::ClientOptions engine_options;
@@ -203,7 +202,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
 
 // Where nobody asked to hear the greeting first, and what TLS needs is offered.
 void SmtpConnection::believe(smtp::ClientOptions& options) const {
-  if (events_ != nullptr && !transport_.events().empty()) return;
+  if (events_ != nullptr && transport_.events().hears("smtp:connect")) return;
   const WallTime now = loop_.clock().wall();
   options.known = memory_->find(plan_.on_connect, now);
   const bool begins_tls = plan_.attempts && !plan_.on_connect;

@@ -88,6 +88,7 @@ struct LocalDelivery {
   std::span<const std::string> addresses = {};
   std::string_view directory = {};  // where commands run; empty: wherever this process is
   bool initgroups = false;          // the router wants the user's additional groups
+  bool is_handed_over = false;      // another transport found that the mailbox is for this one
 };
 
 struct TransportCompileContext {
@@ -143,6 +144,9 @@ class Transport {
   virtual Task<std::vector<DeliveryOutcome>> deliver_batch(
       Loop& loop, LocalDelivery delivery, std::vector<smtp::ClientRecipient> recipients) const;
   virtual bool mixes_domains() const noexcept { return batching_.mixes_domains; }
+  // Called once, when all transports are there: for options that name others.
+  virtual void find_transports(const class TransportSet&, const config::Instance&,
+                               config::Diagnostics&) {}
   // A filter that takes too long fails the delivery instead of deferring it.
   virtual bool fails_on_filter_timeout() const noexcept { return false; }
   const rewrite::RewriteRules* headers_rewrite() const noexcept { return headers_rewrite_.get(); }

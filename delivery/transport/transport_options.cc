@@ -154,8 +154,9 @@ std::shared_ptr<const TransportSet> TransportSet::compile(const config::ConfigDo
     set->transports_.back() = std::move(transport);
   }
   for (size_t i = 0; i < set->transports_.size(); ++i) {
-    if (set->transports_[i] != nullptr)
-      set->find_shadow(*set->transports_[i], document.transports[i], diagnostics);
+    if (set->transports_[i] == nullptr) continue;
+    set->find_shadow(*set->transports_[i], document.transports[i], diagnostics);
+    set->transports_[i]->find_transports(*set, document.transports[i], diagnostics);
   }
   return set;
 }

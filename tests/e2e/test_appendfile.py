@@ -1,10 +1,14 @@
 """The appendfile transport: quotas, maildirsize, warnings, mailstore and plain files, links and pipes."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
+import re
 import threading
+import time
 
-from harness import Sink, wait_for
+from harness import Godwit, Sink, wait_for
 from test_transport_options import TEXT
 from test_transports import start, with_transport
 
@@ -164,9 +168,101 @@ def test_links_and_named_pipes():
         assert "Subject: x\n" in got[0], got
 
 
-def test_formats_that_are_not_there_are_refused():
-    for option in ("mbx_format", "use_mbx_lock", "file_format = From : local"):
-        with with_transport(f"  driver = appendfile\n  file = {{dir}}/box\n  {option}\n") as godwit:
-            godwit.write_config()
-            done = godwit.cli("-bV", check=False)
-            assert done.returncode != 0 and "is not available" in done.stderr, (option, done)
+MBX = """\
+mbx:
+  driver = appendfile
+  file = {dir}/box
+  message_prefix =
+  message_suffix =
+  mbx_format
+"""
+
+
+def test_a_file_goes_on_in_its_format():
+    """What the real Exim 4.96 writes."""
+    options = ("  driver = appendfile\n  file = {dir}/box\n"
+               "  file_format = \"From : local : *mbx* : mbx\"\n" + MBX)
+    with with_transport(options) as godwit:
+        start(godwit, retry=LATER)
+        box = godwit.dir / "box"
+
+        def send(before, wanted):
+            box.unlink(missing_ok=True)
+            if before is not None:
+                box.write_bytes(before)
+                box.chmod(0o600)
+            message = godwit.send(recipients=["b@local.test"], text=TEXT)
+            godwit.wait_log(message + wanted)
+            return box.read_bytes() if box.exists() else b""
+
+        by = r" => b <b@local\.test> R=local T="
+        assert send(None, by + "local$").startswith(b"From a@test.example ")
+        assert send(b"", by + "local$").startswith(b"From a@test.example ")
+        assert send(b"From x\n\ny\n\n", by + "local$").startswith(b"From x\n\ny\n\nFrom a@test.example ")
+        head = b"*mbx*\r\n6b01d2cb00000000\r\n" + b"\r\n" * 30
+        head += bytes(2048 - len(head))
+        text = send(head, by + "mbx$")
+        line, _, message = text[2048:].partition(b"\r\n")
+        size = re.fullmatch(rb"\d\d-[A-Z][a-z][a-z]-\d{4} \d\d:\d\d:\d\d [+-]\d{4},(\d+);000000000000-00000000", line)
+        assert text.startswith(head) and size and int(size[1]) == len(message), text[2048:]
+        assert message.startswith(b"Received: ") and message.endswith(b"\r\n\r\nline\r\n.dot\r\n"), message
+        assert send(b"other\n", r" == b@local\.test R=local T=local defer \(-33\): mailbox file format unrecognized") == b"other\n"
+
+
+def test_an_mbx_file_is_made():
+    with with_transport(MBX.replace("mbx:\n", "")) as godwit:
+        start(godwit)
+        deliver(godwit, 2)
+        text = (godwit.dir / "box").read_bytes()
+        assert re.match(rb"\*mbx\*\r\n[0-9a-f]{8}00000000\r\n(\r\n){30}\0+\d\d-", text), text[:100]
+        assert text[2047:2048] == b"\0" and text.count(b";000000000000-00000000\r\nReceived: ") == 2
+
+
+LOCKING = {
+    "fcntl": "file = {dir}/fcntl\n  no_use_lockfile\n  lock_retries = 0",
+    "flock": "file = {dir}/flock\n  no_use_lockfile\n  no_use_fcntl_lock\n  use_flock_lock\n  lock_retries = 0",
+    "unaware": "file = {dir}/unaware\n  no_use_lockfile\n  use_flock_lock = false\n  lock_retries = 0",
+    "patient": "file = {dir}/patient\n  no_use_lockfile\n  lock_fcntl_timeout = 9s\n  lock_interval = 9s\n  lock_retries = 1",
+    "patientflock": "file = {dir}/patientflock\n  no_use_lockfile\n  no_use_fcntl_lock\n  use_flock_lock\n"
+                    "  lock_flock_timeout = 9s\n  lock_interval = 9s\n  lock_retries = 1",
+    "lockmode": "file = {dir}/lockmode\n  allow_fifo\n  lockfile_mode = 0640",
+    "full": "directory = {dir}/all/full\n  quota = 1M\n  quota_directory = {dir}/all",
+    "fits": "directory = {dir}/all/fits\n  quota = 1M",
+}
+
+
+def test_locks_and_what_is_measured():
+    routers = ("all:\n  driver = accept\n  local_parts = " + " : ".join(LOCKING) + "\n  transport = $local_part_data\n")
+    transports = "".join(f"{name}:\n  driver = appendfile\n  {options}\n" for name, options in LOCKING.items())
+    with Godwit(routers=routers, transports=transports, retry=LATER, start=False) as godwit, contextlib.ExitStack() as stack:
+        held = {}
+        for name in ("fcntl", "flock", "unaware", "patient", "patientflock"):
+            held[name] = stack.enter_context(open(godwit.dir / name, "wb"))
+            os.chmod(godwit.dir / name, 0o600)
+            lock = fcntl.flock if name in ("flock", "unaware", "patientflock") else fcntl.lockf
+            lock(held[name], fcntl.LOCK_EX)
+        os.mkfifo(godwit.dir / "lockmode")
+        slow = os.open(godwit.dir / "lockmode", os.O_RDONLY | os.O_NONBLOCK)
+        (godwit.dir / "all" / "full").mkdir(parents=True)
+        (godwit.dir / "all" / "other").write_bytes(b"x" * 1000000)
+        godwit.start()
+        godwit.send(recipients=[name + "@local.test" for name in LOCKING], text=TEXT + "more text\r\n" * 20000)
+        godwit.wait_log(r"== fcntl@\S+ R=all T=fcntl defer \(-9\): failed to lock mailbox \S+/fcntl \(fcntl\)", 30)
+        godwit.wait_log(r"== flock@\S+ R=all T=flock defer \(-9\): failed to lock mailbox \S+/flock \(flock\)")
+        godwit.wait_log(r"=> unaware ")
+        began = time.monotonic()
+        fcntl.lockf(held["patient"], fcntl.LOCK_UN)
+        godwit.wait_log(r"=> patient ")
+        fcntl.flock(held["patientflock"], fcntl.LOCK_UN)
+        godwit.wait_log(r"=> patientflock ")
+        assert time.monotonic() - began < 7, "they waited for lock_interval"
+        lock = godwit.dir / "lockmode.lock"
+        assert wait_for(lambda: lock.exists() and lock.stat().st_mode & 0o777, 15, godwit.log) == 0o640
+        os.set_blocking(slow, True)
+        while os.read(slow, 65536):
+            pass
+        os.close(slow)
+        godwit.wait_log(r"=> lockmode ")
+        assert not lock.exists()
+        godwit.wait_log(r"== full@\S+ R=all T=full defer \(-22\): mailbox is full .* \S+/all")
+        godwit.wait_log(r"=> fits ")

@@ -178,3 +178,14 @@ def test_by_the_name_sendmail():
         godwit.program = link
         godwit.cli("-oi", "-odi", "-bm", "-f", "a@test.example", "c@example.com", stdin="Subject: x\n\nbody\n")
         sink.wait(1)
+
+
+def test_aliases_are_rebuilt_by_a_command():
+    with Godwit(start=False) as godwit:
+        assert godwit.cli("-bi").stdout == "", "a no-op without bi_command"
+        godwit.write_config(main="bi_command = /bin/echo\n")
+        assert godwit.cli("-bi", "-oA", "aliases.db").stdout == "aliases.db\n"
+        assert godwit.cli("-bi").stdout == "\n"
+        godwit.write_config(main="bi_command = /no/such/command\n")
+        done = godwit.cli("-bi", check=False)
+        assert done.returncode == 1 and "exec '/no/such/command' failed: No such file or directory" in done.stderr, done

@@ -128,3 +128,10 @@ def test_a_host_that_will_not_be_interrupted():
             sink.wait(number)
         wait_for(lambda: godwit.log().count("Completed") == 2, 15, godwit.log)
         assert sink.connections == 3 and "==" not in godwit.log(), godwit.log()
+
+
+def test_only_who_may_refuse_the_greeting_waits_for_it():
+    for option, is_early in (("tpda_delivery_action", True), ("event_action", False)):
+        smtp = SMTP + f"  {option} = ${{if eq{{1}}{{2}}{{x}}}}\n"
+        with Sink(extensions=EXTENSIONS) as sink, Godwit(sink.port, main=LOG, smtp=smtp) as godwit:
+            assert (" L* " in send_twice(godwit)[1]) == is_early, godwit.log()

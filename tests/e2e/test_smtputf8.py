@@ -55,6 +55,16 @@ def test_always_where_that_is_said():
             assert envelope(sink) == (*ASCII, False), sink.messages
 
 
+def test_each_message_is_asked():
+    option = "  utf8_downconvert = ${if match{$domain}{other}{0}{1}}\n  destination_concurrency_limit = 1\n"
+    with Sink(extensions=("PIPELINING", "SMTPUTF8")) as sink:
+        with Godwit(sink.port, smtp=option) as godwit, godwit.client() as client:
+            send(client)
+            assert envelope(sink) == (*ASCII, False), sink.messages
+            send(client, "y@other.example")
+            assert sink.wait(2)[1]["sender"] == SENDER and sink.connections == 1, sink.messages
+
+
 def test_an_acl_says_it_where_the_transport_leaves_it_open():
     acls = "check:\n  accept domains = köln.example\n         control = utf8_downconvert\n  accept control = utf8_downconvert/-1\n"
     with Sink(extensions=("PIPELINING", "SMTPUTF8")) as sink:

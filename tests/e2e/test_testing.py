@@ -56,3 +56,38 @@ def test_a_session_needs_an_address():
     with Godwit(start=False) as godwit:
         done = godwit.cli("-bh", "nobody", check=False)
         assert done.returncode == 1 and "-bh needs an IP address" in done.stderr, done
+
+
+DEBUG = """\
+never:
+  driver = accept
+  local_parts = other
+  debug_print = not shown
+  transport = remote
+first:
+  driver = redirect
+  debug_print = first sees $local_part at $router_name\\nin two lines\\n
+  data = ${if eq{$domain}{none.test}{x@y.test}}
+skipped:
+  driver = accept
+  debug_print = before conditions
+  condition = false
+  transport = remote
+fails:
+  driver = accept
+  debug_print = ${readfile{/no/such/file}}
+  local_parts = a
+  transport = remote
+"""
+SHOWN = "first sees a at first\nin two lines\nbefore conditions\nfailed to expand debug_output \"${readfile{/no/such/file}}\": "
+
+
+def test_routers_show_what_debug_print_says():
+    with Godwit(start=False) as godwit:
+        godwit.write_config(routers=DEBUG)
+        assert godwit.cli("-bt", "a@b.test").stderr.startswith(SHOWN), godwit.cli("-bt", "a@b.test").stderr
+        assert godwit.cli("-bv", "a@b.test").stderr == ""
+        shown = godwit.cli("-d-all", "-bv", "a@b.test").stderr
+        for line in SHOWN.splitlines():
+            assert line in shown, (line, shown)
+        assert "not shown" not in shown

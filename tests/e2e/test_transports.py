@@ -68,7 +68,8 @@ def test_exit_statuses_decide():
         godwit.wait_log(r"== b@local.test R=local T=local defer \(0\): Child process of local transport returned 75")
         path.write_text("#!/bin/sh\necho no such mailbox here\nexit 67\n")
         godwit.send(recipients=["c@local.test"])
-        godwit.wait_log(r"\*\* c@local.test .* returned 67 .*output: no such mailbox here")
+        godwit.wait_log(r" <c@local\.test>: local transport output: no such mailbox here$")
+        godwit.wait_log(r"\*\* c@local\.test .* returned 67 \(could mean user nonexistent\) from command: ")
         report = sink.wait(1)[0]
         assert report["sender"] == "" and b"no such mailbox here" in report["data"], report
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -95,6 +96,25 @@ TEST(UvStream, AReadEndsAtItsDeadline) {
       test::run_task(loop, read_with_deadline(loop, server.at(), Millis{20}));
   ASSERT_FALSE(got.has_value());
   EXPECT_EQ(got.error().code(), Errc::timed_out);
+  while (server.scope().running() > 0) loop.run_once();
+}
+
+Task<Result<bool>> delays(Loop& loop, Endpoint to, bool allowed) {
+  ConnectOptions options;
+  options.to = to;
+  std::unique_ptr<UvStream> stream = co_await ok(connect(loop, options));
+  if (allowed) stream->allow_delay();
+  int no_delay = -1;
+  socklen_t size = sizeof no_delay;
+  getsockopt(stream->descriptor(), IPPROTO_TCP, TCP_NODELAY, &no_delay, &size);
+  co_return no_delay == 0;
+}
+
+TEST(UvStream, SmallWritesWaitOnlyWhereTheyMay) {
+  Loop loop;
+  EchoServer server(loop);
+  EXPECT_FALSE(*test::run_task(loop, delays(loop, server.at(), false)));
+  EXPECT_TRUE(*test::run_task(loop, delays(loop, server.at(), true)));
   while (server.scope().running() > 0) loop.run_once();
 }
 

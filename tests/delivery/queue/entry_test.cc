@@ -24,7 +24,9 @@ TEST(QueueEntry, ChangesRoundTrip) {
   ASSERT_TRUE(apply_change(entry, encode_text(ChangeKind::sender, "<>")).has_value());
   ASSERT_TRUE(apply_change(entry, encode_text(ChangeKind::recipient, "x@y")).has_value());
   ASSERT_TRUE(apply_change(entry, encode_text(ChangeKind::in_doubt, "[192.0.2.1]:25")).has_value());
+  ASSERT_TRUE(apply_change(entry, encode_text(ChangeKind::header_domain, "a a.b")).has_value());
   ASSERT_NE(entry.progress, nullptr);
+  EXPECT_EQ(entry.progress->header_domains, std::vector<std::string>{"a a.b"});
   EXPECT_EQ(entry.progress->done, (std::vector<uint32_t>{1, 2, 3, 7}));
   EXPECT_TRUE(entry.progress->is_done(7));
   EXPECT_FALSE(entry.progress->is_done(4));
@@ -55,7 +57,7 @@ TEST(QueueEntry, BytesOfSomebodyElseAreRefused) {
     for (char& c : bytes) c = static_cast<char>(random.below(256));
     QueueEntry entry;
     const Result<void> applied = apply_change(entry, bytes);
-    if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 10 || bytes[0] == 0)
+    if (bytes.empty() || static_cast<unsigned char>(bytes[0]) > 11 || bytes[0] == 0)
       EXPECT_FALSE(applied);
   }
   QueueEntry entry;

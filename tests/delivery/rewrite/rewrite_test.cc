@@ -80,6 +80,17 @@ TEST_F(RewriteTest, HeaderLinesKeepPhrasesAndComments) {
   EXPECT_EQ(headers("To: broken@@old.test\r\n"), "unchanged");
 }
 
+TEST(ChangeDomain, AddressesOfOneDomainGetAnother) {
+  const auto changed = [](std::string_view section) {
+    return change_domain(section, "short", "short.full.test").value_or("unchanged");
+  };
+  EXPECT_EQ(changed("From: Me <\"a b\"@Short> (at short)\r\nSubject: x@short\r\n"
+                    "To: x@short,\r\n y@short.test, z@short\r\n"),
+            "From: Me <\"a b\"@short.full.test> (at short)\r\nSubject: x@short\r\n"
+            "To: x@short.full.test,\r\n y@short.test, z@short.full.test\r\n");
+  EXPECT_EQ(changed("To: x@other, short\r\nMessage-Id: <a@short>\r\n"), "unchanged");
+}
+
 TEST_F(RewriteTest, MistakesAreNamed) {
   constexpr std::array kCases{"a@b c@d x\n", "a@b\n", "a@b c@d S\n", "^( x@y\n"};
   for (const char* text : kCases) {

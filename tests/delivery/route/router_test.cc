@@ -33,8 +33,9 @@ class RouterTest : public testing::Test {
     problems = diagnostics_->render_all();
   }
   RouteResult route(const std::string& local_part, const std::string& domain,
-                    const std::string& sender = "a@b.test") {
+                    const std::string& sender = "a@b.test", const RouteAncestor* parent = nullptr) {
     RouteQuery query;
+    query.parent = parent;
     query.local_part = local_part;
     query.domain = domain;
     query.sender = sender;
@@ -200,6 +201,10 @@ class DnslookupTest : public RouterTest {
   // "a.test/10=192.0.2.1,192.0.2.2 b.test/20=..."
   std::string hosts_of(const std::string& domain) {
     RouteResult result = route("x", domain);
+    if (result.is_rerouted) {
+      const std::string new_domain = result.children.front().domain;
+      return new_domain + (result.rewrites_headers ? "! " : ": ") + hosts_of(new_domain);
+    }
     if (result.router != nullptr && result.router->name() == "rest") return "declined";
     switch (result.status) {
       case RouteStatus::failed:
@@ -216,7 +221,6 @@ class DnslookupTest : public RouterTest {
         break;
     }
     std::string out;
-    if (result.domain != domain) out = result.domain + ": ";
     for (const RouteHost& host : result.hosts->hosts) {
       out += (&host == &result.hosts->hosts.front() ? "" : " ") + host.name;
       if (host.port != 0) out += ":" + std::to_string(host.port);
@@ -322,13 +326,14 @@ TEST_F(DnslookupTest, TheOptionsOfTheRouter) {
       {" check_secondary_mx\n", "here.test",
        "frozen: lowest numbered MX record points to local host"},
       {" check_secondary_mx\n", "second.test", "a.mx.test/10=2001:db8::1,192.0.2.1"},
-      {" widen_domains = other : mx.test\n", "a", "a.mx.test: a.mx.test/0=2001:db8::1,192.0.2.1"},
+      {" widen_domains = other : mx.test\n", "a", "a.mx.test! a.mx.test/0=2001:db8::1,192.0.2.1"},
+      {" widen_domains = mx.test\n no_rewrite_headers\n", "b", "b.mx.test: b.mx.test/0=192.0.2.2"},
       {" self = send\n", "here.test", "self.test/10=127.0.0.1"},
       {" self = pass\n no_more\n", "here.test", "declined"},
       {" self = fail\n", "here.test", "failed: lowest numbered MX record points to local host"},
       {" self = defer\n", "here.test", "deferred: lowest numbered MX record points to local host"},
       {" self = reroute: plain.test\n", "here.test", "plain.test: plain.test/0=192.0.2.3"},
-      {" self = reroute: rewrite: Plain.test\n", "here.test", "plain.test: plain.test/0=192.0.2.3"},
+      {" self = reroute: rewrite: Plain.test\n", "here.test", "plain.test! plain.test/0=192.0.2.3"},
       {" cannot_route_message = no way to $domain\n no_more\n", "null.test",
        "failed: no way to null.test"},
   };
@@ -341,11 +346,11 @@ TEST_F(DnslookupTest, TheOptionsOfTheRouter) {
 TEST_F(DnslookupTest, ShortNamesAreCompletedAsTheSystemDoes) {
   policy_.search = {"mx.test", "test"};
   load_options("");
-  EXPECT_EQ(hosts_of("b"), "b.mx.test: b.mx.test/0=192.0.2.2");
+  EXPECT_EQ(hosts_of("b"), "b.mx.test! b.mx.test/0=192.0.2.2");
   load_options(" no_qualify_single\n");
   EXPECT_EQ(hosts_of("b"), "declined");
   load_options(" search_parents\n");
-  EXPECT_EQ(hosts_of("a.mx"), "a.mx.test: a.mx.test/0=2001:db8::1,192.0.2.1");
+  EXPECT_EQ(hosts_of("a.mx"), "a.mx.test! a.mx.test/0=2001:db8::1,192.0.2.1");
 }
 
 TEST_F(DnslookupTest, NamesThatMayStandForOthersAreTriedInTheOrderOfTheSystem) {
@@ -450,7 +455,12 @@ TEST_F(DnslookupTest, AddressLiteralsAreHosts) {
 
 TEST_F(DnslookupTest, ReroutingInACircleEnds) {
   load_options(" self = reroute: here.test\n");
-  EXPECT_EQ(hosts_of("here.test").substr(0, 7), "failed:");
+  RouteResult result = route("x", "here.test");
+  ASSERT_TRUE(result.is_rerouted);
+  EXPECT_FALSE(result.rewrites_headers);
+  const RouteAncestor before{"x", "here.test", result.router, nullptr};
+  result = route("x", "here.test", "a@b.test", &before);
+  EXPECT_EQ(result.router->name(), "rest");
 }
 
 }  // namespace

@@ -1,0 +1,104 @@
+"""Options of TLS that need certificates of their own: revocation, separate keys, ALPN."""
+
+import ssl
+
+from test_tls import ACL_RETRY, TEXT, Certificates, TlsClient, TlsSink, context, openssl, relaying, serving
+
+
+def revoke(certificates, *names):
+    """Gives a list that revokes the certificates."""
+    with open(certificates.dir / "index.txt", "a", encoding="utf-8") as index:
+        for name in names:
+            serial = openssl("x509", "-in", certificates.dir / f"{name}.crt", "-noout", "-serial").stdout.strip().split("=")[1]
+            index.write(f"R\t350101000000Z\t250101000000Z\t{serial}\tunknown\t/CN={name}\n")
+    (certificates.dir / "ca.conf").write_text(f"[ca]\ndefault_ca = d\n[d]\ndatabase = {certificates.dir}/index.txt\n")
+    revoked = certificates.dir / "crl.pem"
+    openssl("ca", "-gencrl", "-config", certificates.dir / "ca.conf", "-keyfile", certificates.dir / "root.key", "-cert",
+            certificates.root, "-crldays", "20", "-md", "sha256", "-out", revoked)
+    return revoked
+
+
+def test_options_of_the_server():
+    with serving(start=False) as godwit:
+        certificates = Certificates(godwit.dir / "certs")
+        for name in ("mx.test", "good.test", "gone.test"):
+            certificates.make(name)
+        revoked = revoke(certificates, "gone.test")
+        here = certificates.dir
+        tls = (f"tls_certificate = {here}/mx.test.crt\ntls_privatekey = {here}/mx.test.key\n"
+               f"tls_verify_certificates = {certificates.root}\ntls_try_verify_hosts = *\nacl_smtp_mail = check_mail\n")
+
+        def verdict(name, esmtp="EHLO client.test"):
+            made = context()
+            made.load_cert_chain(here / f"{name}.crt", here / f"{name}.key")
+            with TlsClient(godwit.port) as client:
+                client.command("EHLO client.test", 250)
+                client.start_tls(made)
+                if esmtp:
+                    client.command(esmtp, 250)
+                client.raw("MAIL FROM:<a@test.example>\r\n")
+                return client.reply()[1]
+
+        godwit.write_config(tls=tls, retry=ACL_RETRY)
+        godwit.start()
+        assert "verified 1" in verdict("good.test") and "verified 1" in verdict("gone.test")
+        assert verdict("good.test", "").startswith("503"), "what was said in clear is forgotten"
+        godwit.stop()
+        (godwit.dir / "log" / "mainlog").unlink()
+        godwit.write_config(tls=tls + f"tls_crl = {revoked}\ntls_remember_esmtp\n", retry=ACL_RETRY)
+        godwit.start()
+        assert "verified 1" in verdict("good.test") and "verified 0" in verdict("gone.test")
+        assert "verified 1" in verdict("good.test", ""), "tls_remember_esmtp"
+
+
+def test_clients_that_must_name_a_protocol():
+    with serving(main="hosts_require_alpn = *\n") as godwit:
+        for names, is_served in ((["smtp"], True), (["http/1.1"], False), ([], False)):
+            made = context()
+            if names:
+                made.set_alpn_protocols(names)
+            try:
+                with TlsClient(godwit.port) as client:
+                    client.command("EHLO client.test", 250)
+                    client.start_tls(made)
+                    client.command("EHLO client.test", 250)
+                    served = True
+            except (ssl.SSLError, ConnectionError, OSError):
+                served = False
+            assert served == is_served, (names, godwit.log())
+
+
+def test_options_of_the_transport():
+    with serving(start=False) as holder:
+        certificates = Certificates(holder.dir / "certs")
+        for name in ("localhost", "client.test"):
+            certificates.make(name)
+        here = certificates.dir
+        verify = f"tls_verify_certificates = {certificates.root}\ntls_verify_hosts = *\ntls_verify_cert_hostnames =\n"
+        mine = f"tls_certificate = {here}/client.test.crt\ntls_privatekey = {here}/client.test.key\n"
+        harmless = "tls_dh_min_bits = 4096\nhosts_nopass_tls = *\nhosts_noproxy_tls = *\n"
+        with TlsSink(here / "localhost.pem") as sink:
+            sink.context.load_verify_locations(certificates.root)
+            sink.context.verify_mode = ssl.CERT_REQUIRED
+            with relaying(sink.port, verify + mine + harmless) as godwit:
+                godwit.send(text=TEXT)
+                godwit.wait_log(r"=> b@example.com .* X=TLS\S+ CV=yes ")
+                assert dict(sink.tls_sessions[0].getpeercert()["subject"][0])["commonName"] == "client.test"
+        with TlsSink(here / "localhost.pem") as sink:
+            with relaying(sink.port, verify + f"tls_crl = {revoke(certificates, 'localhost')}\nhosts_require_tls = *\n") as godwit:
+                godwit.send(text=TEXT)
+                godwit.wait_log(r"H=127.0.0.1 \[127.0.0.1\]: TLS session: \(SSL_connect\): .*revoked")
+                godwit.wait_log(r"== b@example.com R=out T=remote defer \(-37\)")
+                assert not sink.messages
+
+
+def test_hosts_that_must_choose_a_protocol():
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("localhost")
+        for offered, wanted in (("smtp", r"=> b@example.com .* X=TLS"), (None, r"defer \(-37\).*ALPN")):
+            with TlsSink(certificate) as sink:
+                if offered:
+                    sink.context.set_alpn_protocols([offered])
+                with relaying(sink.port, "hosts_require_alpn = *\ntls_alpn = smtp\nhosts_require_tls = *") as godwit:
+                    godwit.send(text=TEXT)
+                    godwit.wait_log(wanted)
