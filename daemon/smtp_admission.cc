@@ -91,7 +91,8 @@ Task<bool> SmtpSession::admit() {
   is_connection_logged_ = client.is_logged;
   if (client.is_logged) {
     log(LogEvent::connection, "SMTP connection from " + host_text().substr(2) +
-                                  " (TCP/IP connection count = " + std::to_string(total) + ")");
+                                  " (TCP/IP connection count = " + std::to_string(total) + ")" +
+                                  connection_id_field());
   }
   co_return true;
 }

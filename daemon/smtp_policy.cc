@@ -65,6 +65,13 @@ std::string SmtpSession::host_text() const {
   return out;
 }
 
+// " Ci=..." where that is selected.
+std::string SmtpSession::connection_id_field() const {
+  const bool is_selected = selects(config::LogSelector::connection_id) ||
+                           selects(config::LogSelector::connection_identify);
+  return is_selected ? " Ci=" + connection_.connection_id : std::string();
+}
+
 std::string SmtpSession::protocol_name() const {
   std::string out = smtputf8_ ? "utf8" : "";
   if (!origin_.peer) out += origin_.is_batch ? "local-b" : "local-";
@@ -76,7 +83,18 @@ std::string SmtpSession::protocol_name() const {
 }
 
 void SmtpSession::log(LogEvent event, std::string_view text, LogFiles files) {
-  inbound_.services().log.write({event, files, {}, text, {}});
+  std::string header;
+  const bool is_refusal = contains(files, LogFiles::reject) && !incoming_.id.empty();
+  if (is_refusal && selects(config::LogSelector::rejected_header)) header = rejected_header();
+  inbound_.services().log.write({event, files, {}, text, {}, header});
+}
+
+// What the reject log shows of a message whose header section has come.
+std::string SmtpSession::rejected_header() const {
+  std::string out = rejected_envelope(sender_, recipients_);
+  if (incoming_.is_whole)
+    out += header_edits_.lettered(incoming_.received, incoming_.head, header_fields());
+  return out;
 }
 
 Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view subject) {
@@ -105,7 +123,9 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   judgement.log_message = outcome.log_message;
   log_client_name();
   const Millis delay = outcome.effects.delay;
-  write_notes(outcome.effects.log_writes);
+  const std::vector<acl::LogWrite> notes = std::move(outcome.effects.log_writes);
+  apply(std::move(outcome.effects));
+  write_notes(notes);
   if (outcome.verdict == AclVerdict::discard) log_discard(where, outcome, subject);
   // What an ACL for the end of a session says changes nothing.
   const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
@@ -132,7 +152,6 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   } else if (outcome.reply_code != 0) {
     judgement.reply.code = static_cast<uint16_t>(outcome.reply_code);
   }
-  apply(std::move(outcome.effects));
   if (controls_.no_multiline_responses)
     judgement.reply.text.resize(
         std::min(judgement.reply.text.find('\n'), judgement.reply.text.size()));

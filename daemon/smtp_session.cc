@@ -30,6 +30,7 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
       connected_(inbound.services().loop.clock().wall()) {
   connection_.sender_host = origin_.peer;
   connection_.interface = origin_.local;
+  connection_.connection_id = inbound_.next_connection_id();
   evaluation_.services = &asks_.get();
   evaluation_.trace = origin_.trace;
   evaluation_.server = &inbound_.config().facts;
@@ -310,7 +311,8 @@ Task<void> SmtpSession::on_close(std::string_view why) {
     had_errors_ = true;
     log(LogEvent::protocol_error, closing_line(reason), LogFiles::main_and_reject);
   } else if (is_connection_logged_) {
-    log(LogEvent::connection, "SMTP connection from " + host_text().substr(2) + " closed by QUIT");
+    log(LogEvent::connection, "SMTP connection from " + host_text().substr(2) +
+                                  connection_id_field() + " closed by QUIT");
   }
 }
 

@@ -71,6 +71,7 @@ struct TlsFacts {
 };
 
 struct ConnectionFacts {
+  std::string connection_id;                     // no two of this host's are equal
   std::optional<Endpoint> sender_host;           // none: a local message
   std::string sender_host_name;                  // verified reverse name; empty where none is known
   std::vector<std::string> sender_host_aliases;  // its other names that lead back

@@ -127,6 +127,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "AUTH parameter of MAIL", Taint::outside},
     {"csa_status", field<&Findings::csa_status>,
      "what verify = csa found: ok, fail, unknown, defer"},
+    {"connection_id", field<&ConnectionFacts::connection_id>, "identifier of the connection"},
     {"dnslist_domain", field<&Findings::dnslist_domain>, "domain of the DNS list that matched"},
     {"dnslist_matched", field<&Findings::dnslist_matched>, "key that was found in it",
      Taint::outside},

@@ -286,7 +286,7 @@ Event ServerEngine::on_mail(std::string_view argument) {
   }
   end_transaction();
   mail_refused_ = true;
-  if (ParseFailure failure = parse_mail(argument, offer_, esmtp_, mail_)) {
+  if (ParseFailure failure = parse_mail(argument, offer_, limits_.paths, esmtp_, mail_)) {
     return refuse(Fault::syntax, {failure.code, failure.enhanced, failure.text});
   }
   const uint64_t limit = limits_.message_size_limit;
@@ -305,7 +305,8 @@ Event ServerEngine::on_rcpt(std::string_view argument) {
   }
   rcpt_seen_ = true;
   ++rcpts_given_;
-  if (ParseFailure failure = parse_rcpt(argument, offer_, esmtp_, mail_.smtputf8, rcpt_)) {
+  if (ParseFailure failure =
+          parse_rcpt(argument, offer_, limits_.paths, esmtp_, mail_.smtputf8, rcpt_)) {
     return refuse(Fault::syntax, {failure.code, failure.enhanced, failure.text});
   }
   if (limits_.recipients_max != 0 && rcpts_given_ > limits_.recipients_max) {

@@ -47,6 +47,7 @@ struct ServerLimits {
   bool accept_junk_helo = false;  // helo_accept_junk_hosts matches
   bool asks_for_paths = false;    // paths of MAIL and RCPT are rewritten before they are parsed
   BareLineEnds bare_line_ends = BareLineEnds::reject;
+  PathRules paths;
   std::string_view helo_allow_chars;  // the driver keeps it alive
 };
 

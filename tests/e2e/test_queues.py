@@ -130,10 +130,20 @@ def test_queue_only_file_holds_mail_while_the_file_is_there():
     with Sink() as sink, Godwit(sink.port, main="queue_only_file = {dir}/hold") as godwit:
         (godwit.dir / "hold").write_text("")
         godwit.send()
-        godwit.cli("-odb", "b@example.com", stdin="Subject: x\n\nlocal\n")
+        godwit.cli("b@example.com", stdin="Subject: x\n\nlocal\n")
         (godwit.dir / "hold").unlink()
         godwit.send(sender="now@test.example")
         assert sink.wait(1)[0]["sender"] == "now@test.example"
         assert godwit.queue_count() == 2 and len(sink.messages) == 1
         godwit.cli("-q")
         sink.wait(3)
+
+
+def test_queue_smtp_domains_wait_for_a_queue_run():
+    with Sink() as sink, Godwit(sink.port, main="queue_smtp_domains = slow.test : *.slow.test") as godwit:
+        godwit.send(recipients=["a@slow.test", "b@fast.test", "c@very.slow.test"])
+        assert sink.wait(1)[0]["recipients"] == ["b@fast.test"]
+        godwit.wait_log(r"== a@slow.test R=out T=remote defer .*domain is in queue_smtp_domains")
+        assert godwit.queue_count() == 1 and len(sink.messages) == 1
+        godwit.cli("-q")
+        assert sink.wait(2)[1]["recipients"] == ["a@slow.test", "c@very.slow.test"]
