@@ -173,6 +173,7 @@ class AddressShell {
         services_(loop, config),
         line_(line),
         debugging_(line.debug, *config->document.sources) {
+    services_.names().show(debugging_.trace());
     message_.sender_address =
         line.sender_given ? line.sender : login_name() + "@" + config->facts.qualify_domain;
     connection_.received_protocol = line.received_protocol;

@@ -27,8 +27,9 @@ void BlockingLog::write(const LogRecord& record) {
   std::string line;
   formatter_.append_line(line, record, now);
   if (contains(record.files, LogFiles::main)) append(paths_.main, line);
-  if (contains(record.files, LogFiles::reject)) append(paths_.reject, line);
   if (contains(record.files, LogFiles::panic)) append(paths_.panic, line);
+  line += record.rejected_header;
+  if (contains(record.files, LogFiles::reject)) append(paths_.reject, line);
   if (syslog_.is_wanted()) {
     std::vector<std::string> datagrams;
     syslog_.append_datagrams(datagrams, formatter_, record, now);

@@ -26,6 +26,11 @@ void set_mode(CommandLine& line, Mode mode) {
   line.mode = mode;
 }
 
+void set_delivery(CommandLine& line, DeliveryMode mode) {
+  line.delivery = mode;
+  line.delivery_given = true;
+}
+
 template <MessageAction action>
 void act(CommandLine& line, std::string_view) {
   const bool shows = action >= MessageAction::view_headers;
@@ -139,15 +144,16 @@ constexpr std::array kRows{
     OptionRow{"-f",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender = v; l.sender_given = true; },          "sender"},
     OptionRow{"-r",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender = v; l.sender_given = true; },          "the same"},
     OptionRow{"-F",      Shape::with_value, [](CommandLine& l, std::string_view v) { l.full_name = v; },                              "full name of the sender"},
-    OptionRow{"-odb",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::background; },          "deliver in the background (the default)"},
-    OptionRow{"-odf",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::foreground; },          "deliver before the command ends"},
-    OptionRow{"-odi",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::foreground; },          "the same"},
-    OptionRow{"-odq",    Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::queue_only; },          "queue only"},
-    OptionRow{"-odqs",   Shape::alone,      [](CommandLine& l, std::string_view) { l.delivery = DeliveryMode::queue_only; },          "the same"},
+    OptionRow{"-odb",    Shape::alone,      [](CommandLine& l, std::string_view) { set_delivery(l, DeliveryMode::background); },          "deliver in the background (the default)"},
+    OptionRow{"-odf",    Shape::alone,      [](CommandLine& l, std::string_view) { set_delivery(l, DeliveryMode::foreground); },          "deliver before the command ends"},
+    OptionRow{"-odi",    Shape::alone,      [](CommandLine& l, std::string_view) { set_delivery(l, DeliveryMode::foreground); },          "the same"},
+    OptionRow{"-odq",    Shape::alone,      [](CommandLine& l, std::string_view) { set_delivery(l, DeliveryMode::queue_only); },          "queue only"},
+    OptionRow{"-odqs",   Shape::alone,      [](CommandLine& l, std::string_view) { set_delivery(l, DeliveryMode::queue_only); },          "the same"},
     OptionRow{"-oMa",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_host = v; },                            "address of the sending host"},
     OptionRow{"-oMr",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.received_protocol = v; },                      "protocol of the arrival"},
     OptionRow{"-oMs",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_host_name = v; },                       "name of the sending host"},
     OptionRow{"-oMt",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_ident = v; },                           "ident of the sender"},
+    OptionRow{"--print-docs", Shape::alone, [](CommandLine& l, std::string_view) { set_mode(l, Mode::print_docs); },                  "the tables of the manual as Markdown, made of what this program knows; with a word, those with it in their title"},
     OptionRow{"--help",  Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::help); },                        "this text"},
     OptionRow{"--worker=", Shape::glued,    [](CommandLine& l, std::string_view v) { set_mode(l, Mode::worker); l.worker = v; },      ""},
     OptionRow{"--announce=", Shape::glued,  [](CommandLine& l, std::string_view v) { l.announcement = v; },                           ""},
@@ -221,6 +227,7 @@ Result<CommandLine> parse_command_line(std::string_view program,
                                        const std::vector<std::string>& words) {
   CommandLine line;
   line.words = words;
+  line.program = program;
   program = program.substr(program.rfind('/') + 1);
   for (const ProgramRow& row : kPrograms) {
     if (row.name != program) continue;

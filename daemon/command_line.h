@@ -33,6 +33,7 @@ enum class Mode : uint8_t {
   test_rewriting,     // -brw
   rebuild_aliases,    // -bi
   explain,            // --explain
+  print_docs,         // --print-docs
   worker,             // of the supervisor
   help,
 };
@@ -59,6 +60,8 @@ enum class DeliveryMode : uint8_t { background, foreground, queue_only };  // -o
 
 struct CommandLine {
   Mode mode = Mode::submit;
+  bool delivery_given = false;     // one of -odb, -odf, -odi, -odq
+  std::string program;             // as it was called
   std::vector<std::string> words;  // as given, without the program's name
 
   std::string config_path;

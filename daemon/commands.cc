@@ -1,12 +1,14 @@
 #include "daemon/commands.h"
 
 #include "acl/lookup/catalogue.h"
+#include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "daemon/blocking_log.h"
 #include "daemon/environment.h"
 #include "daemon/features.h"
 #include "daemon/later_options.h"
 #include "daemon/print_config.h"
+#include "daemon/print_docs.h"
 #include "daemon/supervisor.h"
 #include "daemon/worker.h"
 
@@ -139,6 +141,34 @@ int run_worker(const CommandLine& line, const ConfigPointer& config) {
   return worker.run();
 }
 
+// log_selector = +arguments. Tests of the configuration, and workers, which have the words of their
+// supervisor, are not told.
+void log_arguments(const CommandLine& line, const ServerConfig& config) {
+  switch (line.mode) {
+    case Mode::submit:
+    case Mode::daemon:
+    case Mode::smtp:
+    case Mode::batch_smtp:
+    case Mode::list_queue:
+    case Mode::count_queue:
+    case Mode::queue_run:
+    case Mode::act:
+    case Mode::show:
+      break;
+    default:
+      return;
+  }
+  if (!config.options().log_selector.has(config::LogSelector::arguments)) return;
+  std::string text = "cwd=" + config.facts.initial_directory + " " +
+                     std::to_string(line.words.size() + 1) + " args: " + line.program;
+  for (const std::string& word : line.words) {
+    const bool is_quoted = word.empty() || word.find_first_of(" \t") != std::string::npos;
+    const std::string_view quote = is_quoted ? "\"" : "";
+    text.append(" ").append(quote).append(escape_control(word)).append(quote);
+  }
+  BlockingLog(config).main(LogEvent::note, "", text);
+}
+
 }  // namespace
 
 int run_command(const CommandLine& line) {
@@ -146,6 +176,8 @@ int run_command(const CommandLine& line) {
     std::fputs(usage().c_str(), stdout);
     return 0;
   }
+  if (line.mode == Mode::print_docs)
+    return print_docs(line.arguments.empty() ? std::string_view() : line.arguments.front());
   const LoadOptions load = load_options(line);
   config::Diagnostics diagnostics;
   const ConfigPointer config = load_config(load, diagnostics);
@@ -164,6 +196,7 @@ int run_command(const CommandLine& line) {
     return 1;
   }
   clean_environment(*config);
+  log_arguments(line, *config);
   switch (line.mode) {
     case Mode::check_config:
       return print_version(load);
@@ -202,6 +235,7 @@ int run_command(const CommandLine& line) {
     case Mode::test_rewriting:
       return try_addresses(line, config);
     case Mode::help:
+    case Mode::print_docs:
       break;
   }
   return 1;

@@ -88,6 +88,10 @@ constexpr std::array kKinds{
     KindRow{TraceKind::load,            DebugSelector::load},
     KindRow{TraceKind::hints,           DebugSelector::hints_lookup},
     KindRow{TraceKind::verify,          DebugSelector::verify},
+    KindRow{TraceKind::interface,       DebugSelector::interface},
+    KindRow{TraceKind::resolver,        DebugSelector::resolver},
+    KindRow{TraceKind::queue_run,       DebugSelector::queue_run},
+    KindRow{TraceKind::uid,             DebugSelector::uid},
     KindRow{TraceKind::debug_print,     DebugSelector::route},
     KindRow{TraceKind::note,            DebugSelector::deliver},
 };
@@ -139,6 +143,8 @@ Result<DebugSelectors> parse_debug_selectors(std::string_view text) {
   }
   return DebugSelectors{bits};
 }
+
+static_assert(kKinds.size() == static_cast<size_t>(TraceKind::note) + 1);
 
 DebugSelector selector_of(acl::TraceKind kind) noexcept {
   return kKinds[static_cast<size_t>(kind)].selector;

@@ -5,6 +5,7 @@
 #include "core/config/values.h"
 
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,9 @@ void clean_environment(const ServerConfig& config) {
     if (equals == 0 || equals == std::string::npos) continue;
     ::setenv(item.substr(0, equals).c_str(), item.substr(equals + 1).c_str(), 1);
   }
+  // Times in logs and messages are those of this zone; unset: of the system's.
+  if (!config.options().timezone.empty()) ::setenv("TZ", config.options().timezone.c_str(), 1);
+  ::tzset();
 }
 
 }  // namespace godwit::daemon

@@ -84,6 +84,7 @@ class ExpansionShell {
         macros_(config::ReadOptions{}),
         debugging_(line.debug, *config->document.sources) {
     context_.trace = debugging_.trace();
+    services_.names().show(debugging_.trace());
     for (const config::Macro& macro : config->document.macros) {
       macros_.define(macro.name, macro.value, false, macro.place);
     }

@@ -4,8 +4,11 @@
 
 #include "acl/expand/regex.h"
 #include "acl/policy/acl.h"
+#include "core/config/main_options.h"
 #include "protocol/message/header_scan.h"
+#include "protocol/spool_format/envelope.h"
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,21 +19,43 @@ namespace godwit::daemon {
 class HeaderEdits {
  public:
   void take(acl::AclEffects& effects);
+  // Every field of this name.
+  void remove(std::string_view name) { removed_names_.emplace_back(name); }
   void clear();
   // `received` comes first. `head` is what the client sent, with CRLF, `fields` where its fields
   // are. Lines that were added are not removed: an ACL that adds what it removes replaces it.
   std::string apply(std::string received, std::string_view head,
                     std::span<const message::FieldPlace> fields) const;
+  // The same for the reject log: each line with Exim's type letter and a space before it, "*" for
+  // one that was removed, and LF at its end.
+  std::string lettered(std::string_view received, std::string_view head,
+                       std::span<const message::FieldPlace> fields) const;
 
  private:
+  // What becomes of a line: a section in wire format, or one for the reject log.
+  class Section;
   bool removes(std::string_view name) const;
-  static void add_line(const acl::HeaderAddition& addition, std::string& out);
-  void add(acl::HeaderAddition::Position position, std::string& out) const;
+  void add(acl::HeaderAddition::Position position, Section& out) const;
+  void build(Section& out, std::string_view received, std::string_view head,
+             std::span<const message::FieldPlace> fields) const;
 
   std::vector<acl::HeaderAddition> added_;
   std::vector<std::string> removed_names_;
   std::vector<acl::Regex> removed_patterns_;
 };
+
+// Fields that belong to messages that were delivered: return_path_remove, envelope_to_remove and
+// delivery_date_remove take them off as a message comes in. Nothing where `head` has none of them;
+// otherwise `edits` removes them, and the section without them is what ACLs see.
+std::optional<std::string> remove_delivery_fields(std::string_view head,
+                                                  std::span<const message::FieldPlace> fields,
+                                                  const config::MessageOptions& options,
+                                                  HeaderEdits& edits);
+
+// What the reject log has of a message beside its header section: "Envelope-from: <...>" and the
+// first recipients.
+std::string rejected_envelope(std::string_view sender,
+                              std::span<const EnvelopeRecipient> recipients);
 
 // Appends `text` with every LF as CRLF.
 void append_with_crlf(std::string_view text, std::string& out);

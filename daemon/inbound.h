@@ -64,6 +64,10 @@ class Inbound final : public ConnectionHandler {
     return !spool.is_failing && pressure_.has_room(bytes, spool.reserved_bytes);
   }
   Pressure& pressure() noexcept { return pressure_; }
+  // "PID-N": of no other connection that a log tells of on the same day.
+  std::string next_connection_id() {
+    return std::to_string(config_->facts.pid) + "-" + std::to_string(++connections_);
+  }
 
   // Compiled main options that every session needs, looked up once.
   struct Expressions {
@@ -119,6 +123,7 @@ class Inbound final : public ConnectionHandler {
   WallTime last_accept_error_;
   std::vector<acl::Expansion> etrn_words_;
   CancelSource etrn_cancel_;
+  uint64_t connections_ = 0;  // so many had an id
   bool stopping_ = false;
 };
 

@@ -348,6 +348,8 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
   }
   if (daemon_runs) return 0;  // its workers have all shards, or will
   Debugging debugging(line.debug, *config->document.sources);
+  debugging.tell_user("queue runner");
+  debugging.tell_queue_run(run);
   bool is_first = true;
   for (const std::string& name : shards_to_run(*config)) {
     LocalShard shard(config, debugging.attempts());

@@ -5,6 +5,7 @@
 #include "acl/expand/regex.h"
 #include "acl/expand/services.h"
 #include "daemon/server_config.h"
+#include "daemon/shown_resolver.h"
 #include "daemon/telling_resolver.h"
 #include "delivery/route/host_finder.h"
 #include "delivery/transport/dane_finder.h"
@@ -38,7 +39,9 @@ class Names {
   Names(Loop& loop, const ServerConfig& config);
 
   // For lookups, whose failures nobody is told of.
-  dns::StubResolver& resolver() noexcept { return resolver_; }
+  dns::Resolver& resolver() noexcept { return shown_; }
+  // The selector `resolver` of -d.
+  void show(acl::Trace* trace) noexcept { shown_.show(trace); }
   TellingResolver& telling() noexcept { return telling_; }
   delivery::HostFinder& hosts() noexcept { return hosts_; }
   delivery::DaneFinder& dane() noexcept { return dane_; }
@@ -49,7 +52,8 @@ class Names {
  private:
   ConfiguredNames names_;
   dns::StubResolver resolver_;
-  TellingResolver telling_{resolver_};
+  ShownResolver shown_{resolver_};
+  TellingResolver telling_{shown_};
   delivery::HostFinder hosts_;
   delivery::ResolverDaneFinder dane_{telling_};
 };

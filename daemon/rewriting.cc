@@ -5,20 +5,20 @@
 
 namespace godwit::daemon {
 
-std::vector<std::string> rewrite_message(const rewrite::RewriteRules& rules,
-                                         acl::EvalContext& context, RewrittenMessage& message) {
-  std::vector<std::string> problems;
+void rewrite_message(const rewrite::RewriteRules& rules, acl::EvalContext& context,
+                     RewrittenMessage& message) {
+  rewrite::RewriteNotes& notes = message.notes;
   const auto apply = [&](std::string& address, rewrite::Place place) {
     rewrite::Rewritten rewritten = rules.rewrite(address, place, context);
-    if (!rewritten.problem.empty()) problems.push_back(std::move(rewritten.problem));
+    if (!rewritten.problem.empty()) notes.problems.push_back(std::move(rewritten.problem));
+    for (std::string& change : rewritten.changes) notes.changes.push_back(std::move(change));
     if (rewritten.changed) address = std::move(rewritten.address);
   };
-  if (!message.sender.empty()) apply(message.sender, rewrite::kEnvelopeFrom);
   for (std::string& recipient : message.recipients) apply(recipient, rewrite::kEnvelopeTo);
-  std::optional<std::string> headers = rules.rewrite_headers(message.headers, context, problems);
+  if (!message.sender.empty()) apply(message.sender, rewrite::kEnvelopeFrom);
+  std::optional<std::string> headers = rules.rewrite_headers(message.headers, context, notes);
   message.headers_changed = headers.has_value();
   if (headers) message.headers = std::move(*headers);
-  return problems;
 }
 
 }  // namespace godwit::daemon

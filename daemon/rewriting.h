@@ -14,12 +14,12 @@ struct RewrittenMessage {
   std::vector<std::string> recipients;
   std::string headers;  // the header section, in wire format
   bool headers_changed = false;
-  std::vector<std::string> problems;  // for the panic log
+  rewrite::RewriteNotes notes;
 };
 
-// Rewrites `message` in place: the sender first, then recipients and header lines. What could not
-// be done is returned. May wait on the current fiber.
-std::vector<std::string> rewrite_message(const rewrite::RewriteRules& rules,
-                                         acl::EvalContext& context, RewrittenMessage& message);
+// Rewrites `message` in place: recipients, sender, header lines, and tells of it in its notes. May
+// wait on the current fiber.
+void rewrite_message(const rewrite::RewriteRules& rules, acl::EvalContext& context,
+                     RewrittenMessage& message);
 
 }  // namespace godwit::daemon

@@ -160,12 +160,32 @@ void check_queue_only_file(const ServerConfig& config, config::Diagnostics& diag
   }
 }
 
-// A mail program that counts on delivery or failure at once must not get a queue instead.
-void refuse_wrapper(const ServerConfig& config, config::Diagnostics& diagnostics) {
-  if (!config.options().mua_wrapper) return;
-  for (const config::Setting& setting : config.document.main) {
-    if (setting.name == "mua_wrapper")
-      diagnostics.error(setting.place, "mua_wrapper is not available");
+// Options that a file must not count on: to read them and do nothing would be worse than to say no.
+void refuse_options(const ServerConfig& config, config::Diagnostics& diagnostics) {
+  const config::MainOptions& options = config.options();
+  struct Row {
+    std::string_view name;
+    bool is_set;
+    std::string_view why;
+  };
+  const Row rows[] = {
+      {"mua_wrapper", options.mua_wrapper,
+       "who counts on delivery or failure at once must not get a queue instead"},
+      {"disable_fsync", options.disable_fsync,
+       "250 means that the message is on disk; many messages share one sync, so there is little to "
+       "gain"},
+      {"move_frozen_messages", options.move_frozen_messages,
+       "frozen messages stay where -bp and -M... find them; timeout_frozen_after ends them"}};
+  if (options.local_sender_retain && options.local_from_check)
+    diagnostics.error({}, "local_sender_retain needs no_local_from_check",
+                      "a Sender: that is checked cannot be kept as it is");
+  for (const Row& row : rows) {
+    if (!row.is_set) continue;
+    for (const config::Setting& setting : config.document.main) {
+      if (setting.name == row.name)
+        diagnostics.error(setting.place, std::string(row.name) + " is not available",
+                          std::string(row.why));
+    }
   }
 }
 
@@ -240,6 +260,8 @@ void set_facts(ServerConfig& config, const LoadOptions& load) {
   facts.check_rfc2047_length = options.check_rfc2047_length;
   facts.return_error_details = options.smtp_return_error_details;
   facts.host_lookup_order = options.host_lookup_order;
+  facts.csa_parents_max = static_cast<size_t>(std::max<int64_t>(options.dns_csa_search_limit, 0));
+  facts.csa_of_addresses = options.dns_csa_use_reverse;
   facts.headers_charset = options.headers_charset;
   facts.bounce_return_size_limit = options.bounce_return_size_limit;
   std::error_code ignored;
@@ -259,7 +281,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->policy = acl::compile_policy(config->document, diagnostics);
   config->delivery = delivery::compile_delivery(config->document, config->policy, diagnostics);
   check_numbers(*config, diagnostics);
-  refuse_wrapper(*config, diagnostics);
+  refuse_options(*config, diagnostics);
   check_queue_only_file(*config, diagnostics);
   set_brakes(*config, diagnostics);
   check_stores(config->options(), diagnostics);

@@ -12,6 +12,7 @@ acl::LookupSetOptions lookup_options(const config::MainOptions& options, dns::Re
   out.mysql_servers = options.mysql_servers;
   out.sqlite_dbfile = options.sqlite_dbfile.text.text();
   out.sqlite_lock_timeout = Millis(options.sqlite_lock_timeout);
+  out.csa_parents_max = static_cast<size_t>(std::max<int64_t>(options.dns_csa_search_limit, 0));
   out.lookup_open_max = static_cast<size_t>(std::max<int64_t>(options.lookup_open_max, 1));
   out.resolver = &resolver;
   return out;
@@ -25,15 +26,16 @@ EvaluatorServices::EvaluatorServices(Loop& loop, std::shared_ptr<const ServerCon
       lookups_(loop, lookup_options(config_->options(), names_.resolver())),
       verifier_(loop, config_, names_.hosts(), names_.dane()),
       rates_(std::make_unique<hints::MemoryDatabase>()),
-      shared_rates_(lookups_),
       seen_(std::make_unique<hints::MemoryDatabase>()) {
   services_.loop = &loop;
   services_.lookups = &lookups_;
   services_.lists = config_->policy->lists().get();
   services_.acls = &config_->policy->acls();
   services_.rates = rates_.get();
-  if (config_->options().rate_store() == config::RatelimitStore::redis)
-    services_.shared_rates = &shared_rates_;
+  if (config_->options().rate_store() == config::RatelimitStore::redis) {
+    shared_rates_ = std::make_unique<acl::RedisRates>(lookups_);
+    services_.shared_rates = shared_rates_.get();
+  }
   services_.seen = seen_.get();
   services_.verifier = &verifier_;
   services_.hosts_file = &names_.hosts().hosts_file();

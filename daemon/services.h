@@ -46,7 +46,7 @@ class EvaluatorServices {
   acl::LookupSet lookups_;
   RoutedAddresses verifier_;
   std::unique_ptr<hints::Database> rates_;
-  acl::RedisRates shared_rates_;
+  std::unique_ptr<acl::RedisRates> shared_rates_;  // ratelimit_store = redis
   std::unique_ptr<hints::Database> seen_;
   acl::Services services_;
 };

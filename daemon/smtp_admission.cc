@@ -84,13 +84,15 @@ Task<bool> SmtpSession::admit() {
     co_return false;
   }
   if (client.is_rejected) {
-    why = "refused connection from " + host_text() + " (host_reject_connection)";
+    why = "refused connection from " + host_text().substr(2) + " (host_reject_connection)";
     co_await refuse_connection(smtp::named_reply(ReplyId::service_not_available_554), why);
     co_return false;
   }
+  is_connection_logged_ = client.is_logged;
   if (client.is_logged) {
     log(LogEvent::connection, "SMTP connection from " + host_text().substr(2) +
-                                  " (TCP/IP connection count = " + std::to_string(total) + ")");
+                                  " (TCP/IP connection count = " + std::to_string(total) + ")" +
+                                  connection_id_field());
   }
   co_return true;
 }

@@ -127,13 +127,12 @@ Task<void> SmtpSession::on_mail() {
   auto ask_list = [this] { return matches(inbound_.expressions().unqualified_sender_hosts); };
   if (mail.path.is_unqualified() && origin_.peer && !co_await on_fiber(ask_list)) {
     const std::string text =
-        std::string(mail.path.address) + ": sender address must contain a domain";
+        std::string(mail.path.written) + ": sender address must contain a domain";
     engine_.reply({501, "5.1.8", text});
     on_error(text);
     co_return;
   }
   if (!inbound_.has_spool_space(mail.has_size ? mail.size : 0)) {
-    log(LogEvent::rejected, host_text() + " temporarily rejected MAIL: no space in the spool");
     engine_.reply(ReplyId::space_shortage);
     co_return;
   }
@@ -180,7 +179,7 @@ Task<void> SmtpSession::on_rcpt() {
   if (rcpt.path.is_unqualified() && origin_.peer && !rcpt.path.is_postmaster() &&
       !co_await on_fiber(ask_list)) {
     const std::string text =
-        std::string(rcpt.path.address) + ": recipient address must contain a domain";
+        std::string(rcpt.path.written) + ": recipient address must contain a domain";
     engine_.reply({501, "5.1.3", text});
     on_error(text);
     co_return;

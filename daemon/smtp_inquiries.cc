@@ -20,8 +20,10 @@ Task<void> SmtpSession::on_path(std::string_view path) {
     return inbound_.config().delivery->rewrite->rewrite(before, rewrite::kSmtp, context());
   };
   const rewrite::Rewritten rewritten = co_await on_fiber(rewriting);
-  if (!rewritten.problem.empty())
-    log(LogEvent::configuration, rewritten.problem, LogFiles::main_and_panic);
+  rewrite::RewriteNotes notes;
+  if (!rewritten.problem.empty()) notes.problems.push_back(rewritten.problem);
+  notes.changes = rewritten.changes;
+  tell_rewriting(notes);
   const std::string after = rewritten.changed ? "<" + rewritten.address + ">" : before;
   engine_.use_path(after);
 }

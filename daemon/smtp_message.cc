@@ -1,9 +1,10 @@
 // SmtpSession: a message on its way in: body pieces into the spool's writer, the DATA ACL, the
 // header section, the commit, the answer.
-#include "acl/expand/text_encoding.h"
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "daemon/arrival_fields.h"
 #include "daemon/explain_keeper.h"
+#include "daemon/message_id_words.h"
 #include "daemon/queue_only_file.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
@@ -36,7 +37,7 @@ void SmtpSession::forget_transaction() {
   evaluation_.findings.message_rates.clear();
   evaluation_.findings.queue_name.reset();
   evaluation_.findings.verified_senders.clear();
-  sender_failure_told_ = false;
+  sender_failure_told_ = recipients_limit_told_ = false;
   warnings_.clear();
   asks_.forget();
   header_edits_.clear();
@@ -64,13 +65,16 @@ Task<void> SmtpSession::on_body_start() {
   }
   InboundServices services = inbound_.services();
   incoming_ = Incoming();
-  incoming_.id = services.ids.next(services.loop.clock().wall());
+  incoming_.began = services.loop.clock().wall();
+  incoming_.id = services.ids.next(incoming_.began);
   incoming_.writer = services.store.begin(delivery::key_of(incoming_.id));
   message_.id = incoming_.id.text();
   if (engine_.is_chunked()) {
     engine_.accept_chunks();
   } else {
-    engine_.reply(ReplyId::data_go_ahead);
+    smtp::ReplyView go_ahead = smtp::named_reply(ReplyId::data_go_ahead);
+    if (!judgement.message.empty()) go_ahead.text = judgement.message;
+    engine_.reply(go_ahead);
   }
 }
 
@@ -105,8 +109,22 @@ Task<void> SmtpSession::on_body_end() {
   message_.longest_line = static_cast<int64_t>(scanner.line_bytes_longest());
   message_.received_at = inbound_.services().loop.clock().wall();
 
-  if (controls_.submission && !incoming_.failure) fix_submission();
+  if (controls_.submission && !incoming_.failure) {
+    auto fixing = [this] {
+      fix_submission();
+      return true;
+    };
+    co_await on_fiber(fixing);
+  }
   co_await rewrite_addresses();
+  incoming_.visible_head =
+      remove_delivery_fields(incoming_.head, header_fields(), inbound_.options(), header_edits_);
+  auto received_line = [this] {
+    const bool is_worded = inbound_.expressions().received_text != nullptr;
+    return is_worded ? worded_received_line() : native_received_line();
+  };
+  incoming_.received = co_await on_fiber(received_line);
+  incoming_.is_whole = true;
   if (!co_await ask_recipients()) {
     forget_transaction();
     co_return;
@@ -142,7 +160,11 @@ void SmtpSession::fix_submission() {
   mode.authenticated_id = connection_.authenticated_id;
   mode.sender = sender_;
   mode.qualify_domain = facts.qualify_domain;
-  mode.primary_hostname = facts.primary_hostname;
+  MessageIdWords words = message_id_words(*inbound_.config().policy, context());
+  for (const std::string& problem : words.problems)
+    log(LogEvent::configuration, problem, LogFiles::main_and_panic);
+  mode.message_id_domain = std::move(words.domain);
+  mode.message_id_text = std::move(words.text);
   mode.id = incoming_.id;
   mode.now = message_.received_at;
   mode.utc = inbound_.config().log_style.utc;
@@ -175,12 +197,12 @@ Task<void> SmtpSession::rewrite_addresses() {
     RewrittenMessage text{sender_, {}, incoming_.head, false, {}};
     for (const EnvelopeRecipient& recipient : recipients_)
       text.recipients.push_back(recipient.address);
-    text.problems = rewrite_message(rules, context(), text);
+    rewrite_message(rules, context(), text);
     return text;
   };
   RewrittenMessage done = co_await on_fiber(rewriting);
-  for (const std::string& problem : done.problems)
-    log(LogEvent::configuration, problem, LogFiles::main_and_panic);
+  tell_rewriting(done.notes);
+  incoming_.as_sent.emplace(sender_, recipients_);
   sender_ = std::move(done.sender);
   message_.sender_address = sender_;
   message_.recipients = done.recipients;
@@ -191,6 +213,16 @@ Task<void> SmtpSession::rewrite_addresses() {
   scan_header_fields();
 }
 
+// Of a message: lines with its id.
+void SmtpSession::tell_rewriting(const rewrite::RewriteNotes& notes) {
+  Log& lines = inbound_.services().log;
+  const std::string_view id = incoming_.id.empty() ? std::string_view() : message_.id;
+  for (const std::string& problem : notes.problems)
+    lines.panic(LogEvent::configuration, id, problem);
+  if (!selects(config::LogSelector::address_rewrite)) return;
+  for (const std::string& change : notes.changes) lines.main(LogEvent::note, id, change);
+}
+
 // The fields of the header section as it is now.
 const std::vector<message::FieldPlace>& SmtpSession::header_fields() const noexcept {
   if (!incoming_.rewritten_fields.empty()) return incoming_.rewritten_fields;
@@ -199,7 +231,7 @@ const std::vector<message::FieldPlace>& SmtpSession::header_fields() const noexc
 
 Task<bool> SmtpSession::ask_data_acl(smtp::Reply& refusal) {
   if (!inbound_.config().policy->acl(acl::AclWhere::data).is_set()) co_return true;
-  message_.headers = incoming_.head;
+  message_.headers = incoming_.visible_head.value_or(incoming_.head);
   Judgement judgement = co_await ask(acl::AclWhere::data, {});
   if (judgement.verdict == acl::AclVerdict::accept) co_return true;
   if (judgement.verdict == acl::AclVerdict::discard) {
@@ -264,6 +296,8 @@ Envelope SmtpSession::make_envelope() const {
   envelope.sender = sender_;
   envelope.recipients = recipients_;
   envelope.received = message_.received_at;
+  envelope.receive_millis =
+      static_cast<uint64_t>(std::max<int64_t>(0, (message_.received_at - incoming_.began).count));
   envelope.submitter_login = origin_.login;
   envelope.submitter_uid = origin_.uid;
   envelope.submitter_gid = origin_.gid;
@@ -289,7 +323,8 @@ Envelope SmtpSession::make_envelope() const {
   envelope.is_local = !origin_.peer;
   envelope.frozen_at_start = controls_.freeze;
   envelope.queue_name = message_.queue_name;
-  envelope.queue_only = controls_.queue_only || inbound_.options().queue_only;
+  envelope.queue_only =
+      controls_.queue_only || (inbound_.options().queue_only && !origin_.overrides_queue_only);
   envelope.dsn_ret = dsn_ret_ == smtp::DsnReturn::full      ? DsnRet::full
                      : dsn_ret_ == smtp::DsnReturn::headers ? DsnRet::headers
                                                             : DsnRet::unset;
@@ -299,40 +334,6 @@ Envelope SmtpSession::make_envelope() const {
   for (const auto& [name, value] : message_variables_)
     envelope.variables.push_back({name, value.text, value.tainted});
   return envelope;
-}
-
-// The value of Message-Id:, without brackets, for id= of the arrival line.
-std::string SmtpSession::message_id_value() const {
-  for (const message::FieldPlace& field : header_fields()) {
-    if (field.kind != message::FieldKind::message_id) continue;
-    std::string_view text = std::string_view(incoming_.head).substr(field.offset, field.bytes);
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos) return {};
-    text = trim(text.substr(colon + 1));
-    if (text.starts_with('<')) text.remove_prefix(1);
-    return std::string(text.substr(0, text.find_first_of(">\r\n")));
-  }
-  return {};
-}
-
-// T="..." of the arrival line: the decoded text of Subject:, quotes and backslashes escaped.
-std::string SmtpSession::subject_text() const {
-  for (const message::FieldPlace& field : header_fields()) {
-    std::string_view text = std::string_view(incoming_.head).substr(field.offset, field.bytes);
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos ||
-        !equals_ignore_case(trim(text.substr(0, colon)), "subject"))
-      continue;
-    std::string out = " T=\"";
-    std::string value(trim(text.substr(colon + 1)));
-    std::erase(value, '\r');
-    for (const char c : acl::decode_words(value, {}, false)) {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-    return out + '"';
-  }
-  return {};
 }
 
 // smtp_incomplete_transaction: what a client began and did not finish.
@@ -361,6 +362,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   } else {
     line += " U=" + origin_.login;
   }
+  line += connection_id_field();
   line += " P=" + envelope.protocol;
   if (selects(LogSelector::pipelining) && engine_.offered(smtp::Extension::pipelining)) {
     line += " L";
@@ -378,20 +380,16 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   if (selects(LogSelector::bit_8bitmime)) line += eight_bit_ ? " M8S=8" : " M8S=0";
   if (!envelope.queue_name.empty()) line += " Q=" + envelope.queue_name;
   if (selects(LogSelector::receive_time)) {
-    line += " RT=" + delivery::format_duration(message_.received_at - connected_,
+    line += " RT=" + delivery::format_duration(message_.received_at - incoming_.began,
                                                selects(LogSelector::millisec));
   }
-  if (selects(LogSelector::msg_id)) {
-    const std::string value = message_id_value();
-    if (!value.empty()) line += " id=" + value;
+  const bool made_message_id = !engine_.headers().has(message::FieldKind::message_id);
+  ArrivalFacts facts{incoming_.head, header_fields(), made_message_id, sender_, recipients_};
+  if (incoming_.as_sent) {
+    facts.sender = incoming_.as_sent->sender;
+    facts.recipients = incoming_.as_sent->recipients;
   }
-  if (selects(LogSelector::subject)) line += subject_text();
-  if (selects(LogSelector::received_sender)) line += " from <" + sender_ + ">";
-  if (selects(LogSelector::received_recipients)) {
-    line += " for";
-    for (const EnvelopeRecipient& recipient : recipients_) line += " " + recipient.address;
-  }
-  return line;
+  return line + arrival_fields(facts, inbound_.options().log_selector);
 }
 
 Task<void> SmtpSession::commit() {
@@ -404,15 +402,11 @@ Task<void> SmtpSession::commit() {
     ++messages_accepted_;
     co_return;
   }
-  auto received_line = [this] {
-    const bool is_worded = inbound_.expressions().received_text != nullptr;
-    return is_worded ? worded_received_line() : native_received_line();
-  };
-  std::string received = co_await on_fiber(received_line);
-  std::string headers = header_edits_.apply(std::move(received), incoming_.head, header_fields());
+  std::string headers =
+      header_edits_.apply(std::move(incoming_.received), incoming_.head, header_fields());
   Envelope envelope = make_envelope();
   const std::string& files = inbound_.options().queue_only_file;
-  if (!files.empty()) {
+  if (!files.empty() && !origin_.overrides_queue_only) {
     auto looking = [&files] { return exists_any_of(files); };
     const bool holds = co_await blocking(inbound_.services().loop, looking);
     envelope.queue_only = envelope.queue_only || holds;

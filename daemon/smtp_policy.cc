@@ -65,6 +65,13 @@ std::string SmtpSession::host_text() const {
   return out;
 }
 
+// " Ci=..." where that is selected.
+std::string SmtpSession::connection_id_field() const {
+  const bool is_selected = selects(config::LogSelector::connection_id) ||
+                           selects(config::LogSelector::connection_identify);
+  return is_selected ? " Ci=" + connection_.connection_id : std::string();
+}
+
 std::string SmtpSession::protocol_name() const {
   std::string out = smtputf8_ ? "utf8" : "";
   if (!origin_.peer) out += origin_.is_batch ? "local-b" : "local-";
@@ -76,7 +83,18 @@ std::string SmtpSession::protocol_name() const {
 }
 
 void SmtpSession::log(LogEvent event, std::string_view text, LogFiles files) {
-  inbound_.services().log.write({event, files, {}, text, {}});
+  std::string header;
+  const bool is_refusal = contains(files, LogFiles::reject) && !incoming_.id.empty();
+  if (is_refusal && selects(config::LogSelector::rejected_header)) header = rejected_header();
+  inbound_.services().log.write({event, files, {}, text, {}, header});
+}
+
+// What the reject log shows of a message whose header section has come.
+std::string SmtpSession::rejected_header() const {
+  std::string out = rejected_envelope(sender_, recipients_);
+  if (incoming_.is_whole)
+    out += header_edits_.lettered(incoming_.received, incoming_.head, header_fields());
+  return out;
 }
 
 Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view subject) {
@@ -105,7 +123,9 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   judgement.log_message = outcome.log_message;
   log_client_name();
   const Millis delay = outcome.effects.delay;
-  write_notes(outcome.effects.log_writes);
+  const std::vector<acl::LogWrite> notes = std::move(outcome.effects.log_writes);
+  apply(std::move(outcome.effects));
+  write_notes(notes);
   if (outcome.verdict == AclVerdict::discard) log_discard(where, outcome, subject);
   // What an ACL for the end of a session says changes nothing.
   const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
@@ -132,7 +152,6 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   } else if (outcome.reply_code != 0) {
     judgement.reply.code = static_cast<uint16_t>(outcome.reply_code);
   }
-  apply(std::move(outcome.effects));
   if (controls_.no_multiline_responses)
     judgement.reply.text.resize(
         std::min(judgement.reply.text.find('\n'), judgement.reply.text.size()));
@@ -246,6 +265,64 @@ void SmtpSession::apply(acl::AclEffects&& effects) {
   if (asked.fakedefer) controls_.fakedefer = std::move(asked.fakedefer);
   if (asked.fakereject) controls_.fakereject = std::move(asked.fakereject);
   if (asked.enforce_sync) engine_.set_enforce_sync(*asked.enforce_sync);
+}
+
+// What the engine has refused and the log tells whatever smtp_syntax_error and its kin say; empty
+// for the rest.
+std::string SmtpSession::refusal_line(std::string_view text) {
+  const smtp::Fault fault = engine_.fault();
+  const std::string host = host_text();
+  const std::string name(smtp::verb_row(engine_.verb()).name);
+  switch (engine_.verb()) {
+    case smtp::Verb::helo:
+    case smtp::Verb::ehlo: {
+      if (fault != smtp::Fault::syntax) return {};
+      const std::string_view line = engine_.command_line();
+      const std::string said(trim(line.substr(std::min(line.find_first_of(" \t"), line.size()))));
+      return "rejected " + name + " from " + host.substr(2) +
+             ": syntactically invalid argument(s): " +
+             (said.empty() ? "(no argument given)" : escape_control(said));
+    }
+    case smtp::Verb::mail:
+      if (fault == smtp::Fault::protocol && engine_.limits().require_helo && helo_name_.empty())
+        return "rejected MAIL from " + host.substr(2) + ": no HELO/EHLO given";
+      if (fault == smtp::Fault::limit && selects(config::LogSelector::size_reject))
+        return "rejected MAIL FROM:<" + std::string(engine_.mail().path.address) + "> " + host +
+               ": message too big: size=" + std::to_string(engine_.mail().size) +
+               " max=" + std::to_string(engine_.limits().message_size_limit);
+      return {};
+    case smtp::Verb::rcpt:
+      if (fault != smtp::Fault::limit || std::exchange(recipients_limit_told_, true)) return {};
+      return std::string("too many recipients: ") +
+             (engine_.limits().recipients_max_reject ? "message" : "excess temporarily") +
+             " rejected: sender=<" + sender_ + "> " + host;
+    case smtp::Verb::data:
+    case smtp::Verb::bdat: {
+      if (fault != smtp::Fault::limit || incoming_.id.empty()) return {};
+      std::string why(text);
+      if (text == smtp::named_reply(ReplyId::message_too_big).text) {
+        if (!selects(config::LogSelector::size_reject)) return {};
+        why = "message too big: read=" + std::to_string(engine_.body().bytes) +
+              " max=" + std::to_string(engine_.limits().message_size_limit);
+      }
+      return incoming_.id.to_string() + " rejected from <" + sender_ + "> " + host + ": " + why;
+    }
+    default:
+      return {};
+  }
+}
+
+// Why the server ends a session.
+std::string SmtpSession::closing_line(const std::string& why) const {
+  const std::string host = host_text();
+  if (!why.starts_with("too many")) {
+    std::string text = why + ": rejected connection from " + host;
+    if (engine_.fault() == smtp::Fault::synchronization)
+      text += " input=\"" + escape_control(engine_.unread().substr(0, 100)) + "\"";
+    return text;
+  }
+  if (why.starts_with("too many messages")) return "rejected MAIL command " + host + ": " + why;
+  return "SMTP call from " + host.substr(2) + " dropped: " + why;
 }
 
 // A recipient that is accepted and thrown away.

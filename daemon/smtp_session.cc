@@ -30,6 +30,7 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
       connected_(inbound.services().loop.clock().wall()) {
   connection_.sender_host = origin_.peer;
   connection_.interface = origin_.local;
+  connection_.connection_id = inbound_.next_connection_id();
   evaluation_.services = &asks_.get();
   evaluation_.trace = origin_.trace;
   evaluation_.server = &inbound_.config().facts;
@@ -298,6 +299,7 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
 
 Task<void> SmtpSession::on_close(std::string_view why) {
   const std::string reason(why);
+  stream().expect_close();
   const bool sent = co_await flush();
   // Some clients end the connection right behind their QUIT, without the end of TLS.
   if (!sent && tls_ != nullptr && reason.empty() && selects(config::LogSelector::protocol_detail)) {
@@ -307,13 +309,10 @@ Task<void> SmtpSession::on_close(std::string_view why) {
   }
   if (!reason.empty()) {
     had_errors_ = true;
-    std::string text = reason + ": " + "rejected connection from " + host_text();
-    if (engine_.fault() == smtp::Fault::synchronization) {
-      text += " input=\"" + escape_control(engine_.unread().substr(0, 100)) + "\"";
-    }
-    log(LogEvent::protocol_error, text, LogFiles::main_and_reject);
-  } else if (selects(config::LogSelector::smtp_connection) && origin_.peer) {
-    log(LogEvent::connection, "SMTP connection from " + host_text().substr(2) + " closed by QUIT");
+    log(LogEvent::protocol_error, closing_line(reason), LogFiles::main_and_reject);
+  } else if (is_connection_logged_) {
+    log(LogEvent::connection, "SMTP connection from " + host_text().substr(2) +
+                                  connection_id_field() + " closed by QUIT");
   }
 }
 
@@ -336,6 +335,11 @@ void SmtpSession::on_error(std::string_view text) {
   const bool is_syntax = fault == smtp::Fault::syntax;
   if (is_syntax || fault == smtp::Fault::protocol)
     failure_ = {is_syntax ? "smtp:fail:syntax" : "smtp:fail:protocol", std::string(text), 0};
+  if (engine_.is_closing()) return;  // on_close() says it
+  if (const std::string line = refusal_line(text); !line.empty()) {
+    log(LogEvent::rejected, line, LogFiles::main_and_reject);
+    return;
+  }
   const std::string command = escape_control(engine_.command_line().substr(0, 200));
   if (fault == smtp::Fault::syntax && selects(config::LogSelector::smtp_syntax_error)) {
     log(LogEvent::protocol_error,
@@ -343,9 +347,6 @@ void SmtpSession::on_error(std::string_view text) {
   } else if (fault == smtp::Fault::protocol && selects(config::LogSelector::smtp_protocol_error)) {
     log(LogEvent::protocol_error,
         "SMTP protocol error in \"" + command + "\" " + host_text() + " " + std::string(text));
-  } else if (fault == smtp::Fault::limit && selects(config::LogSelector::size_reject)) {
-    log(LogEvent::rejected, host_text() + " F=<" + sender_ + "> rejected: " + std::string(text),
-        LogFiles::main_and_reject);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/header_edits.h"
 #include "daemon/inbound.h"
 #include "daemon/services.h"
+#include "delivery/rewrite/rewrite.h"
 #include "protocol/smtp/server_engine.h"
 #include "protocol/spool_format/envelope.h"
 #include "tls/tls_stream.h"
@@ -38,7 +39,8 @@ struct SessionOrigin {
   int64_t gid = 0;
   bool is_batch = false;  // -bS: no replies are read, errors end it
   bool tls_on_connect = false;
-  bool is_test = false;  // -bh: nothing is kept
+  bool is_test = false;               // -bh: nothing is kept
+  bool overrides_queue_only = false;  // -odb, -odi
   acl::Trace* trace = nullptr;
   acl::TraceRecord* record = nullptr;  // the trace, where it is kept for --explain
   SessionFacts* facts = nullptr;       // kept up to date with each recipient, and at the end
@@ -61,10 +63,20 @@ class SmtpSession {
   bool had_errors() const noexcept { return had_errors_; }
 
  private:
+  // What the client gave, before any rewriting.
+  struct SentEnvelope {
+    std::string sender;
+    std::vector<EnvelopeRecipient> recipients;
+  };
   // A message that is coming in.
   struct Incoming {
     message::MessageId id;
-    std::string head;  // up to the end of the header section
+    std::string head;                         // up to the end of the header section
+    std::string received;                     // the Received: line that goes before it
+    std::optional<std::string> visible_head;  // for ACLs, where it is not `head`
+    bool is_whole = false;                    // the text has come, and `received` is made
+    std::optional<SentEnvelope> as_sent;      // where rewriting may have changed it
+    WallTime began;
     std::unique_ptr<spool::MessageWriter> writer;
     bool head_done = false;
     std::optional<Error> failure;                       // the spool refused a part
@@ -154,6 +166,7 @@ class SmtpSession {
   void fix_submission();
   void scan_header_fields();
   Task<void> rewrite_addresses();
+  void tell_rewriting(const rewrite::RewriteNotes& notes);
   const std::vector<message::FieldPlace>& header_fields() const noexcept;
   Task<bool> ask_data_acl(smtp::Reply& refusal);
   Task<bool> ask_recipients();
@@ -162,9 +175,8 @@ class SmtpSession {
   Envelope make_envelope() const;
   std::string worded_received_line();
   std::string native_received_line() const;
+  std::string rejected_header() const;
   std::string arrival_line(const Envelope& envelope) const;
-  std::string message_id_value() const;
-  std::string subject_text() const;
   void log_incomplete(std::string_view why);
   void forget_transaction();
 
@@ -177,11 +189,14 @@ class SmtpSession {
   void log_client_name();
   std::string tell_sender_failure(const acl::AclOutcome& outcome);
   bool verify_helo();
+  std::string refusal_line(std::string_view text);
+  std::string closing_line(const std::string& why) const;
   void log_discard(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
   // --- Words
   std::string host_text() const;  // "H=(helo) [192.0.2.1]"
+  std::string connection_id_field() const;
   std::string protocol_name() const;
   void log(LogEvent event, std::string_view text, LogFiles files = LogFiles::main);
   bool selects(config::LogSelector selector) const noexcept;
@@ -225,8 +240,10 @@ class SmtpSession {
   bool had_errors_ = false;
   bool discard_message_ = false;
   bool counted_ = false;
-  std::set<std::string> warnings_;  // of `warn`, for this message
+  bool is_connection_logged_ = false;  // smtp_connection, and not hosts_connection_nolog
+  std::set<std::string> warnings_;     // of `warn`, for this message
   bool sender_failure_told_ = false;
+  bool recipients_limit_told_ = false;
   bool client_name_logged_ = false;
   acl::EventFacts failure_;  // of the command under way, for event_action; no name: none
   bool tls_on_connect_ = false;

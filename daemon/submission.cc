@@ -4,9 +4,12 @@
 #include "protocol/message/submission.h"
 
 #include "core/config/values.h"
+#include "core/io/clock.h"
 #include "core/io/fiber.h"
 #include "core/io/machine.h"
 #include "core/io/stdio_stream.h"
+#include "daemon/arrival_fields.h"
+#include "daemon/blocking_log.h"
 #include "daemon/commands.h"
 #include "daemon/explain_keeper.h"
 #include "daemon/header_edits.h"
@@ -14,12 +17,13 @@
 #include "daemon/queue_only_file.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
+#include "daemon/submitter.h"
 #include "daemon/trace_text.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
 
-#include <pwd.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,31 +34,16 @@
 namespace godwit::daemon {
 namespace {
 
-// Whether what is submitted here waits for a queue run.
-bool is_queue_only(const ServerConfig& config) {
+// Whether what is submitted here waits for a queue run. -odb and -odi override queue_only and
+// queue_only_file, as far as queue_only_override lets them.
+bool is_queue_only(const CommandLine& line, const ServerConfig& config) {
   const config::MainOptions& options = config.options();
-  if (options.queue_only || exists_any_of(options.queue_only_file)) return true;
+  if (line.delivery == DeliveryMode::queue_only) return true;
+  const bool is_overridden = line.delivery_given && options.queue_only_override;
+  if (!is_overridden && (options.queue_only || exists_any_of(options.queue_only_file))) return true;
   if (options.queue_only_load.thousandths < 0) return false;
   const SystemClock clock;
   return SystemMachine(clock).load_thousandths() > options.queue_only_load.thousandths;
-}
-
-struct Submitter {
-  std::string login;
-  std::string full_name;
-};
-
-Submitter who_runs_this() {
-  Submitter who;
-  const passwd* user = getpwuid(getuid());
-  if (user == nullptr) {
-    who.login = "uid" + std::to_string(getuid());
-    return who;
-  }
-  who.login = user->pw_name;
-  const std::string_view gecos = user->pw_gecos == nullptr ? "" : user->pw_gecos;
-  who.full_name = gecos.substr(0, gecos.find(','));
-  return who;
 }
 
 // After the message is on disk: a daemon takes it over, or this process goes on and delivers it.
@@ -106,12 +95,14 @@ int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
                    opened.error().to_string().c_str());
       return 1;
     }
-    const Submitter who = who_runs_this();
+    const Submitter who = find_submitter(line, config, shard);
     SessionOrigin origin;
     origin.login = who.login;
     origin.uid = getuid();
     origin.gid = getgid();
     origin.is_batch = line.mode == Mode::batch_smtp;
+    origin.overrides_queue_only = line.delivery_given && config->options().queue_only_override &&
+                                  line.delivery != DeliveryMode::queue_only;
     StdioStream stream(origin.is_batch);
     ExplainKeeper keeper(shard.loop(), *config->document.sources, config->spool_directory,
                          config->explain_share);
@@ -143,25 +134,28 @@ namespace {
 
 // What a record calls the way of a message through ACLs and rewriting.
 constexpr std::string_view kSubmitting = "local submission";
+constexpr int64_t kPollMillisMax = 60'000;
 
-std::string read_standard_input() {
+// All of it; nothing where it has not ended after `timeout`, unless that is zero.
+std::optional<std::string> read_standard_input(Seconds timeout) {
+  const SystemClock clock;
+  const Instant deadline = timeout.count == 0 ? Instant::never() : clock.now() + Millis(timeout);
   std::string input;
   std::array<char, 64 * 1024> buffer;
   for (;;) {
+    if (timeout.count != 0) {
+      const Millis left = deadline - clock.now();
+      pollfd watched{STDIN_FILENO, POLLIN, 0};
+      const auto wait = std::clamp<int64_t>(left.count, 0, kPollMillisMax);
+      const int ready = ::poll(&watched, 1, static_cast<int>(wait));
+      if (ready == 0 && left.count <= 0) return std::nullopt;
+      if (ready <= 0) continue;
+    }
     const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return input;
     input.append(buffer.data(), static_cast<size_t>(got));
   }
-}
-
-// Root, the user of the daemon, and who trusted_users names.
-bool is_trusted(const ServerConfig& config, const std::string& login) {
-  if (getuid() == 0) return true;
-  const config::MainOptions& options = config.options();
-  if (!options.exim_user.empty() && options.exim_user == login) return true;
-  return std::find(options.trusted_users.begin(), options.trusted_users.end(), login) !=
-         options.trusted_users.end();
 }
 
 message::SubmissionOptions submission_options(const CommandLine& line, const ServerConfig& config,
@@ -172,15 +166,21 @@ message::SubmissionOptions submission_options(const CommandLine& line, const Ser
   out.recipients_from_headers = line.recipients_from_headers;
   out.removes_arguments = options.extract_addresses_remove_arguments;
   out.arguments = line.arguments;
-  out.is_trusted = is_trusted(config, who.login);
-  // Whoever is not trusted may say "<>" only; the sender is the login then (EXIM.md 4.1, -f).
+  out.is_trusted = who.is_trusted;
+  // Whoever is not trusted may say "<>", and what untrusted_set_sender has; else the sender is the
+  // login (EXIM.md 4.1, -f).
   const bool is_bounce = line.sender.empty() || line.sender == "<>";
-  if (line.sender_given && (out.is_trusted || is_bounce)) out.sender = line.sender;
+  if (line.sender_given && (out.is_trusted || who.may_set_sender || is_bounce))
+    out.sender = line.sender;
+  out.may_set_sender = who.may_set_sender;
+  out.checks_from = options.local_from_check;
+  out.retains_sender = options.local_sender_retain;
+  out.from_prefixes = config::split_list(options.local_from_prefix);
+  out.from_suffixes = config::split_list(options.local_from_suffix);
   out.login = who.login;
   out.full_name = line.full_name.empty() ? who.full_name : line.full_name;
   out.qualify_domain = config.facts.qualify_domain;
   out.qualify_recipient = config.facts.qualify_recipient;
-  out.primary_hostname = config.facts.primary_hostname;
   out.utc = config.log_style.utc;
   out.header_bytes_max = static_cast<uint64_t>(std::max<int64_t>(0, options.header_maxsize));
   const Result<int64_t> size_limit = config::parse_integer(options.message_size_limit.text.text());
@@ -207,18 +207,22 @@ std::string received_of(const ServerConfig& config, const Submitter& who,
 }
 
 Task<Result<void>> store_message(LocalShard& shard, Envelope envelope, std::string headers,
-                                 std::string body, const Submitter& who) {
+                                 std::string body, std::string arrival) {
   const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
   const std::unique_ptr<spool::MessageWriter> writer = shard.store().begin(delivery::key_of(id));
   co_await ok(writer->append(body));
   spool::StoredMessage stored =
       co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
-  const std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
-                           " U=" + who.login + " P=" + envelope.protocol +
-                           " S=" + std::to_string(envelope.message_bytes);
-  shard.log().main(LogEvent::arrival, envelope.message_id, line);
+  shard.log().main(LogEvent::arrival, envelope.message_id, arrival);
   shard.queue().accepted(std::move(stored), std::move(envelope), true);
   co_return Result<void>();
+}
+
+// The line of the main log; `told` is its end.
+std::string arrival_line(const Envelope& envelope, const Submitter& who, const std::string& told) {
+  return "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
+         " U=" + who.login + " P=" + envelope.protocol +
+         " S=" + std::to_string(envelope.message_bytes) + told;
 }
 
 Envelope envelope_of(const CommandLine& line, const ServerConfig& config,
@@ -237,7 +241,7 @@ Envelope envelope_of(const CommandLine& line, const ServerConfig& config,
   envelope.protocol = line.received_protocol.empty() ? "local" : line.received_protocol;
   envelope.is_local = true;
   envelope.smtputf8 = submission.needs_smtputf8;
-  envelope.queue_only = line.delivery == DeliveryMode::queue_only || is_queue_only(config);
+  envelope.queue_only = is_queue_only(line, config);
   message::HeaderScanner scanner;
   scanner.feed(submission.headers);
   scanner.feed("\r\n");
@@ -258,7 +262,7 @@ Task<acl::AclOutcome> evaluate_acl(const acl::CompiledPolicy& policy, const acl:
 Task<RewrittenMessage> rewrite_on_fiber(const rewrite::RewriteRules& rules,
                                         acl::EvalContext& context, RewrittenMessage text) {
   auto rewriting = [&] {
-    text.problems = rewrite_message(rules, context, text);
+    rewrite_message(rules, context, text);
     return true;
   };
   co_await on_fiber(rewriting);
@@ -288,8 +292,12 @@ void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& 
   for (const EnvelopeRecipient& recipient : envelope.recipients)
     text.recipients.push_back(recipient.address);
   text = shard.wait(rewrite_on_fiber(rules, context, std::move(text)));
-  for (const std::string& problem : text.problems)
+  for (const std::string& problem : text.notes.problems)
     shard.log().panic(LogEvent::configuration, envelope.message_id, problem);
+  if (config.options().log_selector.has(config::LogSelector::address_rewrite)) {
+    for (const std::string& change : text.notes.changes)
+      shard.log().main(LogEvent::note, envelope.message_id, change);
+  }
   envelope.sender = std::move(text.sender);
   for (size_t i = 0; i < envelope.recipients.size(); ++i)
     envelope.recipients[i].address = std::move(text.recipients[i]);
@@ -298,8 +306,8 @@ void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& 
 
 // acl_not_smtp_start and acl_not_smtp. False: rejected, which was said. EXIM.md 2.3.
 bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter& who,
-                 Envelope& envelope, const message::Submission& submission, acl::Trace* trace,
-                 HeaderEdits& edits) {
+                 Envelope& envelope, const message::Submission& submission, std::string visible,
+                 acl::Trace* trace, HeaderEdits& edits) {
   const acl::CompiledPolicy& policy = *config.policy;
   acl::ConnectionFacts connection;
   connection.sender_ident = envelope.ident;
@@ -309,7 +317,7 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
   facts.sender_address = envelope.sender;
   for (const EnvelopeRecipient& recipient : envelope.recipients)
     facts.recipients.push_back(recipient.address);
-  facts.headers = submission.headers;
+  facts.headers = std::move(visible);
   facts.size = static_cast<int64_t>(submission.headers.size() + 2 + submission.body.size());
   facts.received_at = envelope.received;
   acl::AclVariables connection_variables;
@@ -337,6 +345,15 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
     // What acl_not_smtp_start says beside its effects has no meaning.
     const bool accepts = outcome.verdict == acl::AclVerdict::accept;
     if (where == acl::AclWhere::not_smtp_start || accepts) continue;
+    std::string header;
+    if (config.options().log_selector.has(config::LogSelector::rejected_header)) {
+      message::HeaderScanner scanner;
+      scanner.feed(submission.headers);
+      scanner.finish();
+      header =
+          rejected_envelope(envelope.sender, envelope.recipients) +
+          edits.lettered(received_of(config, who, envelope), submission.headers, scanner.fields());
+    }
     const std::string reason =
         outcome.log_message.empty() ? "Administrative prohibition" : outcome.log_message;
     shard.log().write(
@@ -344,7 +361,8 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
          LogFiles::main_and_reject,
          envelope.message_id,
          "U=" + who.login + " F=<" + envelope.sender + "> rejected by non-SMTP ACL: " + reason,
-         {}});
+         {},
+         header});
     if (outcome.verdict == acl::AclVerdict::discard) return false;
     std::fprintf(stderr, "godwit: the message was rejected: %s\n", reason.c_str());
     return false;
@@ -363,39 +381,60 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     std::fprintf(stderr, "godwit: recipients are missing: name them, or use -t\n");
     return 1;
   }
-  const Submitter who = who_runs_this();
   const std::string shard_name = own_shard_name();
   {
     LocalShard shard(config);
+    const Submitter who = find_submitter(line, config, shard);
     message::SubmissionOptions options = submission_options(line, *config, who);
+    const WallTime began = SystemClock().wall();
+    const std::optional<std::string> input = read_standard_input(config->options().receive_timeout);
+    if (!input) {
+      std::fputs("godwit: timed out while reading - message abandoned\n", stderr);
+      if (config->options().log_selector.has(config::LogSelector::lost_incoming_connection))
+        BlockingLog(*config).main(LogEvent::connection_lost, "",
+                                  "timed out while reading local message");
+      return 1;
+    }
     options.now = SystemClock().wall();
     options.id = shard.ids().next(options.now);
-    Result<message::Submission> submission =
-        message::prepare_submission(read_standard_input(), options);
+    options.message_id_domain = who.message_id.domain;
+    options.message_id_text = who.message_id.text;
+    Result<message::Submission> submission = message::prepare_submission(*input, options);
     if (!submission) {
       std::fprintf(stderr, "godwit: %s\n", submission.error().detail().c_str());
       return 1;
     }
     Envelope envelope = envelope_of(line, *config, *submission, who, options);
+    envelope.receive_millis =
+        static_cast<uint64_t>(std::max<int64_t>(0, (options.now - began).count));
     Debugging debugging(line.debug, *config->document.sources);
     acl::TraceRecord record(*config->document.sources, shard.loop().clock());
     const bool samples = debugging.trace() == nullptr && is_sampled(config->explain_share);
     acl::Trace* trace = samples ? &record : debugging.trace();
     acl::tell(trace, {acl::TraceKind::command_begin, {}, kSubmitting, {}, {}});
+    const std::vector<EnvelopeRecipient> recipients_before = envelope.recipients;
     rewrite_addresses(shard, *config, envelope, *submission, trace);
     HeaderEdits edits;
-    if (!passes_acls(shard, *config, who, envelope, *submission, trace, edits)) return 1;
-    acl::tell(trace, {acl::TraceKind::command_end, {}, {}, "accepted", {}});
     message::HeaderScanner scanner;
     scanner.feed(submission->headers);
     scanner.finish();
+    const std::optional<std::string> visible =
+        remove_delivery_fields(submission->headers, scanner.fields(), config->options(), edits);
+    if (!passes_acls(shard, *config, who, envelope, *submission,
+                     visible.value_or(submission->headers), trace, edits))
+      return 1;
+    acl::tell(trace, {acl::TraceKind::command_end, {}, {}, "accepted", {}});
     std::string headers =
         edits.apply(received_of(*config, who, envelope), submission->headers, scanner.fields());
     envelope.message_bytes = headers.size() + 2 + submission->body.size();
+    const ArrivalFacts facts{submission->headers, scanner.fields(), submission->made_message_id,
+                             submission->sender, recipients_before};
+    std::string arrival =
+        arrival_line(envelope, who, arrival_fields(facts, config->options().log_selector));
     const Result<void> opened = shard.open(shard_name);
     const Result<void> stored =
         opened ? shard.wait(store_message(shard, std::move(envelope), std::move(headers),
-                                          std::move(submission->body), who))
+                                          std::move(submission->body), std::move(arrival)))
                : opened;
     if (!stored) {
       std::fprintf(stderr, "godwit: the message was not accepted: %s\n",
@@ -404,7 +443,7 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     }
     if (samples) keep_explanation(config->spool_directory, std::string(options.id.text()), record);
   }
-  const bool holds = line.delivery == DeliveryMode::queue_only || is_queue_only(*config);
+  const bool holds = is_queue_only(line, *config);
   return hand_over(line, config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);
 }
 

@@ -3,7 +3,6 @@
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/clock.h"
-#include "core/io/listener.h"
 #include "daemon/blocking_log.h"
 #include "daemon/ticket_sharing.h"
 #include "daemon/worker.h"
@@ -181,54 +180,6 @@ size_t Supervisor::worker_count() const {
   const int64_t wanted = config_->options().workers;
   const auto cores = static_cast<int64_t>(std::max<long>(1, sysconf(_SC_NPROCESSORS_ONLN)));
   return static_cast<size_t>(std::clamp<int64_t>(wanted > 0 ? wanted : cores, 1, kWorkersMax));
-}
-
-// Opens sockets of `at` until there is one a worker. `is_new`: nothing was bound there before; then
-// the first is bound alone, so that a port that somebody else has is not shared with him by
-// accident.
-Result<void> Supervisor::bind_address(const Endpoint& at, std::vector<int>& descriptors) const {
-  if (descriptors.empty()) {
-    const Result<int> probe = bind_tcp(at);
-    if (!probe) return probe.error();
-    ::close(*probe);
-  }
-  while (descriptors.size() < worker_count()) {
-    const Result<int> descriptor = bind_tcp(at, true);
-    if (!descriptor) return descriptor.error();
-    descriptors.push_back(*descriptor);
-  }
-  return {};
-}
-
-// Opens what the configuration asks for and is not open yet, closes what it no longer names.
-Result<void> Supervisor::bind_all() {
-  std::map<Endpoint, std::vector<int>> wanted;
-  std::optional<Error> failure;
-  for (const Endpoint& listen : config_->listen) {
-    if (!setup_.listens || failure) break;
-    std::vector<int> descriptors;
-    const auto open = sockets_.find(listen);
-    if (open != sockets_.end()) descriptors = open->second;
-    const Result<void> bound = bind_address(listen, descriptors);
-    // A machine without IPv6 is no error where every address was asked for, as Exim takes it.
-    const bool is_optional = listen.address.is_v6() && listen.address.is_unspecified();
-    if (!bound && !is_optional) failure = bound.error();
-    if (!descriptors.empty()) wanted.emplace(listen, std::move(descriptors));
-  }
-  if (failure) {
-    for (const auto& [at, descriptors] : wanted) {
-      const auto kept = sockets_.find(at);
-      const size_t first_new = kept == sockets_.end() ? 0 : kept->second.size();
-      for (size_t i = first_new; i < descriptors.size(); ++i) ::close(descriptors[i]);
-    }
-    return *failure;
-  }
-  for (const auto& [at, descriptors] : sockets_) {
-    if (wanted.contains(at)) continue;
-    for (int descriptor : descriptors) ::close(descriptor);
-  }
-  sockets_ = std::move(wanted);
-  return {};
 }
 
 Result<void> Supervisor::write_pid_file() const {
@@ -465,7 +416,7 @@ void Supervisor::stop() {
 int Supervisor::run() {
   raise_descriptor_limit();
   Result<void> step = make_spool_directories(*config_);
-  if (step) step = bind_all();
+  if (step) step = bind_patiently();
   if (step) {
     Result<std::unique_ptr<ConnectionCounts>> counts = ConnectionCounts::make_shared();
     if (counts) {

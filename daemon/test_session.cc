@@ -53,6 +53,7 @@ int test_session(const CommandLine& line, const ConfigPointer& config) {
                "**** This is not for real!\n\n",
                peer->address.to_string().c_str());
   TextTrace trace(*inbound.config()->document.sources, line.debug);
+  inbound.shard().evaluators().names().show(&trace);
   StdioStream stream(false);
   inbound.run(stream, *peer, trace, nullptr);
   return 0;

@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "core/io/clock.h"
+#include "delivery/queue/queue.h"
 
 #include <unistd.h>
 
@@ -167,6 +168,18 @@ void TextTrace::other_event(const TraceEvent& event) const {
     case TraceKind::verify:
       line("verify " + name + " " + text + ": " + result);
       break;
+    case TraceKind::interface:
+      line("interface " + text + ": " + result);
+      break;
+    case TraceKind::resolver:
+      line("DNS question " + text + ": " + result);
+      break;
+    case TraceKind::queue_run:
+      line("queue run " + text + ": " + result);
+      break;
+    case TraceKind::uid:
+      line(text + " runs as " + result);
+      break;
     case TraceKind::debug_print:
     case TraceKind::note:
       line(text);
@@ -174,6 +187,23 @@ void TextTrace::other_event(const TraceEvent& event) const {
     default:
       break;
   }
+}
+
+void Debugging::tell_user(const std::string& process) {
+  acl::tell(trace(), {TraceKind::uid,
+                      {},
+                      process,
+                      "uid=" + std::to_string(::geteuid()) + " gid=" + std::to_string(::getegid()),
+                      {}});
+}
+
+void Debugging::tell_queue_run(const delivery::QueueRun& run) {
+  const std::string queue = run.queue_name.empty() ? "" : " of queue " + run.queue_name;
+  std::string what = run.match.empty() ? "all messages" : "recipients with " + quoted(run.match);
+  if (run.first_only) what = "new messages";
+  if (run.with_frozen) what += ", frozen ones too";
+  if (run.forced) what += ", whatever the retry times say";
+  acl::tell(trace(), {TraceKind::queue_run, {}, "begins" + queue, what, {}});
 }
 
 void DebugPrintTrace::event(const TraceEvent& event) {

@@ -12,6 +12,10 @@
 #include <string>
 #include <vector>
 
+namespace godwit::delivery {
+struct QueueRun;
+}
+
 namespace godwit::daemon {
 
 class TextTrace final : public acl::Trace {
@@ -60,6 +64,10 @@ class Debugging {
   Debugging& operator=(const Debugging&) = delete;
 
   acl::Trace* trace() noexcept { return trace_ ? &*trace_ : nullptr; }
+  // As whom `process` runs: for the selector `uid`.
+  void tell_user(const std::string& process);
+  // What the selectors of a queue run say at its begin.
+  void tell_queue_run(const delivery::QueueRun& run);
   delivery::AttemptTraces* attempts() noexcept { return attempts_ ? &*attempts_ : nullptr; }
 
  private:

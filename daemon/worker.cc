@@ -86,6 +86,7 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
             auto* worker = static_cast<Worker*>(self);
             delivery::QueueRun run;
             run.queue_name = worker->setup_.queue_name;
+            worker->debugging_.tell_queue_run(run);
             worker->queue_->run_queue(run);
             worker->arm_queue_run();
           },
@@ -107,6 +108,7 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
 Worker::~Worker() = default;
 
 int Worker::run() {
+  evaluators_.names().show(debugging_.trace());
   std::signal(SIGPIPE, SIG_IGN);
   SignalWatcher terminate(
       loop_, SIGTERM, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); },
@@ -232,11 +234,22 @@ bool Worker::open_listeners() {
                                  debugging_.trace(),
                                  explain_.get()};
   inbound_ = std::make_unique<Inbound>(config_, services);
+  debugging_.tell_user("worker " + std::to_string(setup_.index));
+  for (const Endpoint& at : config_->listen)
+    acl::tell(debugging_.trace(), {acl::TraceKind::interface, {}, at.to_string(), "listens", {}});
+  for (const IpAddress& own : config_->facts.local_addresses)
+    acl::tell(debugging_.trace(), {acl::TraceKind::interface, {}, own.to_string(), "local", {}});
   const int backlog =
       static_cast<int>(std::clamp<int64_t>(config_->options().smtp_connect_backlog, 1, 65535));
+  ConnectionHandler* handler = inbound_.get();
+  if (setup_.index == 0 && setup_.workers > 1) {
+    packed_ = std::make_unique<PackedInbound>(*inbound_, setup_.workers, setup_.listen_descriptors);
+    handler = packed_.get();
+  }
   for (int descriptor : setup_.listen_descriptors) {
+    set_keepalive(descriptor, config_->options().smtp_accept_keepalive);
     Result<std::unique_ptr<Listener>> listener =
-        Listener::open(loop_, descriptor, UvStream::Kind::tcp, backlog, *inbound_);
+        Listener::open(loop_, descriptor, UvStream::Kind::tcp, backlog, *handler);
     if (!listener) {
       log_.panic(LogEvent::daemon, "", listener.error().to_string());
       return false;
@@ -367,8 +380,10 @@ Task<std::string> Worker::handle(ControlCommand command) {
       }
       return std::string();
     };
-    queue_->run_queue(
-        {has("forced"), has("frozen"), has("first"), value_of("queue="), value_of("match=")});
+    const delivery::QueueRun run{has("forced"), has("frozen"), has("first"), value_of("queue="),
+                                 value_of("match=")};
+    debugging_.tell_queue_run(run);
+    queue_->run_queue(run);
     co_return "ok";
   }
   if (command.verb == ControlVerb::stats) {

@@ -13,6 +13,7 @@
 #include "daemon/explain_keeper.h"
 #include "daemon/hints_tidy.h"
 #include "daemon/inbound.h"
+#include "daemon/packing.h"
 #include "daemon/services.h"
 #include "daemon/trace_text.h"
 #include "delivery/retry/hints.h"
@@ -87,6 +88,7 @@ class Worker final : ControlHandler {
   std::unique_ptr<Exchange> exchange_;  // of worker 0
   std::unique_ptr<HintsTidy> tidy_;     // of worker 0
   std::unique_ptr<Inbound> inbound_;
+  std::unique_ptr<PackedInbound> packed_;  // of worker 0, where there are others
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unique_ptr<ControlServer> control_;
   TimerNode queue_run_timer_;

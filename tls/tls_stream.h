@@ -29,6 +29,7 @@ class TlsStream final : public ByteStream {
   void set_deadline(Instant deadline) override { inner_.set_deadline(deadline); }
   // Says close_notify where that does not wait, and closes the inner stream.
   void close() noexcept override;
+  void expect_close() noexcept override { inner_.expect_close(); }
   bool has_input() const override;
 
  protected:

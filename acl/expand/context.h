@@ -46,6 +46,8 @@ struct ServerFacts {
   bool return_error_details = false;  // smtp_return_error_details
   std::string localhost_number;
   std::string host_lookup_order;  // "bydns:byaddr"
+  size_t csa_parents_max = 5;     // dns_csa_search_limit
+  bool csa_of_addresses = true;   // dns_csa_use_reverse
   std::string initial_directory;
   int64_t bounce_return_size_limit = 100 * 1024;
   int64_t caller_uid = 0;  // who called the program, or sent a local message
@@ -69,6 +71,7 @@ struct TlsFacts {
 };
 
 struct ConnectionFacts {
+  std::string connection_id;                     // no two of this host's are equal
   std::optional<Endpoint> sender_host;           // none: a local message
   std::string sender_host_name;                  // verified reverse name; empty where none is known
   std::vector<std::string> sender_host_aliases;  // its other names that lead back

@@ -2,12 +2,26 @@
 // the context of a connection; the session forgets what belongs to a message or a command.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 
 namespace godwit::acl {
+
+// Whether a client may greet with its name (acl/policy/client_authorization.h).
+enum class Authorized : uint8_t {
+  unknown,  // nobody says anything
+  yes,
+  no_records,     // they could not be asked for
+  no_target,      // the addresses of the authorized host could not be asked for
+  must_be_named,  // a domain above wants names below it to have records, and this one has none
+  forbidden,
+  without_address,
+  other_address,
+};
 
 struct Findings {
   std::optional<std::string> queue_name;  // of `queue =`, before the session knows of it
@@ -19,6 +33,9 @@ struct Findings {
   std::string dnslist_matched;
   std::string dnslist_text;
   std::string dnslist_value;
+
+  std::string csa_status;  // of `verify = csa`: ok, fail, unknown, defer
+  std::map<std::string, Authorized, std::less<>> authorized;  // by domain
 
   std::string sender_verify_failure;  // qualify, route, mail, recipient, postmaster
   std::string recipient_verify_failure;

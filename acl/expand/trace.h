@@ -43,6 +43,10 @@ enum class TraceKind : uint8_t {
   load,           // text: what asks; result: the load average
   hints,          // text: a key of the hints; result: what is known of it
   verify,         // name: "sender", "recipient"; text: the address; result: what came of it
+  interface,      // text: an address; result: what it is to this host
+  resolver,       // text: type and name of a question to the DNS; result: what came of it
+  queue_run,      // text: "begins", and of which queue; result: with which messages
+  uid,            // text: a process; result: as whom it runs
   debug_print,    // name: of a router or transport; text: its debug_print
   note,           // text: anything else
 };

@@ -51,6 +51,10 @@ constexpr std::array kKinds{
     KindRow{TraceKind::load,            Shape::leaf,  "load"},
     KindRow{TraceKind::hints,           Shape::leaf,  "hints"},
     KindRow{TraceKind::verify,          Shape::leaf,  "verify"},
+    KindRow{TraceKind::interface,       Shape::leaf,  "interface"},
+    KindRow{TraceKind::resolver,        Shape::leaf,  "resolver"},
+    KindRow{TraceKind::queue_run,       Shape::leaf,  "queue run"},
+    KindRow{TraceKind::uid,             Shape::leaf,  "uid"},
     KindRow{TraceKind::debug_print,     Shape::leaf,  "debug_print"},
     KindRow{TraceKind::note,            Shape::leaf,  "note"},
 };
@@ -108,6 +112,10 @@ std::string headline(const TraceNode& node) {
     case TraceKind::exec:
     case TraceKind::load:
     case TraceKind::hints:
+    case TraceKind::interface:
+    case TraceKind::resolver:
+    case TraceKind::queue_run:
+    case TraceKind::uid:
       return std::string(row_of(node.kind).name) + " " + escape_control(node.text);
     case TraceKind::rewrite:
     case TraceKind::retry:

@@ -41,8 +41,6 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"bmi_deliver", nullptr, "waits for Brightmail"},
     {"callout_address", nullptr, "waits for callouts"},
     {"compile_date", nullptr, "waits for -bV"},
-    {"connection_id", nullptr, "waits for connection ids"},
-    {"csa_status", nullptr, "waits for CSA"},
     {"dcc_header", nullptr, "waits for DCC"},
     {"dcc_result", nullptr, "waits for DCC"},
     {"dk_domain", nullptr, "waits for DomainKeys"},

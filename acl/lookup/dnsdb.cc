@@ -3,6 +3,7 @@
 #include "acl/lookup/finders.h"
 #include "acl/lookup/parts.h"
 #include "core/base/ip_address.h"
+#include "dns/authorization.h"
 #include "dns/questions.h"
 #include "dns/resolver.h"
 
@@ -18,8 +19,8 @@ using dns::RrType;
 // Asks one query's names and gathers what they give.
 class DnsdbSearch {
  public:
-  DnsdbSearch(dns::Resolver& resolver, const DnsdbQuery& query)
-      : resolver_(resolver), query_(query) {
+  DnsdbSearch(dns::Resolver& resolver, const DnsdbQuery& query, size_t csa_parents_max)
+      : resolver_(resolver), query_(query), csa_parents_max_(csa_parents_max) {
     options_.retrans = query.retrans;
     options_.attempts = query.retry;
   }
@@ -100,38 +101,29 @@ class DnsdbSearch {
     return true;
   }
 
-  // Client SMTP authorization: SRV records at _client._smtp of the name, or of a parent, which may
-  // say that names below it need one of their own.
   bool ask_authorization(const std::string& name) {
-    constexpr int kParentsMax = 5;
-    std::string_view domain = name;
-    for (int parents = 0; parents <= kParentsMax; ++parents) {
-      std::optional<dns::Answer> answer;
-      if (!ask("_client._smtp." + std::string(domain), RrType::SRV, answer)) return false;
-      if (!answer) return true;
-      if (answer->found()) {
-        add_authorization(*answer, parents > 0);
-        return true;
-      }
-      const size_t dot = domain.find('.');
-      if (dot == std::string_view::npos) return true;
-      domain.remove_prefix(dot + 1);
+    Result<dns::Authorization> asked =
+        dns::wait_here(dns::client_authorization(resolver_, name, csa_parents_max_, options_));
+    if (asked && query_.dnssec == DnsdbQuery::Dnssec::strict && !asked->answer.secure)
+      asked = deferred("the answer for " + name + " is not authenticated");
+    if (asked) {
+      add_authorization(*asked);
+      return true;
     }
-    return true;
+    failure_ = asked.error();
+    return query_.defer != DnsdbQuery::Defer::strict;
   }
 
-  void add_authorization(const dns::Answer& answer, bool is_parent) {
-    constexpr uint16_t kVersion = 1;
-    constexpr uint16_t kExplicit = 1;  // a bit of the port
-    constexpr std::string_view kCodes = "?NY?";
-    for (const dns::Record& record : answer.records) {
+  void add_authorization(const dns::Authorization& found) {
+    constexpr std::string_view kCodes = "NNY?";  // by weight
+    for (const dns::Record& record : found.answer.records) {
       const auto* srv = record.as<dns::Srv>();
-      if (srv == nullptr || srv->priority != kVersion) continue;
-      if (!is_parent && (srv->weight == 0 || srv->weight >= kCodes.size())) continue;
-      const char parent_code = (srv->port & kExplicit) != 0 ? 'X' : '?';
-      secure_ = secure_ && answer.secure;
+      if (srv == nullptr || srv->priority != dns::kAuthorizationVersion) continue;
+      if (!found.is_parent && srv->weight >= kCodes.size()) continue;
+      const char parent_code = (srv->port & dns::kAuthorizationExplicit) != 0 ? 'X' : '?';
+      secure_ = secure_ && found.answer.secure;
       if (!text_.empty()) text_ += query_.separator;
-      text_ += is_parent ? parent_code : kCodes[srv->weight];
+      text_ += found.is_parent ? parent_code : kCodes[srv->weight];
       text_ += query_.field_separator.value_or(" ");
       text_ += srv->target;
     }
@@ -139,6 +131,7 @@ class DnsdbSearch {
 
   dns::Resolver& resolver_;
   const DnsdbQuery& query_;
+  size_t csa_parents_max_;
   dns::QueryOptions options_;
   std::string text_;
   bool secure_ = true;
@@ -151,7 +144,7 @@ Result<LookupFound> find_dnsdb(LookupParts& parts, const LookupCall& call) {
   const Result<DnsdbQuery> query = parse_dnsdb_query(call.key);
   if (!query) return query.error();
   if (parts.options.resolver == nullptr) return deferred("dnsdb: there is no resolver");
-  return DnsdbSearch(*parts.options.resolver, *query).run();
+  return DnsdbSearch(*parts.options.resolver, *query, parts.options.csa_parents_max).run();
 }
 
 }  // namespace godwit::acl

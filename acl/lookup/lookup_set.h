@@ -39,6 +39,7 @@ struct LookupSetOptions {
   Millis sqlite_lock_timeout{5'000};
   size_t lookup_open_max = 25;        // files of each kind that are kept
   dns::Resolver* resolver = nullptr;  // null: dnsdb cannot be asked
+  size_t csa_parents_max = 5;         // dns_csa_search_limit
 };
 
 class LookupSet final : public Lookups {

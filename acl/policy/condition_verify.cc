@@ -1,6 +1,7 @@
 // verify = item/options: what a row of kItems knows to verify. EXIM.md 2.5.
 #include "acl/expand/client.h"
 #include "acl/expand/services.h"
+#include "acl/policy/client_authorization.h"
 #include "acl/policy/conditions.h"
 #include "acl/policy/run.h"
 #include "acl/policy/verify_headers.h"
@@ -169,6 +170,11 @@ Problem parse_verification(std::string_view value, Verification& asked, const It
            std::string(value) + "\"";
   if (row->run == nullptr)
     return "\"verify = " + asked.name + "\" is not available yet: " + std::string(row->missing);
+  if (asked.name == "csa") {  // whatever follows is a domain
+    const std::string_view text = trim(value);
+    asked.address = std::string(trim(text.substr(std::min(text.find('/'), text.size() - 1) + 1)));
+    return std::nullopt;
+  }
   if (equals != std::string_view::npos) {
     if (asked.name != "sender") return "\"" + asked.name + "\" takes no value";
     asked.address = std::string(trim(first.substr(equals + 1)));
@@ -261,6 +267,22 @@ Answer verify_not_blind(AclRun& run, const Verification& asked) {
   if (message == nullptr) return Answer::yes;
   return answer_of(run,
                    blind_recipient(message->headers, message->recipients, asked.case_insensitive));
+}
+
+// The domain of the value, else the HELO name, else the client's address.
+Answer verify_authorization(AclRun& run, const Verification& asked) {
+  EvalContext& context = run.context();
+  Authorized verdict = Authorized::unknown;
+  if (context.connection != nullptr && context.connection->sender_host) {
+    std::string domain = asked.address;
+    if (domain.empty()) domain = context.connection->sender_helo_name;
+    if (domain.empty()) domain = context.connection->sender_host->address.to_string();
+    verdict = authorize_client(domain, context);
+  }
+  const AuthorizedRow& row = authorized_row(verdict);
+  context.findings.csa_status = row.status;
+  const Answer failed = run.fail("client SMTP authorization " + std::string(row.reason));
+  return row.answer == Answer::no ? failed : row.answer;  // the words are there either way
 }
 
 // --- Addresses -----------------------------------------------------------------------------------
@@ -372,8 +394,7 @@ constexpr WhereMask kHasSender = only({mail, rcpt, predata, data, not_smtp});
 constexpr auto kItems = std::to_array<ItemRow>({
     {"arc", only({data}), false, nullptr, "seals of ARC are not verified"},
     {"certificate", kAnywhere, false, verify_certificate},
-    {"csa", all_but({not_smtp, not_smtp_start}), false, nullptr,
-     "Client SMTP Authorization is a draft that has expired"},
+    {"csa", all_but({not_smtp, not_smtp_start}), false, verify_authorization},
     {"header_names_ascii", kHasData, false, verify_header_names},
     {"header_sender", kHasData, true, verify_header_sender},
     {"header_syntax", kHasData, false, verify_header_syntax},

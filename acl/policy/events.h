@@ -8,11 +8,22 @@
 #include "core/io/task.h"
 #include "core/log/log.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace godwit::acl {
+
+// Every event: one row.
+struct EventRow {
+  std::string_view name;
+  std::string_view option;  // whose event_action: "main", "transport" or both
+  std::string_view doc;
+};
+std::span<const EventRow> event_rows() noexcept;
+// The row of an event that is raised; null where there is none.
+const EventRow* find_event(std::string_view name) noexcept;
 
 class EventActions {
  public:

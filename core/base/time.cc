@@ -1,7 +1,7 @@
 #include "core/base/time.h"
 
 #include <array>
-#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 
 namespace godwit {
@@ -22,28 +22,57 @@ std::tm broken_down(WallTime at, bool utc) {
   return parts;
 }
 
+// With leading zeros, at least `width` digits.
+void append_number(std::string& out, int value, size_t width) {
+  const std::string digits = std::to_string(value);
+  if (digits.size() < width) out.append(width - digits.size(), '0');
+  out += digits;
+}
+
+void append_clock(std::string& out, const std::tm& t) {
+  append_number(out, t.tm_hour, 2);
+  out += ':';
+  append_number(out, t.tm_min, 2);
+  out += ':';
+  append_number(out, t.tm_sec, 2);
+}
+
 }  // namespace
 
+// Both are made several times a message: no formatting function that reads a pattern.
 std::string format_log_time(WallTime at, bool utc) {
   const std::tm t = broken_down(at, utc);
-  std::array<char, 64> text;
-  const int n =
-      std::snprintf(text.data(), text.size(), "%04d-%02d-%02d %02d:%02d:%02d", t.tm_year + 1900,
-                    t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
-  return std::string(text.data(), static_cast<size_t>(n));
+  std::string out;
+  out.reserve(sizeof "2026-11-21 04:30:00");
+  append_number(out, t.tm_year + 1900, 4);
+  out += '-';
+  append_number(out, t.tm_mon + 1, 2);
+  out += '-';
+  append_number(out, t.tm_mday, 2);
+  out += ' ';
+  append_clock(out, t);
+  return out;
 }
 
 std::string format_rfc5322_time(WallTime at, bool utc) {
   const std::tm t = broken_down(at, utc);
-  const long offset_minutes = t.tm_gmtoff / 60;
-  const long distance = offset_minutes < 0 ? -offset_minutes : offset_minutes;
-  std::array<char, 80> text;
-  const int n =
-      std::snprintf(text.data(), text.size(), "%s, %02d %s %04d %02d:%02d:%02d %c%02ld%02ld",
-                    kDays[static_cast<size_t>(t.tm_wday)], t.tm_mday,
-                    kMonths[static_cast<size_t>(t.tm_mon)], t.tm_year + 1900, t.tm_hour, t.tm_min,
-                    t.tm_sec, offset_minutes < 0 ? '-' : '+', distance / 60, distance % 60);
-  return std::string(text.data(), static_cast<size_t>(n));
+  std::string out;
+  out.reserve(sizeof "Sat, 21 Nov 2026 04:30:00 +0000");
+  out += kDays[static_cast<size_t>(t.tm_wday)];
+  out += ", ";
+  append_number(out, t.tm_mday, 2);
+  out += ' ';
+  out += kMonths[static_cast<size_t>(t.tm_mon)];
+  out += ' ';
+  append_number(out, t.tm_year + 1900, 4);
+  out += ' ';
+  append_clock(out, t);
+  const auto offset_minutes = static_cast<int>(t.tm_gmtoff / 60);
+  const int distance = std::abs(offset_minutes);
+  out += offset_minutes < 0 ? " -" : " +";
+  append_number(out, distance / 60, 2);
+  append_number(out, distance % 60, 2);
+  return out;
 }
 
 std::string format_interval(Seconds interval) {

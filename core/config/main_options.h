@@ -177,7 +177,7 @@ struct DeliveryOptions {
   bool allow_mx_to_ip = false;
   Seconds auto_thaw;
   ExpandText bounce_message_file;
-  ExpandText bounce_message_text;
+  std::string bounce_message_text;
   bool bounce_return_body = false;
   int64_t bounce_return_linesize_limit = 0;
   bool bounce_return_message = false;

@@ -1,6 +1,8 @@
 #include "core/io/listener.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -8,6 +10,7 @@
 #include <uv.h>
 
 #include <cerrno>
+#include <vector>
 
 namespace godwit {
 
@@ -41,8 +44,6 @@ struct ListenerCallbacks {
       listener->handler_.on_accept_error(error_from_errno(-accepted, "accept"));
       return;
     }
-    if (listener->kind_ == UvStream::Kind::tcp)
-      uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->uv()), 1);
     listener->handler_.on_connection(std::move(stream));
   }
   static void on_closed(uv_handle_t* handle) noexcept {
@@ -51,7 +52,6 @@ struct ListenerCallbacks {
 };
 
 Listener::Listener(Loop& loop, UvStream::Kind kind, ConnectionHandler& handler)
-
     : loop_(loop),
       handler_(handler),
       later_(&ListenerCallbacks::accept, this),
@@ -79,6 +79,10 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, int descriptor, UvS
     ::close(descriptor);
     return error_from_errno(-opened, "take over a listening socket");
   }
+  if (kind == UvStream::Kind::tcp) {
+    const int on = 1;  // what is accepted inherits it
+    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
   const int listening =
       uv_listen(&listener->handle_->stream, backlog, &ListenerCallbacks::on_connection);
   if (listening < 0) return error_from_errno(-listening, "listen");
@@ -99,6 +103,30 @@ Result<int> bind_tcp(const Endpoint& at, bool shares_port) {
   Error error = error_from_errno(errno, "bind to " + at.to_string());
   ::close(fd);
   return error;
+}
+
+// A program of the classic packet filter: a random number is compared with the running totals.
+Result<void> share_connections(int descriptor, std::span<const uint16_t> shares) {
+  constexpr auto kRandom = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_RANDOM);
+  std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kRandom),
+                                   BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffff)};
+  uint32_t total = 0;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    total += shares[i];
+    if (shares[i] == 0) continue;
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, total, 1, 0));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, static_cast<uint32_t>(i)));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  if (::setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &filter, sizeof filter) == 0)
+    return {};
+  return error_from_errno(errno, "share connections among workers");
+}
+
+void set_keepalive(int descriptor, bool is_on) noexcept {
+  const int value = is_on ? 1 : 0;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof value);
 }
 
 Result<int> bind_unix(const std::string& path, unsigned mode) {

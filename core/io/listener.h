@@ -5,6 +5,7 @@
 #include "core/io/uv_stream.h"
 
 #include <memory>
+#include <span>
 
 namespace godwit {
 
@@ -41,6 +42,12 @@ class Listener {
 // For IPv6 it is bound for IPv6 only. `shares_port`: one of several sockets on that address, among
 // which the system spreads connections (SO_REUSEPORT).
 Result<int> bind_tcp(const Endpoint& at, bool shares_port = false);
+// Of the sockets that share a port with `descriptor`, the i-th that began to listen gets
+// shares[i] / 65536 of the new connections; the first gets what is left of the whole, and what
+// would go to a socket that does not exist is spread by the system. Holds until the next call.
+Result<void> share_connections(int descriptor, std::span<const uint16_t> shares);
+// SO_KEEPALIVE of a bound socket, and so of the connections that are accepted on it.
+void set_keepalive(int descriptor, bool is_on) noexcept;
 // A bound unix-domain socket; an old socket file at `path` is replaced. `mode` are its permissions.
 Result<int> bind_unix(const std::string& path, unsigned mode);
 

@@ -46,6 +46,7 @@ void LogWriter::write(const LogRecord& record) {
       stream.waiting.erase(0, cut == std::string::npos ? stream.waiting.size() : cut + 1);
     }
     formatter_.append_line(stream.waiting, record, at);
+    if (file == LogFiles::reject) stream.waiting += record.rejected_header;
   };
   append(kMain, LogFiles::main);
   append(kReject, LogFiles::reject);

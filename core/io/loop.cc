@@ -21,6 +21,9 @@ namespace {
 // What each part of a turn may take; with the three parts and the work at its end a turn stays well
 // under TurnStats::kSlowMicros.
 constexpr uint64_t kPartNanos = 2'000'000;
+// How old the last reading of the thread's processor time gets: reading it is a system call, and
+// what a turn took of the processor may be this much too large.
+constexpr uint64_t kCpuSeenNanos = 1'000'000;
 
 uint64_t cpu_nanos() noexcept {
   timespec spent{};
@@ -33,21 +36,21 @@ uint64_t cpu_nanos() noexcept {
 struct LoopCallbacks {
   static void on_timer(uv_timer_t* handle) noexcept {
     auto* loop = static_cast<Loop*>(handle->data);
-    loop->begin_part();
+    loop->begin_part(uv_hrtime());
     loop->timers_.run_due();
     loop->arm_timer();
   }
   static void on_put_off(uv_idle_t* handle) noexcept {
     auto* loop = static_cast<Loop*>(handle->data);
-    loop->begin_part();
+    loop->begin_part(uv_hrtime());
     loop->run_put_off();
   }
   static bool is_late(void* self) noexcept { return static_cast<Loop*>(self)->is_late(); }
   static void on_prepare(uv_prepare_t* handle) noexcept {
     auto* loop = static_cast<Loop*>(handle->data);
+    if (loop->turn_end_first_ != nullptr && loop->turn_began_ == 0) loop->begin_part(uv_hrtime());
     loop->run_turn_end();
     loop->measure_turn();
-    loop->begin_part();
   }
   static void on_earlier(void* self) noexcept { static_cast<Loop*>(self)->arm_timer(); }
 
@@ -101,7 +104,6 @@ Loop::Loop(VirtualTime time)
 
 void Loop::init_handles() noexcept {
   GODWIT_ASSERT(uv_loop_init(&handles_->loop) == 0);
-  GODWIT_ASSERT(uv_loop_configure(&handles_->loop, UV_METRICS_IDLE_TIME) == 0);
   uv_timer_init(&handles_->loop, &handles_->timer);
   handles_->timer.data = this;
   uv_prepare_init(&handles_->loop, &handles_->prepare);
@@ -186,12 +188,22 @@ void Loop::run_turn_end() noexcept {
 
 // --- The length of a turn ------------------------------------------------------------------------
 
-uint64_t Loop::busy_nanos() const noexcept {
-  return uv_hrtime() - uv_metrics_idle_time(&handles_->loop);
+void Loop::begin_part(uint64_t now) noexcept {
+  if (turn_began_ == 0) turn_began_ = now;
+  part_began_ = now;
+  looks_ = 0;
+  late_ = false;
 }
 
-bool Loop::is_late() const noexcept {
-  return manual_clock_ == nullptr && busy_nanos() - part_began_ > kPartNanos;
+// When the loop came back from its wait is not known: its first event asks right after that.
+bool Loop::is_late() noexcept {
+  if (manual_clock_ != nullptr) return false;
+  if (part_began_ == 0) {
+    begin_part(uv_hrtime());
+  } else if (++looks_ % kLooks == 0) {
+    late_ = uv_hrtime() - part_began_ > kPartNanos;
+  }
+  return late_;
 }
 
 void Loop::put_off(Later& later) noexcept {
@@ -205,18 +217,23 @@ void Loop::run_put_off() noexcept {
   if (put_off_.empty()) uv_idle_stop(&handles_->put_off);
 }
 
+// The next wait begins.
 void Loop::measure_turn() noexcept {
-  const uint64_t busy_clock = busy_nanos();
-  const uint64_t cpu_now = cpu_nanos();
-  if (turn_began_ != 0) {
-    const auto micros = static_cast<int64_t>((busy_clock - turn_began_) / 1000);
-    turn_stats_.longest_micros = std::max(turn_stats_.longest_micros, micros);
-    if (micros > TurnStats::kSlowMicros) ++turn_stats_.slow;
-    const auto cpu_micros = static_cast<int64_t>((cpu_now - turn_began_cpu_) / 1000);
-    turn_stats_.longest_cpu_micros = std::max(turn_stats_.longest_cpu_micros, cpu_micros);
+  const uint64_t began = std::exchange(turn_began_, 0);
+  part_began_ = 0;
+  if (began == 0) return;
+  const uint64_t now = uv_hrtime();
+  const uint64_t took = now - began;
+  if (now - cpu_seen_at_ > kCpuSeenNanos) {
+    const uint64_t cpu_now = cpu_nanos();
+    const auto micros = static_cast<int64_t>(std::min(took, cpu_now - cpu_seen_) / 1000);
+    turn_stats_.longest_cpu_micros = std::max(turn_stats_.longest_cpu_micros, micros);
+    cpu_seen_ = cpu_now;
+    cpu_seen_at_ = now;
   }
-  turn_began_ = busy_clock;
-  turn_began_cpu_ = cpu_now;
+  const auto micros = static_cast<int64_t>(took / 1000);
+  turn_stats_.longest_micros = std::max(turn_stats_.longest_micros, micros);
+  if (micros > TurnStats::kSlowMicros) ++turn_stats_.slow;
 }
 
 // --- Virtual time --------------------------------------------------------------------------------

@@ -87,8 +87,9 @@ class Loop {
 
   // True where this turn has been busy for long enough: what can wait should. Each part of a turn
   // (what the system reports, timers, what was put off) has a time of its own, so that none starves
-  // another. Costs a look at the clock; never true in virtual time.
-  bool is_late() const noexcept;
+  // another. Asked between pieces of work, each well under a millisecond: only every kLooks-th
+  // question looks at the clock. Never true in virtual time.
+  bool is_late() noexcept;
   // Runs `later` in the next turn.
   void put_off(Later& later) noexcept;
 
@@ -118,8 +119,7 @@ class Loop {
   void arm_timer() noexcept;
   void run_turn_end() noexcept;
   void measure_turn() noexcept;
-  uint64_t busy_nanos() const noexcept;
-  void begin_part() noexcept { part_began_ = busy_nanos(); }
+  void begin_part(uint64_t now) noexcept;
   void run_put_off() noexcept;
   void turn_in_virtual_time();
   void run_virtual_jobs() noexcept;
@@ -134,9 +134,13 @@ class Loop {
   TurnEnd* turn_end_last_ = nullptr;
   size_t jobs_in_flight_ = 0;
   TurnStats turn_stats_;
-  uint64_t turn_began_ = 0;  // nanoseconds, with the time spent waiting taken off
-  uint64_t part_began_ = 0;  // of the turn; the same clock
-  uint64_t turn_began_cpu_ = 0;
+  static constexpr unsigned kLooks = 4;
+  uint64_t turn_began_ = 0;  // nanoseconds; 0: nothing has come up in this turn
+  uint64_t part_began_ = 0;  // of the turn; 0: nothing has come up in this part
+  unsigned looks_ = 0;       // questions of this part
+  bool late_ = false;        // what the last look at the clock said
+  uint64_t cpu_seen_at_ = 0;
+  uint64_t cpu_seen_ = 0;  // of the thread, at that time
   LaterList put_off_;
   std::deque<VirtualJob> virtual_jobs_;
   Millis virtual_job_time_{0};

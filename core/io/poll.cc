@@ -11,6 +11,7 @@ namespace godwit {
 
 struct PollHandle::Handle {
   uv_poll_t poll;
+  Loop* loop = nullptr;
   Callback callback = nullptr;
   void* self = nullptr;
   int start_status = 0;
@@ -20,6 +21,7 @@ struct PollCallbacks {
   static void on_poll(uv_poll_t* poll, int status, int events) noexcept {
     const auto* handle = static_cast<PollHandle::Handle*>(poll->data);
     const bool failed = status < 0;
+    (void)handle->loop->is_late();  // libraries read on; but the time of the turn begins here
     handle->callback(handle->self, failed || (events & (UV_READABLE | UV_DISCONNECT)) != 0,
                      failed || (events & UV_WRITABLE) != 0);
   }
@@ -31,6 +33,7 @@ struct PollCallbacks {
 PollHandle::PollHandle(Loop& loop, int fd) : handle_(new Handle) {
   handle_->start_status = uv_poll_init(loop.uv(), &handle_->poll, fd);
   handle_->poll.data = handle_;
+  handle_->loop = &loop;
 }
 
 PollHandle::~PollHandle() {

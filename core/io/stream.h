@@ -27,6 +27,8 @@ class ByteStream {
   virtual void set_deadline(Instant deadline) = 0;
   // Ends the connection; what is awaited gives Errc::cancelled, and so does every later operation.
   virtual void close() noexcept = 0;
+  // close() follows the next write at once: the network may carry both in one packet.
+  virtual void expect_close() noexcept {}
   // True where a read would give bytes now.
   virtual bool has_input() const = 0;
   // Ends a pending and every later read with Errc::cancelled; writing goes on. For shutting down.

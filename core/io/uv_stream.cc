@@ -2,6 +2,8 @@
 
 #include "core/base/assert.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -110,6 +112,12 @@ void UvStream::close() noexcept {
   } else {
     resume_writer();
   }
+}
+
+void UvStream::expect_close() noexcept {
+  if (closed_ || kind_ != Kind::tcp) return;
+  const int on = 1;
+  ::setsockopt(descriptor(), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
 void UvStream::set_deadline(Instant deadline) {

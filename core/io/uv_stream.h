@@ -27,6 +27,7 @@ class UvStream final : public ByteStream {
 
   void set_deadline(Instant deadline) override;
   void close() noexcept override;
+  void expect_close() noexcept override;
   bool has_input() const override;
 
   // Who is at the other end, and which of our addresses it reached. TCP only; unset where the

@@ -101,6 +101,7 @@ void LogFormatter::append_json(std::string& out, const LogRecord& record, WallTi
   if (!record.message_id.empty()) member("id", record.message_id);
   for (const LogField& field : record.fields) member(field.name, field.value);
   member("text", record.text);
+  if (!record.rejected_header.empty()) member("rejected_header", record.rejected_header);
   out += ",\"pid\":";
   out += std::to_string(process_id_);
   out += "}\n";

@@ -66,6 +66,9 @@ struct LogRecord {
   std::string_view message_id;  // empty where the line is about no message
   std::string_view text;        // what follows the time and the id; control characters get escaped
   std::span<const LogField> fields;
+  // What the reject log has beneath the line, in lines that end with LF: envelope and header
+  // section of what was refused (log_selector +rejected_header).
+  std::string_view rejected_header = {};
 };
 
 class Log {
@@ -77,10 +80,10 @@ class Log {
 
   void main(LogEvent event, std::string_view message_id, std::string_view text,
             std::initializer_list<LogField> fields = {}) {
-    write({event, LogFiles::main, message_id, text, {fields.begin(), fields.size()}});
+    write({event, LogFiles::main, message_id, text, {fields.begin(), fields.size()}, {}});
   }
   void panic(LogEvent event, std::string_view message_id, std::string_view text) {
-    write({event, LogFiles::main_and_panic, message_id, text, {}});
+    write({event, LogFiles::main_and_panic, message_id, text, {}, {}});
   }
 };
 

@@ -115,6 +115,7 @@ class DeliveryAttempt {
   bool fits_locally(const Batch& batch, const Recipient& recipient) const;
   Task<void> find_batch_ids();
   Task<void> deliver_all(std::vector<Batch> batches);
+  Task<void> sort_remote(std::span<Batch> batches);
   Task<void> deliver_in_turn(std::vector<Batch>& batches, size_t& next, size_t end);
   Task<void> deliver(Batch& batch);
   Task<void> deliver_remote(const Batch& batch, const SmtpTransport& transport,
@@ -192,8 +193,8 @@ class DeliveryAttempt {
   std::string_view return_path_of(const Recipient& recipient) const noexcept;
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
-  // The content with the header lines that routers and transport add and remove.
   class BatchContent;
+  // The content with the header lines that routers and transport add and remove.
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
   Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;
 
@@ -207,6 +208,8 @@ class DeliveryAttempt {
   bool wants_warning();
   Task<void> report_success();
   Task<bool> send_report(struct ReportPlan plan);
+  Task<std::vector<std::string>> copies_of_report(std::string recipient,
+                                                  acl::EvalContext evaluation);
   Task<struct ReportTexts> own_texts(const struct ReportPlan& plan, acl::EvalContext evaluation);
   Task<std::string> body_to_return(bool& cut);
   bool wants_failure_report(const Recipient& recipient) const noexcept;

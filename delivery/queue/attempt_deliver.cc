@@ -89,6 +89,34 @@ std::vector<DeliveryAttempt::Batch> DeliveryAttempt::batches() const {
 
 // --- Delivering ----------------------------------------------------------------------------------
 
+// remote_sort_domains: those of the first item first, those of none last.
+Task<void> DeliveryAttempt::sort_remote(std::span<Batch> batches) {
+  const auto& order = queue_.config_->remote_order;
+  if (order.empty() || batches.size() < 2) co_return;
+  struct Ranked {
+    size_t rank;
+    Batch batch;
+  };
+  std::vector<Ranked> ranked;
+  auto ranking = [&] {
+    for (Batch& batch : batches) {
+      const Recipient& first = recipients_[batch.members.front()];
+      const acl::AddressFacts address = address_facts(first);
+      acl::EvalContext evaluation = evaluation_of(address);
+      size_t rank = 0;
+      while (rank < order.size() &&
+             order[rank]->match({first.domain, std::nullopt, {}}, evaluation).match !=
+                 acl::Match::yes)
+        ++rank;
+      ranked.push_back({rank, std::move(batch)});
+    }
+    return true;
+  };
+  co_await on_fiber(ranking);
+  std::ranges::stable_sort(ranked, {}, &Ranked::rank);
+  for (size_t i = 0; i < ranked.size(); ++i) batches[i] = std::move(ranked[i].batch);
+}
+
 // At most remote_max_parallel remote ones at a time; local ones one after the other beside them,
 // since they may be about the same files.
 Task<void> DeliveryAttempt::deliver_all(std::vector<Batch> batches) {
@@ -102,6 +130,7 @@ Task<void> DeliveryAttempt::deliver_all(std::vector<Batch> batches) {
     co_await deliver_in_turn(batches, next_local, batches.size());
     co_return;
   }
+  co_await sort_remote(std::span(batches).subspan(local_count));
   const auto lanes =
       static_cast<size_t>(std::max<int64_t>(1, queue_.config_->options().remote_max_parallel));
   if (local_count > 0) scope_.spawn(deliver_in_turn(batches, next_local, local_count));

@@ -164,10 +164,14 @@ Result<MessageContent> DeliveryAttempt::changed_content(const Batch& batch,
 std::string DeliveryAttempt::rewritten_section(const rewrite::RewriteRules& rules,
                                                std::string section,
                                                acl::EvalContext& evaluation) const {
-  std::vector<std::string> problems;
-  std::optional<std::string> rewritten = rules.rewrite_headers(section, evaluation, problems);
-  for (const std::string& problem : problems)
+  rewrite::RewriteNotes notes;
+  std::optional<std::string> rewritten = rules.rewrite_headers(section, evaluation, notes);
+  for (const std::string& problem : notes.problems)
     queue_.services_.log.panic(LogEvent::configuration, facts_.id, problem);
+  if (queue_.config_->options().log_selector.has(config::LogSelector::address_rewrite)) {
+    for (const std::string& change : notes.changes)
+      queue_.services_.log.main(LogEvent::note, facts_.id, change);
+  }
   return rewritten ? std::move(*rewritten) : std::move(section);
 }
 

@@ -6,6 +6,7 @@
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/report_template.h"
+#include "protocol/message/address_syntax.h"
 #include "protocol/report/report.h"
 
 #include <algorithm>
@@ -222,6 +223,25 @@ Task<ReportTexts> DeliveryAttempt::own_texts(const ReportPlan& plan, acl::EvalCo
   co_return texts;
 }
 
+// errors_copy.
+Task<std::vector<std::string>> DeliveryAttempt::copies_of_report(std::string recipient,
+                                                                 acl::EvalContext evaluation) {
+  const std::vector<ErrorsCopy>& items = queue_.config_->errors_copy;
+  if (items.empty()) co_return std::vector<std::string>();
+  acl::AddressFacts address;
+  const message::AddressParts parts = message::split_address(recipient);
+  address.local_part = parts.local_part;
+  address.domain = to_lower(parts.domain);
+  evaluation.address = &address;
+  evaluation.services = queue_.services_.evaluators;
+  std::string problem;
+  auto asking = [&] { return copies_of(items, recipient, evaluation, problem); };
+  std::vector<std::string> copies = co_await on_fiber(asking);
+  if (!problem.empty())
+    queue_.services_.log.panic(LogEvent::configuration, facts_.id, "errors_copy: " + problem);
+  co_return copies;
+}
+
 Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   const config::MainOptions& options = queue_.config_->options();
   const acl::CompiledPolicy& policy = *queue_.config_->policy;
@@ -231,8 +251,7 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   evaluation.now = queue_.services_.loop.clock().wall();
 
   report::ReportFacts facts;
-  const std::string custom = policy.expansion("bounce_message_text").evaluate(evaluation).text;
-  facts.custom_text = custom;
+  facts.custom_text = options.bounce_message_text;
   const ReportTexts own = co_await own_texts(plan, evaluation);
   facts.own_headers = own.headers;
   facts.own_introduction = own.introduction;
@@ -265,6 +284,7 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   const bool has_long_lines = options.bounce_return_linesize_limit > 0 &&
                               message_.envelope.line_bytes_max >
                                   static_cast<uint64_t>(options.bounce_return_linesize_limit);
+  facts.returns_message = !is_failure || options.bounce_return_message;
   facts.returns_body = is_failure && wants_body && options.bounce_return_message && !has_long_lines;
   std::string body;
   if (facts.returns_body) body = co_await body_to_return(facts.body_was_cut);
@@ -274,6 +294,10 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   Envelope envelope;
   envelope.message_id = report_id.to_string();
   envelope.recipients.push_back({plan.to, {}, {}, 0});
+  if (is_failure) {
+    std::vector<std::string> copies = co_await copies_of_report(plan.to, evaluation);
+    for (std::string& copy : copies) envelope.recipients.push_back({std::move(copy), {}, {}, 0});
+  }
   envelope.received = evaluation.now;
   envelope.protocol = "local";
   envelope.is_local = true;

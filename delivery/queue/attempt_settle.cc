@@ -220,7 +220,7 @@ void DeliveryAttempt::log_delivered(const Recipient& recipient, bool is_first) {
   facts.sender = facts_.sender_address;
   facts.return_path = return_path_of(recipient);
   facts.message_bytes = message_.envelope.message_bytes;
-  facts.queue_time = now - message_.envelope.received;
+  facts.queue_time = queue_time(message_.envelope, now, queue_.config_->options().log_selector);
   facts.delivery_time = now - started_;
   const std::string line =
       delivered_line(facts, recipient.outcome, is_first, queue_.config_->options().log_selector);
@@ -260,6 +260,7 @@ void DeliveryAttempt::log_undelivered(const Recipient& recipient, LogEvent event
   const std::string shown = log_address(recipient, false);
   facts.address = shown;
   facts.sender = facts_.sender_address;
+  facts.delivery_time = queue_.services_.loop.clock().wall() - started_;
   const std::string line =
       make_line(facts, recipient.outcome, queue_.config_->options().log_selector);
   queue_.services_.log.main(event, facts_.id, line,

@@ -1,5 +1,9 @@
 #include "delivery/queue/delivery_config.h"
 
+#include "core/config/values.h"
+
+#include <utility>
+
 namespace godwit::delivery {
 
 std::shared_ptr<const DeliveryConfig> compile_delivery(
@@ -13,6 +17,12 @@ std::shared_ptr<const DeliveryConfig> compile_delivery(
   const RouterCompileContext context{lists, *out->transports, diagnostics, out->rewrite};
   out->routers = RouterChain::compile(document, context);
   out->retry = retry::RetryRules::compile(document, lists, diagnostics);
+  const config::MainOptions& options = out->options();
+  out->errors_copy = compile_errors_copy(options.errors_copy.text, lists, diagnostics);
+  for (const config::LocatedText& item : config::split_list(options.remote_sort_domains.text)) {
+    if (auto domains = lists.compile(config::ListKind::domain, item, {}, diagnostics))
+      out->remote_order.push_back(std::move(domains));
+  }
   return out;
 }
 

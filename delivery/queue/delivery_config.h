@@ -8,6 +8,7 @@
 #include "core/io/machine.h"
 #include "core/log/log.h"
 #include "core/spool/store.h"
+#include "delivery/queue/errors_copy.h"
 #include "delivery/retry/keeper.h"
 #include "delivery/rewrite/rewrite.h"
 #include "delivery/route/router.h"
@@ -30,6 +31,9 @@ struct DeliveryConfig {
   std::shared_ptr<const rewrite::RewriteRules> rewrite;
   std::shared_ptr<const RouterChain> routers;
   std::shared_ptr<const retry::RetryRules> retry;
+  std::vector<ErrorsCopy> errors_copy;
+  // remote_sort_domains, each item a list.
+  std::vector<std::shared_ptr<const acl::ListPattern>> remote_order;
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
 };

@@ -16,8 +16,10 @@ Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::st
   co_await ok(writer->append(body));
   spool::StoredMessage stored =
       co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
-  const std::string line =
-      "<= <> R=" + reference + " P=local S=" + std::to_string(envelope.message_bytes);
+  std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
+                     " R=" + reference + " P=local S=" + std::to_string(envelope.message_bytes);
+  if (config_->options().log_selector.has(config::LogSelector::msg_id_created))
+    line += " id*=E" + envelope.message_id + "@" + services_.server.primary_hostname;
   services_.log.main(LogEvent::arrival, envelope.message_id, line);
   accepted(std::move(stored), std::move(envelope), false);
   co_return Result<void>();

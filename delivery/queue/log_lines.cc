@@ -51,15 +51,21 @@ void append_common(std::string& out, const DeliveryLineFacts& facts,
   append_field(out, "T", facts.transport);
 }
 
-void append_times(std::string& out, const DeliveryLineFacts& facts, const LogSelectors& selectors) {
-  const bool millis = selectors.has(LogSelector::millisec);
-  if (selectors.has(LogSelector::queue_time))
-    append_field(out, "QT", format_duration(facts.queue_time, millis));
+// Only what was delivered has a time in the queue.
+void append_delivery_time(std::string& out, const DeliveryLineFacts& facts,
+                          const LogSelectors& selectors) {
   if (selectors.has(LogSelector::deliver_time))
-    append_field(out, "DT", format_duration(facts.delivery_time, millis));
+    append_field(out, "DT",
+                 format_duration(facts.delivery_time, selectors.has(LogSelector::millisec)));
 }
 
 }  // namespace
+
+Millis queue_time(const Envelope& envelope, WallTime now, const LogSelectors& selectors) {
+  const Millis after = now - envelope.received;
+  if (selectors.has(LogSelector::queue_time_exclusive)) return after;
+  return Millis{after.count + static_cast<int64_t>(envelope.receive_millis)};
+}
 
 std::string format_duration(Millis duration, bool with_millis) {
   if (!with_millis) return format_interval({duration.count / 1000});
@@ -148,7 +154,10 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
     }
     out += '"';
   }
-  append_times(out, facts, selectors);
+  if (selectors.has(LogSelector::queue_time))
+    append_field(out, "QT",
+                 format_duration(facts.queue_time, selectors.has(LogSelector::millisec)));
+  append_delivery_time(out, facts, selectors);
   return out;
 }
 
@@ -160,10 +169,10 @@ std::string deferred_line(const DeliveryLineFacts& facts, const DeliveryOutcome&
                           const LogSelectors& selectors) {
   std::string out = "== ";
   append_common(out, facts, selectors);
-  append_times(out, facts, selectors);
   out += " defer (";
   out += std::to_string(outcome.error_number);
   out += ')';
+  append_delivery_time(out, facts, selectors);
   if (outcome.remote != nullptr && !outcome.unreached) {
     if (outcome.error_number == ETIMEDOUT) out += ": Connection timed out";
     out += ' ';
@@ -186,11 +195,11 @@ std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& o
     out += host;
   }
   append_steps(out, outcome, selectors);
-  append_times(out, facts, selectors);
   if (!outcome.text.empty()) {
     out += ": ";
     out += outcome.text;
   }
+  append_delivery_time(out, facts, selectors);
   return out;
 }
 

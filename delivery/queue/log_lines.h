@@ -3,6 +3,7 @@
 
 #include "core/config/log_selector.h"
 #include "delivery/transport/outcome.h"
+#include "protocol/spool_format/envelope.h"
 
 #include <string>
 #include <string_view>
@@ -42,6 +43,9 @@ std::string host_failure_line(const DeliveryOutcome& outcome,
 enum class TlsLine : uint8_t { inbound, outbound };
 std::string tls_fields(const acl::TlsFacts& tls, const config::LogSelectors& selectors,
                        TlsLine line);
+// How long a message has been here: since the start of its text, or since its end
+// (+queue_time_exclusive).
+Millis queue_time(const Envelope& envelope, WallTime now, const config::LogSelectors& selectors);
 // "1.5s", as Exim prints times with +millisec and without.
 std::string format_duration(Millis duration, bool with_millis);
 

@@ -407,8 +407,11 @@ void Queue::complete(QueueEntry& entry, std::string_view id) {
   const config::LogSelectors& selectors = config_->options().log_selector;
   std::string line = "Completed";
   if (selectors.has(config::LogSelector::queue_time_overall)) {
-    line += " QT=" + format_duration(services_.loop.clock().wall() - entry.received,
-                                     selectors.has(config::LogSelector::millisec));
+    const WallTime now = services_.loop.clock().wall();
+    const Millis queued = entry.active != nullptr
+                              ? queue_time(entry.active->envelope, now, selectors)
+                              : now - entry.received;
+    line += " QT=" + format_duration(queued, selectors.has(config::LogSelector::millisec));
   }
   services_.log.main(LogEvent::completed, id, line);
   ++stats_.completed;

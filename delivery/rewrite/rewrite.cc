@@ -16,6 +16,28 @@ struct FieldRow {
   std::string_view name;
   Place place;
 };
+
+// Places as log lines name them.
+constexpr std::array kPlaceNames{
+    FieldRow{"sender:", kSender},
+    FieldRow{"from:", kFrom},
+    FieldRow{"to:", kTo},
+    FieldRow{"cc:", kCc},
+    FieldRow{"bcc:", kBcc},
+    FieldRow{"reply-to:", kReplyTo},
+    FieldRow{"env-from", kEnvelopeFrom},
+    FieldRow{"env-to", kEnvelopeTo},
+    FieldRow{"smtp recipient", kSmtp},
+};
+
+std::string change_text(std::string_view before, Place place, std::string_view after,
+                        std::ptrdiff_t rule) {
+  std::string out = "\"" + std::string(before) + "\" from ";
+  for (const FieldRow& row : kPlaceNames) {
+    if (row.place == place) out += row.name;
+  }
+  return out + " rewritten as \"" + std::string(after) + "\" by rule " + std::to_string(rule);
+}
 constexpr std::array kFields{
     FieldRow{"sender", kSender}, FieldRow{"from", kFrom}, FieldRow{"to", kTo},
     FieldRow{"cc", kCc},         FieldRow{"bcc", kBcc},   FieldRow{"reply-to", kReplyTo},
@@ -163,12 +185,17 @@ Rewritten RewriteRules::rewrite(std::string_view address, Place place,
     if ((rule.places & place) == 0) continue;
     Applied applied = Applied::no;
     bool done = false;
-    for (int i = 0; i < kRepeatsMax; ++i) {
-      const std::string before = context.trace == nullptr ? std::string() : current;
+    for (int i = 0; i <= kRepeatsMax; ++i) {
+      const std::string before = current;
       applied = apply(rule, place, current, out, context);
-      if (applied == Applied::rewritten)
+      if (applied == Applied::rewritten) {
         acl::tell(context.trace,
                   {acl::TraceKind::rewrite, rule.replacement.source(), before, current, {}});
+        out.changes.push_back(change_text(before, place, out.whole ? out.address : current,
+                                          &rule - rules_.data() + 1));
+      }
+      if (applied == Applied::rewritten && rule.repeats && i == kRepeatsMax)
+        out.problem = "rewrite rule repeat ignored after " + std::to_string(kRepeatsMax) + " times";
       if (applied == Applied::protects || applied == Applied::failed) done = true;
       if (rule.stops && (applied == Applied::rewritten || applied == Applied::matched)) done = true;
       if (applied != Applied::rewritten || !rule.repeats) break;
@@ -188,7 +215,7 @@ Rewritten RewriteRules::rewrite(std::string_view address, Place place,
 
 std::optional<std::string> RewriteRules::rewrite_field(std::string_view body, Place place,
                                                        acl::EvalContext& context,
-                                                       std::vector<std::string>& problems) const {
+                                                       RewriteNotes& notes) const {
   const Result<message::AddressList> list =
       message::parse_address_list(body, message::Utf8::allowed);
   if (!list) return std::nullopt;
@@ -197,7 +224,8 @@ std::optional<std::string> RewriteRules::rewrite_field(std::string_view body, Pl
   for (const message::ListedAddress& address : list->addresses) {
     if (!address.has_domain) continue;
     Rewritten rewritten = rewrite(address.address, place, context);
-    if (!rewritten.problem.empty()) problems.push_back(std::move(rewritten.problem));
+    if (!rewritten.problem.empty()) notes.problems.push_back(std::move(rewritten.problem));
+    for (std::string& change : rewritten.changes) notes.changes.push_back(std::move(change));
     if (!rewritten.changed) continue;
     const size_t from = rewritten.whole ? address.item_offset : address.spec_offset;
     const size_t bytes = rewritten.whole ? address.item_bytes : address.spec_bytes;
@@ -212,10 +240,10 @@ std::optional<std::string> RewriteRules::rewrite_field(std::string_view body, Pl
 
 std::optional<std::string> RewriteRules::rewrite_headers(std::string_view section,
                                                          acl::EvalContext& context,
-                                                         std::vector<std::string>& problems) const {
+                                                         RewriteNotes& notes) const {
   if (!has(kHeaders)) return std::nullopt;
   return rewrite_fields(section, [&](std::string_view body, Place place) {
-    return rewrite_field(body, place, context, problems);
+    return rewrite_field(body, place, context, notes);
   });
 }
 

@@ -17,7 +17,7 @@
 
 namespace godwit::rewrite {
 
-inline constexpr int kRepeatsMax = 10;  // of a rule with R
+inline constexpr int kRepeatsMax = 10;  // of a rule with R, after the first time
 
 // Where an address stands: bits, since a rule may be about several.
 enum Place : uint16_t {
@@ -38,7 +38,15 @@ struct Rewritten {
   std::string address;
   bool changed = false;
   bool whole = false;   // of a header item: takes the place of phrase and comments too (w)
-  std::string problem;  // an expansion failed, and nothing was rewritten; for the panic log
+  std::string problem;  // why nothing was rewritten, or not to the end; for the panic log
+  // What each rule did, in order: "a@x" from env-to rewritten as "b@y" by rule 1.
+  std::vector<std::string> changes;
+};
+
+// What rewriting has to tell.
+struct RewriteNotes {
+  std::vector<std::string> problems;  // for the panic log
+  std::vector<std::string> changes;   // log_selector +address_rewrite
 };
 
 class RewriteRules {
@@ -61,7 +69,7 @@ class RewriteRules {
   // A header section in wire format: every address of the fields that rules are about. Fields
   // whose addresses cannot be parsed stay as they are. Nothing where nothing changes.
   std::optional<std::string> rewrite_headers(std::string_view section, acl::EvalContext& context,
-                                             std::vector<std::string>& problems) const;
+                                             RewriteNotes& notes) const;
 
  private:
   friend struct RuleCompiler;
@@ -89,8 +97,7 @@ class RewriteRules {
   Applied apply(const Rule& rule, Place place, std::string& address, Rewritten& out,
                 acl::EvalContext& context) const;
   std::optional<std::string> rewrite_field(std::string_view body, Place place,
-                                           acl::EvalContext& context,
-                                           std::vector<std::string>& problems) const;
+                                           acl::EvalContext& context, RewriteNotes& notes) const;
 
   std::vector<Rule> rules_;
 };

@@ -1,5 +1,6 @@
 // The redirect router: aliases, .forward files, mailing lists. Gets the list from an expansion or a
 // file, and makes the addresses, pipes and files that take the place of the address.
+#include "acl/policy/run.h"
 #include "core/base/ascii.h"
 #include "delivery/route/driver_table.h"
 #include "delivery/route/pool_call.h"
@@ -205,19 +206,12 @@ class RedirectRouter final : public RouterDriver {
     }
   }
 
-  // The text behind "571 " or "571 5.7.1 ".
   static std::string without_code(std::string text) {
-    const auto is_digit = [&text](size_t at) {
-      return at < text.size() && text[at] >= '0' && text[at] <= '9';
-    };
-    if (!is_digit(0) || !is_digit(1) || !is_digit(2) || !text.substr(3).starts_with(' '))
-      return text;
-    const std::string_view rest = trim(std::string_view(text).substr(4));
-    const size_t end = rest.find_first_not_of("0123456789.");
-    const bool is_enhanced =
-        is_digit(4) && end != std::string_view::npos && rest[end] == ' ' &&
-        std::count(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(end), '.') == 2;
-    return std::string(is_enhanced ? trim(rest.substr(end)) : rest);
+    int code = 0;
+    std::string enhanced;
+    std::string problem;  // the class of the code does not matter here
+    acl::take_reply_code(acl::AclVerdict::deny, text, code, enhanced, problem);
+    return text;
   }
 
   std::string error_text(std::string_view problem) const {

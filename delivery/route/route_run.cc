@@ -3,9 +3,9 @@
 #include "acl/expand/trace.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
-#include "delivery/route/affix.h"
 #include "delivery/route/required_files.h"
 #include "protocol/message/address_syntax.h"
+#include "protocol/message/affix.h"
 
 #include <utility>
 
@@ -110,13 +110,15 @@ bool RouteRun::strip_affixes(const Router& router) {
   const RouterOptions& options = router.options_;
   const std::string local_part = message::unquote_local_part(query_.local_part);
   address_.local_part = options.caseful_local_part ? local_part : to_lower(local_part);
-  const Affix prefix = find_prefix(address_.local_part, options.local_part_prefix);
+  const message::Affix prefix =
+      message::find_prefix(address_.local_part, options.local_part_prefix);
   if (!prefix.found && !options.local_part_prefix.empty() && !options.local_part_prefix_optional)
     return false;
   address_.local_part_prefix = address_.local_part.substr(0, prefix.bytes);
   address_.local_part_prefix_v = address_.local_part.substr(0, prefix.wild_bytes);
   address_.local_part.erase(0, prefix.bytes);
-  const Affix suffix = find_suffix(address_.local_part, options.local_part_suffix);
+  const message::Affix suffix =
+      message::find_suffix(address_.local_part, options.local_part_suffix);
   if (!suffix.found && !options.local_part_suffix.empty() && !options.local_part_suffix_optional)
     return false;
   const size_t keep = address_.local_part.size() - suffix.bytes;

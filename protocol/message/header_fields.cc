@@ -31,7 +31,7 @@ constexpr std::array<FieldRow, kFieldKindCount> kFields{{
     FieldRow{"resent-date",        FieldKind::resent_date,       ' ',    false,     true},
     FieldRow{"resent-from",        FieldKind::resent_from,       'F',    true,      true},
     FieldRow{"resent-message-id",  FieldKind::resent_message_id, 'I',    false,     true},
-    FieldRow{"resent-reply-to",    FieldKind::resent_reply_to,   'R',    true,      true},
+    FieldRow{"resent-reply-to",    FieldKind::resent_reply_to,   ' ',    true,      true},
     FieldRow{"resent-sender",      FieldKind::resent_sender,     'S',    true,      true},
     FieldRow{"resent-to",          FieldKind::resent_to,         'T',    true,      true},
 }};

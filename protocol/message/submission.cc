@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "protocol/message/address_list.h"
+#include "protocol/message/affix.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
 #include "protocol/message/phrase.h"
@@ -68,6 +69,7 @@ class Preparation {
   void note_from(const AddressList& list);
   void add_missing_fields();
   std::string qualified(const ListedAddress& listed, std::string_view domain) const;
+  std::string without_affixes(const std::string& address) const;
   std::string_view recipient_domain() const noexcept {
     return options_.qualify_recipient.empty() ? options_.qualify_domain
                                               : options_.qualify_recipient;
@@ -151,7 +153,8 @@ Result<void> Preparation::settle_sender() {
     out_.sender.clear();
     return {};
   }
-  if (!options_.is_trusted || is_bounce) return {};
+  const bool may_set = options_.sender && options_.may_set_sender;
+  if ((!options_.is_trusted && !may_set) || is_bounce) return {};
   const Result<ListedAddress> listed = parse_address(wanted, utf8_, false);
   if (listed) {
     out_.sender = qualified(*listed, options_.qualify_domain);
@@ -181,7 +184,7 @@ Result<void> Preparation::copy_field(const FieldPlace& place, std::string_view t
   const FieldKind kind = place.kind;
   const bool is_sender_field = kind == FieldKind::sender || kind == FieldKind::resent_sender;
   const bool is_dropped = (options_.recipients_from_headers && is_bcc(kind)) ||
-                          (is_sender_field && !options_.is_trusted);
+                          (is_sender_field && !options_.is_trusted && !options_.retains_sender);
   if (!field_row(kind).has_addresses) {
     out_.headers += text;
     return {};
@@ -225,7 +228,16 @@ Result<void> Preparation::copy_field(const FieldPlace& place, std::string_view t
 void Preparation::note_from(const AddressList& list) {
   if (list.addresses.size() != 1) return;
   const std::string address = qualified(list.addresses.front(), options_.qualify_domain);
-  from_is_own_ = address_key(address) == address_key(own_address());
+  from_is_own_ = address_key(without_affixes(address)) == address_key(own_address());
+}
+
+// What local_from_prefix and local_from_suffix have does not make another user.
+std::string Preparation::without_affixes(const std::string& address) const {
+  const AddressParts parts = split_address(address);
+  std::string_view local_part = parts.local_part;
+  local_part.remove_prefix(find_prefix(local_part, options_.from_prefixes).bytes);
+  local_part.remove_suffix(find_suffix(local_part, options_.from_suffixes).bytes);
+  return std::string(local_part) + "@" + std::string(parts.domain);
 }
 
 Result<void> Preparation::add_recipients(const AddressList& list) {
@@ -285,13 +297,14 @@ void Preparation::add_missing_fields() {
   };
   if (missing.from) {
     add_address("From", out_.sender.empty() ? own_address() : out_.sender);
-  } else if (!options_.is_trusted && !from_is_own_) {
+  } else if (!options_.is_trusted && options_.checks_from && !from_is_own_) {
     add_address("Sender", own_address());
   }
   if (missing.date) out_.headers += date_field(options_.now, options_.utc, resent);
+  out_.made_message_id = missing.message_id;
   if (missing.message_id) {
     out_.headers +=
-        message_id_field(options_.id, options_.primary_hostname, options_.message_id_text, resent);
+        message_id_field(options_.id, options_.message_id_domain, options_.message_id_text, resent);
   }
 }
 

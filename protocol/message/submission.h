@@ -26,14 +26,19 @@ struct SubmissionOptions {
 
   // Who calls.
   std::string login;
-  std::string full_name;    // of -F, or the user's; empty for none
-  bool is_trusted = false;  // may be any sender, and needs no Sender:
+  std::string full_name;                   // of -F, or the user's; empty for none
+  bool is_trusted = false;                 // may be any sender, and needs no Sender:
+  bool may_set_sender = false;             // untrusted_set_sender has the address of -f
+  bool checks_from = true;                 // local_from_check
+  bool retains_sender = false;             // local_sender_retain
+  std::vector<std::string> from_prefixes;  // local_from_prefix
+  std::vector<std::string> from_suffixes;  // local_from_suffix
 
   // The host.
   std::string qualify_domain;
   std::string qualify_recipient;  // empty: qualify_domain
-  std::string primary_hostname;
-  std::string message_id_text;  // message_id_header_text, expanded
+  std::string message_id_domain;  // message_id_header_domain, or the name of the host
+  std::string message_id_text;    // message_id_header_text
   MessageId id;
   WallTime now;
   bool utc = false;
@@ -51,6 +56,7 @@ struct Submission {
   std::vector<std::string> recipients;  // qualified, each once
   std::string sender;                   // envelope sender; empty for a bounce
   bool needs_smtputf8 = false;          // an address of the envelope is not ASCII
+  bool made_message_id = false;         // Message-ID: was added
 };
 
 Result<Submission> prepare_submission(std::string_view input, const SubmissionOptions& options);

@@ -63,7 +63,7 @@ SubmittedHeaders apply_submission_mode(std::string_view section, const Submissio
   }
   const MissingFields missing = missing_fields(scanner, Origin::submission);
   if (missing.message_id) {
-    out.section += message_id_field(mode.id, mode.primary_hostname, mode.message_id_text, resent);
+    out.section += message_id_field(mode.id, mode.message_id_domain, mode.message_id_text, resent);
   }
   const std::string& author = mode.sender.empty() ? own : mode.sender;
   const bool adds_from = missing.from && !author.empty();

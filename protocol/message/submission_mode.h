@@ -20,8 +20,8 @@ struct SubmissionMode {
   std::string authenticated_id;       // empty: not authenticated
   std::string sender;                 // of the envelope
   std::string qualify_domain;
-  std::string primary_hostname;
-  std::string message_id_text;
+  std::string message_id_domain;  // message_id_header_domain, or the name of the host
+  std::string message_id_text;    // message_id_header_text
   MessageId id;
   WallTime now;
   bool utc = false;

@@ -160,6 +160,7 @@ struct ReturnedPart {
 // A body with lines over the limit of RFC 5322 is not returned: it could not be sent.
 ReturnedPart returned_part(const ReportFacts& facts, const PartTypes& types) {
   ReturnedPart part;
+  if (!facts.returns_message) return part;
   part.content = wire_text(facts.original_headers, kLineBytesMax);
   part.has_body = facts.returns_body && longest_line(facts.original_body) <= kLineBytesMax &&
                   longest_line(facts.original_headers) <= kLineBytesMax;
@@ -173,6 +174,7 @@ ReturnedPart returned_part(const ReportFacts& facts, const PartTypes& types) {
 // What the reader must know about the third part.
 std::string returned_notice(const ReportFacts& facts, const ReturnedPart& part) {
   std::string out(kLineEnd);
+  if (part.type.empty()) return {};
   if (!part.has_body) {
     out += "Its header lines follow below.";
   } else if (facts.body_was_cut) {
@@ -278,7 +280,7 @@ ReportText make_report(const ReportFacts& facts) {
   // Custom text may have bytes over 0x7f in a report that is not internationalized.
   append_part(report.body, boundary, has_8bit(text) ? kUtf8Types.text : types.text, text);
   append_part(report.body, boundary, types.status, status);
-  append_part(report.body, boundary, returned.type, returned.content);
+  if (!returned.type.empty()) append_part(report.body, boundary, returned.type, returned.content);
   append_all(report.body, {"--", boundary, "--", kLineEnd});
   return report;
 }

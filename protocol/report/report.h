@@ -48,6 +48,7 @@ struct ReportFacts {
   std::string_view own_headers;       // header lines instead of Subject; empty: ours
   std::string_view own_introduction;  // instead of what stands before the recipients
   std::string_view own_ending;        // instead of what follows on them, in a delay report
+  bool returns_message = true;        // the third part: header section, with or without body
   bool returns_body = false;          // message/rfc822 instead of text/rfc822-headers
   bool body_was_cut = false;          // the body was larger than bounce_return_size_limit
   bool smtputf8 = false;

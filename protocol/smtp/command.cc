@@ -36,7 +36,8 @@ struct Split {
 
 // The end of the path: the ">" or blank that is outside quotes.
 Split split_argument(std::string_view argument) noexcept {
-  const bool angle = !argument.empty() && argument.front() == '<';
+  const size_t angles = std::min(argument.find_first_not_of('<'), argument.size());
+  const bool angle = angles > 0;
   bool quoted = false;
   for (size_t at = 0; at < argument.size(); ++at) {
     const char c = argument[at];
@@ -45,7 +46,9 @@ Split split_argument(std::string_view argument) noexcept {
     } else if (c == '"') {
       quoted = !quoted;
     } else if (!quoted && (angle ? c == '>' : is_blank(c))) {
-      const size_t end = angle ? at + 1 : at;
+      size_t end = angle ? at + 1 : at;
+      // As many as the path begins with.
+      for (size_t n = 1; n < angles && argument.substr(end).starts_with('>'); ++n) ++end;
       return {argument.substr(0, end), trim(argument.substr(end))};
     }
   }
@@ -71,20 +74,26 @@ bool strip_route(std::string_view& mailbox) noexcept {
 }
 
 // The reason why `text`, with or without brackets, is no path; empty where it is one.
-std::string_view parse_path(std::string_view text, Utf8 utf8, Path& path) {
+std::string_view parse_path(std::string_view text, Utf8 utf8, const PathRules& rules, Path& path) {
   std::string_view mailbox = text;
   path.written = text;
   if (!mailbox.empty() && mailbox.front() == '<') {
     if (mailbox.back() != '>' || mailbox.size() < 2) return "'>' missing at end of address";
     mailbox = mailbox.substr(1, mailbox.size() - 2);
+    while (rules.strip_brackets && mailbox.size() > 1 && mailbox.front() == '<' &&
+           mailbox.back() == '>')
+      mailbox = mailbox.substr(1, mailbox.size() - 2);
   }
+  if (rules.strip_trailing_dot && mailbox.ends_with('.') && mailbox.rfind('@') < mailbox.size())
+    mailbox.remove_suffix(1);
   if (!strip_route(mailbox)) return "malformed source route";
   if (mailbox.empty()) return mailbox.data() == text.data() + 1 ? "" : "empty address";
   if (mailbox.size() > message::kMailboxBytesMax) return "address is ridiculously long";
   const message::AddressParts parts = message::split_address(mailbox);
   if (!message::is_local_part(parts.local_part, utf8)) return "missing or malformed local part";
   const bool has_domain = parts.local_part.size() != mailbox.size();
-  if (has_domain && !message::is_domain(parts.domain, utf8) &&
+  const Utf8 utf8_domain = rules.utf8_domains ? Utf8::allowed : utf8;
+  if (has_domain && !message::is_domain(parts.domain, utf8_domain) &&
       !message::is_address_literal(parts.domain)) {
     return "domain missing or malformed";
   }
@@ -301,8 +310,8 @@ std::string_view path_part(std::string_view argument) noexcept {
   return split_argument(argument).path;
 }
 
-ParseFailure parse_mail(std::string_view argument, const Offer& offer, bool esmtp,
-                        MailCommand& command) {
+ParseFailure parse_mail(std::string_view argument, const Offer& offer, const PathRules& rules,
+                        bool esmtp, MailCommand& command) {
   command = MailCommand();
   if (argument.empty()) return failure(ReplyId::mail_needs_address);
   const Split split = split_argument(argument);
@@ -311,13 +320,13 @@ ParseFailure parse_mail(std::string_view argument, const Offer& offer, bool esmt
     return problem;
   }
   const Utf8 utf8 = command.smtputf8 ? Utf8::allowed : Utf8::refused;
-  const std::string_view why = parse_path(split.path, utf8, command.path);
+  const std::string_view why = parse_path(split.path, utf8, rules, command.path);
   if (!why.empty()) return bad_address(split.path, "5.1.7", why);
   return {};
 }
 
-ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, bool esmtp, bool utf8,
-                        RcptCommand& command) {
+ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, const PathRules& rules,
+                        bool esmtp, bool utf8, RcptCommand& command) {
   command = RcptCommand();
   if (argument.empty()) return failure(ReplyId::rcpt_needs_address);
   const Split split = split_argument(argument);
@@ -325,15 +334,17 @@ ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, bool esmt
   if (ParseFailure problem = read_parameters(kRcptParameters, context, argument, split, esmtp)) {
     return problem;
   }
-  std::string_view why = parse_path(split.path, utf8 ? Utf8::allowed : Utf8::refused, command.path);
+  std::string_view why =
+      parse_path(split.path, utf8 ? Utf8::allowed : Utf8::refused, rules, command.path);
   if (why.empty() && command.path.address.empty()) why = "empty address";
   if (!why.empty()) return bad_address(split.path, "5.1.3", why);
   return {};
 }
 
 bool is_helo_name(std::string_view name, const HeloRules& rules) {
-  if (name.empty() || name.size() > kHeloNameBytesMax) return false;
+  if (name.size() > kHeloNameBytesMax) return false;
   if (rules.accept_junk) return true;
+  if (name.empty()) return false;
   if (name.front() == '[') return message::is_address_literal(name);
   for (const char c : name) {
     const bool legal = is_alnum(c) || c == '.' || c == '-' ||

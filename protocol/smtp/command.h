@@ -64,15 +64,22 @@ struct ParseFailure {
   explicit operator bool() const noexcept { return code != 0; }
 };
 
+// What is forgiven in addresses.
+struct PathRules {
+  bool strip_brackets = false;      // strip_excess_angle_brackets: "<<a@b>>"
+  bool strip_trailing_dot = false;  // "<a@b.>"
+  bool utf8_domains = false;        // allow_utf8_domains: without SMTPUTF8
+};
+
 // The path in the argument of MAIL or RCPT, as it came, without the parameters behind it.
 std::string_view path_part(std::string_view argument) noexcept;
 
 // `argument` is what follows "MAIL FROM:" or "RCPT TO:". `esmtp`: parameters are allowed.
-ParseFailure parse_mail(std::string_view argument, const Offer& offer, bool esmtp,
-                        MailCommand& command);
+ParseFailure parse_mail(std::string_view argument, const Offer& offer, const PathRules& rules,
+                        bool esmtp, MailCommand& command);
 // `utf8`: the transaction has SMTPUTF8.
-ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, bool esmtp, bool utf8,
-                        RcptCommand& command);
+ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, const PathRules& rules,
+                        bool esmtp, bool utf8, RcptCommand& command);
 
 struct HeloRules {
   bool accept_junk = false;          // helo_accept_junk_hosts matches

@@ -40,6 +40,7 @@ struct ExtensionRow {
   Extension extension;
   std::string_view keyword;
   bool offered_by_server;  // may stand in our EHLO reply
+  std::string_view doc;
 };
 // The rows in the order of the EHLO reply.
 const std::array<ExtensionRow, kExtensionCount>& extension_rows() noexcept;

@@ -172,7 +172,9 @@ Event ServerEngine::run_command() {
     return close_with(Fault::synchronization, ReplyId::synchronization, why);
   }
   if (too_many_nonmail(row)) {
-    return close_with(Fault::limit, ReplyId::too_many_nonmail, "too many nonmail commands");
+    const std::string why =
+        "too many nonmail commands (last was \"" + std::string(row.name) + "\")";
+    return close_with(Fault::limit, ReplyId::too_many_nonmail, why);
   }
   const bool was_failed = bdat_.is_failed();
   ReplyId refusal;
@@ -237,7 +239,7 @@ bool ServerEngine::out_of_sync(const VerbRow& row) const noexcept {
 }
 
 bool ServerEngine::too_many_nonmail(const VerbRow& row) noexcept {
-  const unsigned bit = nonmail_bit(row.verb);
+  const unsigned bit = nonmail_bit(row.verb == Verb::helo ? Verb::ehlo : row.verb);
   const bool first = (nonmail_seen_ & bit) == 0;
   nonmail_seen_ = static_cast<uint16_t>(nonmail_seen_ | bit);
   if (row.non_mail == NonMail::never) return false;
@@ -284,7 +286,7 @@ Event ServerEngine::on_mail(std::string_view argument) {
   }
   end_transaction();
   mail_refused_ = true;
-  if (ParseFailure failure = parse_mail(argument, offer_, esmtp_, mail_)) {
+  if (ParseFailure failure = parse_mail(argument, offer_, limits_.paths, esmtp_, mail_)) {
     return refuse(Fault::syntax, {failure.code, failure.enhanced, failure.text});
   }
   const uint64_t limit = limits_.message_size_limit;
@@ -303,7 +305,8 @@ Event ServerEngine::on_rcpt(std::string_view argument) {
   }
   rcpt_seen_ = true;
   ++rcpts_given_;
-  if (ParseFailure failure = parse_rcpt(argument, offer_, esmtp_, mail_.smtputf8, rcpt_)) {
+  if (ParseFailure failure =
+          parse_rcpt(argument, offer_, limits_.paths, esmtp_, mail_.smtputf8, rcpt_)) {
     return refuse(Fault::syntax, {failure.code, failure.enhanced, failure.text});
   }
   if (limits_.recipients_max != 0 && rcpts_given_ > limits_.recipients_max) {
@@ -355,7 +358,9 @@ Event ServerEngine::on_unknown() {
   if (unknown_commands_++ < limits_.max_unknown_commands) {
     return refuse(Fault::syntax, ReplyId::unrecognized);
   }
-  return close_with(Fault::limit, ReplyId::too_many_unrecognized, "too many unrecognized commands");
+  const std::string why =
+      "too many unrecognized commands (last was \"" + escape_control(line_) + "\")";
+  return close_with(Fault::limit, ReplyId::too_many_unrecognized, why);
 }
 
 // DATA or BDAT without a recipient. Where all RCPTs got the same answer, it is said again.

@@ -47,6 +47,7 @@ struct ServerLimits {
   bool accept_junk_helo = false;  // helo_accept_junk_hosts matches
   bool asks_for_paths = false;    // paths of MAIL and RCPT are rewritten before they are parsed
   BareLineEnds bare_line_ends = BareLineEnds::reject;
+  PathRules paths;
   std::string_view helo_allow_chars;  // the driver keeps it alive
 };
 
@@ -150,6 +151,8 @@ class ServerEngine {
   std::string_view command_line() const noexcept { return line_; }
   Verb verb() const noexcept { return verb_; }
   Fault fault() const noexcept { return fault_; }
+  // The answer that was just given ends the session.
+  bool is_closing() const noexcept { return state_ == State::closing; }
   uint16_t last_code() const noexcept { return last_code_; }
   uint32_t recipients_accepted() const noexcept { return recipients_accepted_; }
   uint32_t messages_begun() const noexcept { return messages_begun_; }

@@ -11,22 +11,22 @@ namespace {
 // clang-format off
 constexpr std::array kVerbs{
     //      name        verb            argument            sync              non-mail
-    VerbRow{"AUTH",     Verb::auth,     Argument::required, Sync::free,       NonMail::after_first_ever},
-    VerbRow{"BDAT",     Verb::bdat,     Argument::required, Sync::free,       NonMail::never},
-    VerbRow{"DATA",     Verb::data,     Argument::none,     Sync::ends_group, NonMail::never},
-    VerbRow{"EHLO",     Verb::ehlo,     Argument::required, Sync::ends_group, NonMail::after_first},
-    VerbRow{"ETRN",     Verb::etrn,     Argument::optional, Sync::ends_group, NonMail::always},
-    VerbRow{"EXPN",     Verb::expn,     Argument::optional, Sync::ends_group, NonMail::always},
-    VerbRow{"HELO",     Verb::helo,     Argument::required, Sync::ends_group, NonMail::after_first},
-    VerbRow{"HELP",     Verb::help,     Argument::optional, Sync::free,       NonMail::always},
-    VerbRow{"MAIL",     Verb::mail,     Argument::required, Sync::pipelined,  NonMail::never},
-    VerbRow{"NOOP",     Verb::noop,     Argument::optional, Sync::ends_group, NonMail::never},
-    VerbRow{"QUIT",     Verb::quit,     Argument::none,     Sync::free,       NonMail::never},
-    VerbRow{"RCPT",     Verb::rcpt,     Argument::required, Sync::pipelined,  NonMail::never},
-    VerbRow{"RSET",     Verb::rset,     Argument::none,     Sync::pipelined,  NonMail::after_first},
-    VerbRow{"STARTTLS", Verb::starttls, Argument::none,     Sync::ends_group, NonMail::after_first},
-    VerbRow{"VRFY",     Verb::vrfy,     Argument::optional, Sync::ends_group, NonMail::always},
-    VerbRow{"",         Verb::unknown,  Argument::optional, Sync::free,       NonMail::never},
+    VerbRow{"AUTH",     Verb::auth,     Argument::required, Sync::free,       NonMail::after_first_ever, "authentication (RFC 4954)"},
+    VerbRow{"BDAT",     Verb::bdat,     Argument::required, Sync::free,       NonMail::never, "a chunk of a message (RFC 3030)"},
+    VerbRow{"DATA",     Verb::data,     Argument::none,     Sync::ends_group, NonMail::never, "a message, up to a line with one dot"},
+    VerbRow{"EHLO",     Verb::ehlo,     Argument::required, Sync::ends_group, NonMail::after_first, "the client's name; shows the extensions"},
+    VerbRow{"ETRN",     Verb::etrn,     Argument::optional, Sync::ends_group, NonMail::always, "deliver what waits for a domain (RFC 1985)"},
+    VerbRow{"EXPN",     Verb::expn,     Argument::optional, Sync::ends_group, NonMail::always, "expand a mailing list"},
+    VerbRow{"HELO",     Verb::helo,     Argument::required, Sync::ends_group, NonMail::after_first, "the client's name, without extensions"},
+    VerbRow{"HELP",     Verb::help,     Argument::optional, Sync::free,       NonMail::always, "a line about this server"},
+    VerbRow{"MAIL",     Verb::mail,     Argument::required, Sync::pipelined,  NonMail::never, "the sender; begins a transaction"},
+    VerbRow{"NOOP",     Verb::noop,     Argument::optional, Sync::ends_group, NonMail::always, "nothing"},
+    VerbRow{"QUIT",     Verb::quit,     Argument::none,     Sync::free,       NonMail::never, "the end of the session"},
+    VerbRow{"RCPT",     Verb::rcpt,     Argument::required, Sync::pipelined,  NonMail::never, "a recipient"},
+    VerbRow{"RSET",     Verb::rset,     Argument::none,     Sync::pipelined,  NonMail::after_first, "the end of a transaction"},
+    VerbRow{"STARTTLS", Verb::starttls, Argument::none,     Sync::ends_group, NonMail::after_first, "TLS from here on (RFC 3207)"},
+    VerbRow{"VRFY",     Verb::vrfy,     Argument::optional, Sync::ends_group, NonMail::always, "verify an address"},
+    VerbRow{"",         Verb::unknown,  Argument::optional, Sync::free,       NonMail::never, "anything else"},
 };
 // clang-format on
 
@@ -53,6 +53,10 @@ bool strip_word(std::string_view& argument, std::string_view word) noexcept {
 
 const VerbRow& verb_row(Verb verb) noexcept {
   return kVerbs[static_cast<size_t>(verb)];
+}
+
+std::span<const VerbRow> verb_rows() noexcept {
+  return std::span(kVerbs).first(kVerbs.size() - 1);
 }
 
 const VerbRow& find_verb(std::string_view line, std::string_view& argument) noexcept {

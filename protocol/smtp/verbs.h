@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace godwit::smtp {
@@ -35,7 +36,7 @@ enum class Sync : uint8_t {
 // smtp_accept_max_nonmail: what counts as a command that moves no mail.
 enum class NonMail : uint8_t {
   never,
-  after_first,       // each but the first since the last MAIL, or since STARTTLS
+  after_first,       // each but the first since the last message, or since STARTTLS; EHLO is HELO
   after_first_ever,  // each but the first of the connection
   always,
 };
@@ -48,11 +49,14 @@ struct VerbRow {
   Argument argument;
   Sync sync;
   NonMail non_mail;
+  std::string_view doc;
 };
 
 // The row of the command that starts `line`; the row of Verb::unknown where there is none. Sets
 // `argument` to what follows, without blanks around it.
 const VerbRow& find_verb(std::string_view line, std::string_view& argument) noexcept;
 const VerbRow& verb_row(Verb verb) noexcept;
+// All but the row of Verb::unknown.
+std::span<const VerbRow> verb_rows() noexcept;
 
 }  // namespace godwit::smtp

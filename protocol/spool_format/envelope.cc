@@ -105,6 +105,7 @@ constexpr std::array kFields{
     FieldRow{41, &Envelope::queue_name},
     FieldRow{44, &Envelope::utf8_downconvert},
     FieldRow{45, &Envelope::utf8_downconvert_if},
+    FieldRow{46, &Envelope::receive_millis},
 };
 // clang-format on
 

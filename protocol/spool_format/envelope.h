@@ -69,6 +69,7 @@ struct Envelope {
   uint64_t body_lines = 0;
   uint64_t body_zeros = 0;
   uint64_t line_bytes_max = 0;
+  uint64_t receive_millis = 0;  // from the start of its text to `received`
   bool body_8bit = false;
   bool smtputf8 = false;
   bool utf8_downconvert = false;     // its addresses go out in ASCII

@@ -9,6 +9,7 @@ A case of dialogues/*.txt:
     rewrite pattern new flags   a rewriting rule
     acl rcpt                    indented lines follow: the ACL of acl_smtp_rcpt
       deny domains = a.b
+    offers 8BITMIME AUTH        extensions that both offer, with the same words, or neither
     > RCPT TO:<joe@a.b>         what the client says; without such lines DEFAULT
     ! reason                    differs as intended
 
@@ -24,7 +25,7 @@ EXTENSION = (r"250[ -](SIZE|PIPELINING|PIPECONNECT|CHUNKING|HELP|LIMITS|PRDR|8BI
              r"|STARTTLS|ENHANCED)")
 DEFAULT = ["EHLO client.test", "MAIL FROM:<sender@x.y>", "RCPT TO:<joe@a.b>", "RCPT TO:<nobody@a.b>", "QUIT"]
 WORDS = {"rcpt": "rcpt", "mail": "mail", "data": "data", "connect": "connect", "helo": "helo", "predata": "predata",
-         "quit": "quit", "vrfy": "vrfy", "expn": "expn", "etrn": "etrn", "notquit": "notquit"}
+         "quit": "quit", "auth": "auth", "vrfy": "vrfy", "expn": "expn", "etrn": "etrn", "notquit": "notquit"}
 
 
 class CalledHost:
@@ -61,7 +62,7 @@ class CalledHost:
 class Case:
     def __init__(self, name):
         self.name, self.host, self.main, self.acls, self.said, self.reason = name, "192.0.2.1", [], {}, [], None
-        self.rewrites = []
+        self.rewrites, self.offers = [], []
         self.how = "-bh"
 
     def configuration(self, base):
@@ -90,6 +91,8 @@ def read_cases(path):
             case.host = rest
         elif word == "how":
             case.how = rest
+        elif word == "offers":
+            case.offers = rest.split()
         elif word == "main":
             case.main.append(rest)
         elif word == "rewrite":
@@ -116,12 +119,18 @@ def replies(output):
     return found
 
 
+def offered(output, case):
+    """The lines of the named extensions, in the order of their names."""
+    lines = [re.sub(r"^250[ -]", "offers ", line) for line in output.splitlines()]
+    return sorted(line for line in lines if line.startswith("offers ") and line.split()[1] in case.offers)
+
+
 def decisions(output):
     """Log lines, then outcomes: the order of the two among each other is the program's affair."""
     found, logs = [], []
     for line in output.splitlines():
         line = re.sub(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4}", "ID", line)
-        line = re.sub(r" S=[0-9]+", "", line)
+        line = re.sub(r" S=[0-9]+| space=[0-9]+| inodes=[0-9]+| read=[0-9]+", "", line)
         if line.startswith("LOG:") and "no MAIL in" not in line and "unexpected disconnection" not in line:
             logs.append(line)
         elif match := re.search(r"(\w+): condition test (\w+)", line):
@@ -141,8 +150,8 @@ def compare(exim, godwit, case, cwd):
     """Two lists of lines where they differ; nothing where they do not."""
     theirs, their_trace = say(exim, case, cwd)
     ours, our_trace = say(godwit, case, cwd)
-    left = replies(theirs) + decisions(their_trace)
-    right = replies(ours) + decisions(our_trace)
+    left = replies(theirs) + offered(theirs, case) + decisions(their_trace)
+    right = replies(ours) + offered(ours, case) + decisions(our_trace)
     if not right:
         right = our_trace.splitlines()[-5:]
     return None if left == right else (left, right)

@@ -1,4 +1,4 @@
-"""PostgreSQL and MariaDB for end-to-end tests: unpacked by scripts/fetch-lookup-servers, started on a
+"""PostgreSQL, MariaDB and Redis for end-to-end tests: unpacked by scripts/fetch-lookup-servers, started on a
 unix socket in a directory of their own. What is not there raises Skipped with the reason."""
 
 import contextlib
@@ -12,7 +12,7 @@ import tempfile
 from harness import ROOT, wait_for
 from peers import PEERS, Skipped
 
-SOCKETS = {"postgres": ".s.PGSQL.5432", "mariadb": "mariadb"}
+SOCKETS = {"postgres": ".s.PGSQL.5432", "mariadb": "mariadb", "redis": "redis"}
 
 
 class Database:
@@ -40,6 +40,8 @@ class Database:
     def servers(self):
         if self.system == "postgres":
             return f"pgsql_servers = ({self.socket})/postgres/postgres/"
+        if self.system == "redis":
+            return f"redis_servers = ({self.socket})//"
         return f"mysql_servers = localhost({self.socket})/test/root/"
 
     def log(self):

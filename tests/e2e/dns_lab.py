@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import free_port, wait_for
+from harness import free_port, one_at_a_time, wait_for
 from peers import PEERS, Skipped
 
 PLACE = PEERS / "dns"
@@ -125,6 +125,11 @@ $TTL 120
 
 def fetch():
     """Unpacks the packages where that was not done before."""
+    with one_at_a_time("fetch"):
+        unpack()
+
+
+def unpack():
     if (PLACE / "complete").exists():
         return
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:

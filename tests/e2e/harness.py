@@ -4,9 +4,12 @@ Everything runs on loopback, on free high ports, in a temporary directory, and i
 A test is a function `test_...` in a module of this folder; run.py finds and runs them.
 """
 
+import collections
 import contextlib
+import fcntl
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -59,10 +62,32 @@ remote:
 RETRY = "* * F,2h,1s"
 
 
+_reserved = collections.deque(maxlen=200)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on and no other test of this machine is given while this process lives:
+    below those that the system hands out, and reserved by a socket that has its number as name."""
+    while True:
+        port = random.randrange(15000, 32000)
+        token = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe:
+            try:
+                token.bind(f"\0godwit-test-port-{port}")
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                token.close()
+                continue
+        _reserved.append(token)
+        return port
+
+
+@contextlib.contextmanager
+def one_at_a_time(what):
+    """Tests that run side by side unpack or start `what` one after the other."""
+    with open(ROOT / "build" / f"{what}.lock", "a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def wait_for(condition, seconds=15, what="condition"):
@@ -167,8 +192,8 @@ class Godwit:
     def queue_count(self):
         return int(self.cli("-bpc").stdout)
 
-    def client(self):
-        return Client(self.port)
+    def client(self, **more):
+        return Client(self.port, **more)
 
     def send(self, sender="a@test.example", recipients=("b@example.com",), text="Subject: x\r\n\r\nbody\r\n"):
         """One message; gives its id."""
@@ -180,8 +205,8 @@ class Godwit:
 class Client:
     """A plain SMTP client that shows every reply."""
 
-    def __init__(self, port, greet=True):
-        self.socket = socket.create_connection(("127.0.0.1", port), 20)
+    def __init__(self, port, greet=True, source=None):
+        self.socket = socket.create_connection(("127.0.0.1", port), 20, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
         if greet:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import ROOT, free_port, wait_for
+from harness import ROOT, free_port, one_at_a_time, wait_for
 
 PEERS = pathlib.Path(os.environ.get("GODWIT_PEERS", ROOT / "build" / "peers"))
 PACKAGES = PEERS / "root"
@@ -37,10 +37,11 @@ class Skipped(Exception):
 
 def fetch():
     """Unpacks the packages where that was not done before."""
-    if (PEERS / "complete").exists():
-        return
-    done = subprocess.run(["bash", "-c", FETCH, "fetch", PEERS.parent], cwd=ROOT, timeout=180,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    with one_at_a_time("fetch"):
+        if (PEERS / "complete").exists():
+            return
+        done = subprocess.run(["bash", "-c", FETCH, "fetch", PEERS.parent], cwd=ROOT, timeout=180,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Skipped("packages of Exim and Postfix: " + done.stderr.strip())
 

@@ -2,6 +2,7 @@
 
 import time
 
+from databases import Database
 from harness import Godwit, Sink, wait_for
 
 
@@ -77,6 +78,23 @@ def test_rates_are_shared_by_workers():
                 client.raw("RCPT TO:<b@example.com>\r\n")
                 codes.append(client.reply()[0])
         assert codes == [250, 250, 250, 550, 550, 550] or codes == [250, 250, 550, 550, 550, 550], codes
+
+
+def test_rates_are_shared_by_machines_where_redis_keeps_them():
+    acls = "slow:\n  deny ratelimit = 3 / 1h / per_cmd / strict / all\n  accept\n"
+    with Database("redis") as redis:
+        for store, allowed in (("redis", 3), ("local", 6)):
+            extra = f"{redis.servers}\nratelimit_store = {store}\n"
+            with Policy(1, policy(acls, extra=extra), rcpt="slow") as one, Policy(1, policy(acls, extra=extra), rcpt="slow") as two:
+                codes = []
+                for _ in range(4):
+                    for machine in (one, two):
+                        with machine.client() as client:
+                            client.command("EHLO client.test", 250)
+                            client.command("MAIL FROM:<a@test.example>", 250)
+                            client.raw("RCPT TO:<b@example.com>\r\n")
+                            codes.append(client.reply()[0])
+                assert codes == [250] * allowed + [550] * (8 - allowed), (store, codes)
 
 
 def test_submission_mode_completes_the_header_section():

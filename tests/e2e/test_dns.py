@@ -4,8 +4,9 @@ import os
 import subprocess
 
 from dns_lab import DnsLab
-from harness import BUILD, Godwit, Sink
+from harness import BUILD, Godwit, Sink, wait_for
 from peers import Skipped
+from test_tls import TlsClient
 
 ROUTERS = """\
 dns:
@@ -67,3 +68,65 @@ def test_domains_that_must_be_secure():
                                                   "dns_trust_ad_from = 192.0.2.1\n") as godwit:
         godwit.send(recipients=["a@signed.test"])
         godwit.wait_log(r"== a@signed.test R=dns defer \(-1\): host lookup done insecurely")
+
+
+TRACED = """\
+tls_advertise_hosts = *
+acl_smtp_helo = check_helo
+explain_sample = 100%
+begin acl
+check_helo:
+  warn dnslists = bl.insecure.test
+  warn verify = csa
+       logwrite = csa=$csa_status
+  accept set acl_c_srv = ${lookup dnsdb{srv=_smtp._tcp.service.signed.test}{$value}{none}}
+"""
+LISTED = """\
+1.0.0.127.bl A 127.0.0.2
+1.0.0.127.bl TXT "a listed host"
+_client._smtp.insecure.test. SRV 1 2 1 mx1
+_client._smtp.good SRV 1 2 0 mx1
+"""
+
+
+def test_traces_show_what_the_dns_and_tls_said():
+    """-d and --explain with SRV records, dnsdb, DNS lists and TLS sessions."""
+    with DnsLab(records=LISTED) as lab, Sink() as sink:
+        main = f"dns_servers = 127.0.0.1:{lab.port}\n" + TRACED.replace("{", "{{").replace("}", "}}")
+        godwit = Godwit(sink.port, main=main, tls="", start=False,
+                        routers=ROUTERS.format(options="check_srv = smtp\n  domains = service.signed.test"))
+        with godwit:
+            text = "EHLO good.insecure.test\nMAIL FROM:<a@test.example>\nRCPT TO:<b@service.signed.test>\nQUIT\n"
+            shown = godwit.cli("-d-all+dns+dnsbl+resolver", "-bh", "127.0.0.1", stdin=text).stderr
+            for wanted in ("DNS lookup of srv=_smtp._tcp.service.signed.test: ",
+                           "DNS list lookup of 1.0.0.127.bl.insecure.test: ",
+                           "DNS question SRV _client._smtp.good.insecure.test: 1 record",
+                           "DNS question A 1.0.0.127.bl.insecure.test: 1 record, for ", "csa=ok"):
+                assert wanted in shown, (wanted, shown)
+            shown = godwit.cli("-d-all+dns+host_lookup", "-bt", "b@service.signed.test").stderr
+            assert "(SRV): " in shown and "host mx1.signed.test: 127.0.0.1" in shown, shown
+            explained = godwit.cli("--explain", "MAIL FROM:<a@b.c> RCPT TO:<b@service.signed.test> from 127.0.0.1").stdout
+            for wanted in ("dnsbl 1.0.0.127.bl.insecure.test", "(SRV)", "dns srv=_smtp._tcp.service.signed.test"):
+                assert wanted in explained, (wanted, explained)
+            godwit.start()
+            with TlsClient(godwit.port) as client:
+                client.command("EHLO other.insecure.test", 250)
+                client.start_tls()
+                client.command("EHLO good.insecure.test", 250)
+                message = client.message("a@test.example", ["b@service.signed.test"], "Subject: s\r\n\r\nbody\r\n")
+            godwit.wait_log("csa=ok")
+
+            def kept():
+                said = godwit.cli("--explain", message, check=False).stdout
+                return said if "delivery of" in said else None
+            explained = wait_for(kept, what="a record")
+            assert "tls H=" in explained and "TLS1.3" in explained, explained
+
+
+def test_debugging_shows_where_a_daemon_listens_and_as_whom():
+    with Godwit(start=False, arguments=["-d-all+interface+uid+queue_run", "-q1h"]) as godwit:
+        godwit.start()
+        godwit.cli("-qf")
+        for wanted in (f"interface [127.0.0.1]:{godwit.port}: listens", "interface 127.0.0.1: local", "worker 0 runs as uid=",
+                       "queue run begins: all messages, whatever the retry times say"):
+            wait_for(lambda wanted=wanted: wanted in godwit.errors(), 10, lambda: godwit.errors())

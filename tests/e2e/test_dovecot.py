@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import ROOT, Godwit, wait_for
+from harness import ROOT, Godwit, one_at_a_time, wait_for
 from peers import PEERS, Peer, Skipped
 
 PACKAGES = PEERS / "dovecot"
@@ -44,8 +44,9 @@ class Dovecot(Peer):
     def __init__(self):  # pylint: disable=super-init-not-called
         if os.geteuid() != 0:
             raise Skipped("Dovecot needs namespaces and users of its own: run as root")
-        done = subprocess.run([ROOT / "scripts" / "fetch-dovecot"], capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL, timeout=180)
+        with one_at_a_time("fetch"):
+            done = subprocess.run([ROOT / "scripts" / "fetch-dovecot"], capture_output=True, text=True, check=False,
+                                  stdin=subprocess.DEVNULL, timeout=180)
         if done.returncode != 0:
             raise Skipped("packages of Dovecot: " + done.stderr.strip())
         self.make_directory()

@@ -27,18 +27,23 @@ def exim_uid():
 
 
 EXIM_UID = exim_uid()
+SLOW = True  # input/ is looked at every few seconds
 
 
-def make_pair(recipients=("b@example.com", "c@example.com"), form="long"):
-    """A message through the queuefile transport; gives its id and the texts of its files."""
+def make_pairs(count, recipients=("b@example.com", "c@example.com"), form="long"):
+    """Messages through the queuefile transport; gives of each its id and the texts of its files."""
     with Godwit(routers=ROUTER, transports=QUEUEFILE, main=f"message_id_form = {form}", start=False) as godwit:
         pairs = godwit.dir / "pairs"
         pairs.mkdir()
         godwit.start()
-        message = godwit.send(recipients=recipients, text=TEXT)
-        godwit.wait_log("Completed")
-        assert sorted(path.name for path in pairs.iterdir()) == [message + "-D", message + "-H"]
-        return message, (pairs / f"{message}-H").read_bytes(), (pairs / f"{message}-D").read_bytes()
+        messages = [godwit.send(recipients=recipients, text=TEXT) for _ in range(count)]
+        wait_for(lambda: godwit.log().count("Completed") == count, what="all pairs")
+        assert {path.name for path in pairs.iterdir()} == {f"{m}-{part}" for m in messages for part in "DH"}
+        return [(m, (pairs / f"{m}-H").read_bytes(), (pairs / f"{m}-D").read_bytes()) for m in messages]
+
+
+def make_pair(**more):
+    return make_pairs(1, **more)[0]
 
 
 def drop(godwit, pair, folder="", parts="HD"):
@@ -59,22 +64,23 @@ def left(godwit):
 
 
 def test_a_pair_is_taken_in_by_a_running_and_by_a_starting_daemon():
-    pair = make_pair()
+    pairs = make_pairs(2)
     for running in (True, False):
-        for folder in ("", pair[0][5]):
-            with Sink() as sink, Godwit(sink.port, start=running) as godwit:
+        with Sink() as sink, Godwit(sink.port, start=running) as godwit:
+            for pair, folder in zip(pairs, ("", pairs[1][0][5])):
                 drop(godwit, pair, folder)
-                if not running:
-                    godwit.start()
-                message = sink.wait(1)[0]
+            if not running:
+                godwit.start()
+            for message in sink.wait(2):
                 assert message["sender"] == "a@test.example" and message["recipients"] == ["b@example.com", "c@example.com"]
                 assert message["data"].endswith(BODY), message["data"]
                 assert b"\r\nX-Long: one\r\n two\r\n" in message["data"], message["data"]
+            for pair in pairs:
                 godwit.wait_log(f"{pair[0]} taken in from input/")
                 godwit.wait_log(f"{pair[0]} Completed")
-                wait_for(lambda: left(godwit) == [], 5, "an empty folder")
-                time.sleep(3.2)  # looked at again
-                assert len(sink.messages) == 1 and godwit.queue_count() == 0
+            wait_for(lambda: left(godwit) == [], 5, "an empty folder")
+            time.sleep(3.2)  # looked at again
+            assert len(sink.messages) == 2 and godwit.queue_count() == 0
 
 
 def test_a_queue_run_takes_pairs_in_where_no_daemon_runs():
@@ -93,34 +99,38 @@ def test_a_queue_run_takes_pairs_in_where_no_daemon_runs():
 
 
 def test_half_a_pair_waits():
-    pair = make_pair()
-    for first, second in ("HD", "DH"):
-        with Sink() as sink, Godwit(sink.port) as godwit:
-            drop(godwit, pair, parts=first)
-            time.sleep(5)
-            assert left(godwit) == [f"{pair[0]}-{first}"] and not sink.messages
-            drop(godwit, pair, parts=second)
-            assert sink.wait(1)[0]["data"].endswith(BODY)
-            wait_for(lambda: left(godwit) == [], 5, "an empty folder")
+    header, data = make_pairs(2)
+    with Sink() as sink, Godwit(sink.port) as godwit:
+        drop(godwit, header, parts="H")
+        drop(godwit, data, parts="D")
+        time.sleep(5)
+        assert left(godwit) == sorted((f"{header[0]}-H", f"{data[0]}-D")) and not sink.messages
+        drop(godwit, header, parts="D")
+        drop(godwit, data, parts="H")
+        assert all(message["data"].endswith(BODY) for message in sink.wait(2))
+        wait_for(lambda: left(godwit) == [], 5, "an empty folder")
 
 
 def test_what_is_malformed_stays_for_a_while():
-    message, header, data = make_pair()
+    cut, renamed, other = make_pairs(3)
+    name = renamed[0].encode()
     broken = [
-        (message, header[:100], data),
-        (message, header.replace(message.encode() + b"-H", message.encode()[:-1] + b"?-H"), data),
-        (message, header, b"another first line\n" + data),
+        (cut[0], cut[1][:100], cut[2]),
+        (renamed[0], renamed[1].replace(name + b"-H", name[:-1] + b"?-H"), renamed[2]),
+        (other[0], other[1], b"another first line\n" + other[2]),
     ]
-    for pair in broken:
-        with Sink() as sink, Godwit(sink.port) as godwit:
+    with Sink() as sink, Godwit(sink.port) as godwit:
+        for pair in broken:
             drop(godwit, pair)
+        for message, _, _ in broken:
             godwit.wait_log(f"{message} Format error in spool file {message}-H: ", name="panic")
-            time.sleep(4)
-            assert godwit.log().count("Format error") == 1, godwit.log()
-            assert left(godwit) == [message + "-D", message + "-H"] and not sink.messages and godwit.queue_count() == 0
+        time.sleep(4)  # looked at again
+        assert godwit.log().count("Format error") == 3, godwit.log()
+        assert left(godwit) == sorted(f"{pair[0]}-{part}" for pair in broken for part in "DH")
+        assert not sink.messages and godwit.queue_count() == 0
     with Godwit(main="keep_malformed = 1s") as godwit:
         drop(godwit, broken[0])
-        godwit.wait_log(f"{message} malformed for longer than keep_malformed: removed")
+        godwit.wait_log(f"{broken[0][0]} malformed for longer than keep_malformed: removed")
         wait_for(lambda: left(godwit) == [], 5, "an empty folder")
 
 

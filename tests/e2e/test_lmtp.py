@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from harness import Godwit, RETRY, Sink
+from harness import Godwit, RETRY, Sink, wait_for
 
 ROUTER = "local:\n  driver = accept\n  transport = lmtp\n"
 LATER = RETRY.replace("1s", "1h")
@@ -70,8 +70,9 @@ with open(sys.argv[2], "a") as file:
         serve(sys.stdin.buffer, sys.stdout.buffer, log)
     else:
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(sys.argv[3])
+        listener.bind(sys.argv[3] + ".new")
         listener.listen(10)
+        os.rename(sys.argv[3] + ".new", sys.argv[3])
         while True:
             connection, _ = listener.accept()
             with connection:
@@ -90,6 +91,7 @@ class Lmtp(Godwit):
         self.server = None
         if by == "socket":
             self.server = subprocess.Popen([*words, str(self.dir / "lmtp")])
+            wait_for((self.dir / "lmtp").exists, what="the LMTP server")
             own = f"  socket = {self.dir}/lmtp\n"
         else:
             (self.dir / "run").write_text("#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in words) + "\n")

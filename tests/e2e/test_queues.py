@@ -1,5 +1,9 @@
 """Named queues, -R and ETRN."""
 
+import itertools
+import os
+import signal
+
 from harness import Godwit, Sink, wait_for
 
 MAIN = """\
@@ -83,6 +87,21 @@ def test_etrn_runs_its_command_once_at_a_time():
         client.command("ETRN two", 250)
         ran = godwit.dir / "ran"
         wait_for(lambda: ran.exists() and sorted(ran.read_text().split()) == ["one", "two"], what="the commands")
+        godwit.write_config(main="no_smtp_etrn_serialize\n" + godwit.settings["main"])
+        os.kill(godwit.process.pid, signal.SIGHUP)
+        godwit.wait_log("new workers start with the new configuration")
+
+        names = itertools.count()
+
+        def runs_twice():
+            name = f"again{next(names)}"
+            with godwit.client() as again:
+                again.command("EHLO client.test", 250)
+                again.command(f"ETRN {name}", 250)
+                again.raw(f"ETRN {name}\r\n")
+                return again.reply()[0] == 250
+
+        wait_for(runs_twice, what="two commands at a time")
 
 
 def test_etrn_is_serialized_over_all_workers():
@@ -101,6 +120,7 @@ def test_etrn_is_serialized_over_all_workers():
         assert codes == [250] + [458] * 11, codes
         for client in clients:
             client.close()
+        wait_for((godwit.dir / "ran").exists, what="the command")
         assert (godwit.dir / "ran").read_text().split() == ["one"]
 
 
@@ -108,10 +128,20 @@ def test_queue_only_file_holds_mail_while_the_file_is_there():
     with Sink() as sink, Godwit(sink.port, main="queue_only_file = {dir}/hold") as godwit:
         (godwit.dir / "hold").write_text("")
         godwit.send()
-        godwit.cli("-odb", "b@example.com", stdin="Subject: x\n\nlocal\n")
+        godwit.cli("b@example.com", stdin="Subject: x\n\nlocal\n")
         (godwit.dir / "hold").unlink()
         godwit.send(sender="now@test.example")
         assert sink.wait(1)[0]["sender"] == "now@test.example"
         assert godwit.queue_count() == 2 and len(sink.messages) == 1
         godwit.cli("-q")
         sink.wait(3)
+
+
+def test_queue_smtp_domains_wait_for_a_queue_run():
+    with Sink() as sink, Godwit(sink.port, main="queue_smtp_domains = slow.test : *.slow.test") as godwit:
+        godwit.send(recipients=["a@slow.test", "b@fast.test", "c@very.slow.test"])
+        assert sink.wait(1)[0]["recipients"] == ["b@fast.test"]
+        godwit.wait_log(r"== a@slow.test R=out T=remote defer .*domain is in queue_smtp_domains")
+        assert godwit.queue_count() == 1 and len(sink.messages) == 1
+        godwit.cli("-q")
+        assert sink.wait(2)[1]["recipients"] == ["a@slow.test", "c@very.slow.test"]

@@ -218,7 +218,7 @@ def test_logs_are_opened_anew():
 
 
 def test_a_second_daemon_says_that_the_port_is_taken():
-    with Godwit(1) as godwit:
+    with Godwit(1, main="daemon_startup_retries = 0") as godwit:
         done = godwit.cli("-bdf", check=False)
         assert done.returncode == 1 and "Address already in use" in done.stderr, done
 

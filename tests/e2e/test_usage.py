@@ -4,6 +4,7 @@ A name with the mark X (a foreign engine) or O (obsolete everywhere) need not be
 refused because it is not available yet stands in PENDING with its reason; a row that is not refused
 any more is a failure, so the table stays true."""
 
+import bisect
 import os
 import pathlib
 import re
@@ -14,7 +15,11 @@ from harness import PROGRAM
 from peers import Skipped
 
 USED_BY = 2
-REFUSED = re.compile(r"unknown|not available|no such|is not known")
+REFUSED = re.compile(r'unknown|not available|no such|is not known|is not a (driver|log selector)|is missing after|'
+                     r'F, G or H is expected|^expected "')
+NOBODY = "nobodys_name"  # no form takes it, or the form would prove nothing
+# Not looked at before they are used.
+UNREAD = {"authenticator_driver", "authenticator_option", "ratelimit_option"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # (section, name): why it is refused.
@@ -22,7 +27,6 @@ CONTENT = "needs an engine of its own, and is refused at load until it is there"
 PENDING = {
     **{("acl_condition", name): CONTENT
        for name in ("spam", "malware", "spf", "decode", "dkim_status", "dmarc_status")},
-    ("verify", "csa"): "SRV records of client authorisation are hardly published any more",
     ("transport_option", "smtp.dkim_domain"): "needs DKIM",
     ("transport_option", "smtp.hosts_require_auth"): "needs authentication as a client",
 }
@@ -46,16 +50,42 @@ def usage():
     return sections
 
 
+class Form:
+    """A configuration that uses each of many names: `head`, and then a few lines for every name."""
+
+    def __init__(self, lines, head=""):
+        self.lines, self.head = lines, head
+
+    def refused(self, path, names):
+        """Those of `names` that -bV does not know or offer, each with what it says."""
+        text, spans = self.head, []
+        for number, name in enumerate(names):
+            spans.append(text.count("\n"))
+            text += self.lines(name, number) + "\n"
+        path.write_text(text)
+        said = subprocess.run([PROGRAM, "-C", path, "-bV"], capture_output=True, text=True, timeout=60, check=False)
+        found = {}
+        for at, problem in re.findall(rf"^{re.escape(str(path))}:(\d+):\d+: error: (.*)$", said.stderr, re.M):
+            index = bisect.bisect_left(spans, int(at)) - 1
+            if REFUSED.search(problem) and index >= 0:
+                found.setdefault(names[index], problem)
+        return found
+
+
 def driver_option(kind, default):
-    def make(name):
+    def lines(name, number):
         driver, _, option = name.rpartition(".")
         value = "smtp" if option == "protocol" else "x"
-        return f"begin {kind}\nx:\n  driver = {driver or default}\n  {option} = {value}\n"
-    return make
+        return f"x{number}:\n  driver = {driver or default}\n  {option} = {value}"
+    return [Form(lines, f"begin {kind}\n")]
+
+
+def driver(kind):
+    return [Form(lambda name, number: f"x{number}:\n  driver = {name}", f"begin {kind}\n")]
 
 
 def in_expansion(text):
-    return lambda name: f"acl_smtp_rcpt = ${{if eq{{}}{{}}{{accept}}}}\nqualify_domain = x\nsmtp_banner = {text(name)}\n"
+    return [Form(lambda name, _: f"  warn logwrite = {text(name)}", "begin acl\na:\n")]
 
 
 CONDITIONS = {"and": "and{{def:tod_log}}", "or": "or{{def:tod_log}}", "def": "def:tod_log",
@@ -73,33 +103,35 @@ def variable(name):
     return VARIABLES.get(name) or name.replace("<name>", "subject").replace("…", "_a").replace("<n>", "1")
 
 
-def in_acl(line, where="data"):
-    return lambda name: f"acl_smtp_{where} = a\nbegin acl\na:\n  {line(name)}\n"
-
-
-def wheres(line):
+def in_acl(line):
     """A condition stands where it may stand: one of these ACLs takes it."""
-    return [in_acl(line, where) for where in ("data", "rcpt", "mime", "dkim")]
+    return [Form(lambda name, _: "  " + line(name), f"acl_smtp_{where} = a\nbegin acl\na:\n")
+            for where in ("data", "rcpt", "mime", "dkim")]
 
 
-MAKERS = {
-    "main_option": lambda name: f"{name} = x\n",
-    "named_list": lambda name: f"{name} x = y\n",
+def in_main(line):
+    return [Form(lambda name, _: line(name))]
+
+
+# Under each heading of USAGE.md: the forms of which one must take the name.
+FORMS = {
+    "main_option": in_main(lambda name: f"{name} = x"),
+    "named_list": in_main(lambda name: f"{name} x = y"),
     "acl_verb": in_acl(str),
-    "acl_condition": wheres(lambda name: f"warn {name} = x"),
-    "acl_modifier": wheres(lambda name: "accept endpass" if name == "endpass" else
+    "acl_condition": in_acl(lambda name: f"warn {name} = {'recipient' if name == 'verify' else 'x'}"),
+    "acl_modifier": in_acl(lambda name: "accept endpass" if name == "endpass" else
                            "warn set acl_m_x = x" if name == "set" else
                            f"warn {name} = {'queue_only' if name == 'control' else 'x'}"),
-    "control": wheres(lambda name: f"warn control = {name}"),
-    "control_option": wheres(lambda name: f"warn control = {name}" + ("=x" if name.endswith("domain") else "")),
-    "verify": wheres(lambda name: f"warn verify = {name}"),
-    "verify_option": wheres(lambda name: "warn verify = recipient/" + name.replace("<time>", "5s")),
-    "ratelimit_option": wheres(lambda name: f"warn ratelimit = 1 / 1h / {name} / x"),
-    "router_driver": lambda name: f"begin routers\nx:\n  driver = {name}\n",
+    "control": in_acl(lambda name: f"warn control = {name}"),
+    "control_option": in_acl(lambda name: f"warn control = {name}" + ("=x" if name.endswith("domain") else "")),
+    "verify": in_acl(lambda name: f"warn verify = {name}"),
+    "verify_option": in_acl(lambda name: "warn verify = recipient/" + name.replace("<time>", "5s")),
+    "ratelimit_option": in_acl(lambda name: f"warn ratelimit = 1 / 1h / {name} / x"),
+    "router_driver": driver("routers"),
     "router_option": driver_option("routers", "accept"),
-    "transport_driver": lambda name: f"begin transports\nx:\n  driver = {name}\n",
+    "transport_driver": driver("transports"),
     "transport_option": driver_option("transports", "smtp"),
-    "authenticator_driver": lambda name: f"begin authenticators\nx:\n  driver = {name}\n",
+    "authenticator_driver": driver("authenticators"),
     "authenticator_option": driver_option("authenticators", "plaintext"),
     "expansion_item": in_expansion(lambda name: ITEMS.get(name) or f"${{{name}{{a}}}}"),
     "expansion_condition": in_expansion(
@@ -113,18 +145,24 @@ MAKERS = {
                            ("lsearch", "dsearch", "nwildlsearch", "iplsearch", "wildlsearch", "cdb")
                            else f"${{lookup {name}{{a}}}}"),
     "variable": in_expansion(variable),
-    "log_selector": lambda name: f"log_selector = +{name}\n",
-    "retry_rule": lambda name: "begin retry\n* * " + (f"{name},1h,5m" if name == "F" else f"{name},1h,5m,1.5") + "\n",
-    "retry_error": lambda name: f"begin retry\n* {name.replace('tls', 'tls_required')} F,1h,5m\n",
-    "rewrite_flag": lambda name: "begin rewrite\n*@a b@c " + ("" if name == "(none)" else name) + "\n",
+    "log_selector": [Form(lambda name, _: f"  +{name} \\", "log_selector = \\\n")],
+    "retry_rule": [Form(lambda name, _: "* * " + (f"{name},1h,5m" if name == "F" else f"{name},1h,5m,1.5"),
+                        "begin retry\n")],
+    "retry_error": [Form(lambda name, _: f"* {name.replace('tls', 'tls_required')} F,1h,5m", "begin retry\n")],
+    "rewrite_flag": [Form(lambda name, _: "*@a b@c " + ("" if name == "(none)" else name), "begin rewrite\n")],
 }
 
 
-def refusals(path, maker, name):
-    """What -bV has against the configuration of `name`, where it does not know or offer it."""
-    path.write_text(maker(name))
-    said = subprocess.run([PROGRAM, "-C", path, "-bV"], capture_output=True, text=True, timeout=30, check=False).stderr
-    return [line for line in said.splitlines() if "error:" in line and REFUSED.search(line)]
+def names_refused(path, section, names):
+    """Those of `names` that every form of the section refuses."""
+    nobody = "$" + NOBODY if section == "variable" else NOBODY
+    refused = None
+    for form in FORMS[section]:
+        found = form.refused(path, [*names, nobody])
+        assert nobody in found or section in UNREAD, f"{path.read_text()}\n{nobody} is not refused there"
+        refused = found if refused is None else {name: why for name, why in refused.items() if name in found}
+    refused.pop(nobody, None)
+    return refused
 
 
 def test_names_that_configurations_use_are_known():
@@ -132,16 +170,15 @@ def test_names_that_configurations_use_are_known():
     with tempfile.TemporaryDirectory(prefix="godwit-usage-") as directory:
         path = pathlib.Path(directory) / "usage.conf"
         for section, names in usage().items():
-            makers = MAKERS.get(section, [])
-            for name in names if makers else []:
-                count += 1
-                attempts = [refusals(path, maker, name) for maker in (makers if isinstance(makers, list) else [makers])]
-                is_known = any(not lines for lines in attempts)
-                if is_known or (section, name) in PENDING:
-                    if not is_known:
-                        pending.discard((section, name))
-                    continue
-                wrong.append(f"{section} {name}: {attempts[0][0]}")
+            if not names or section not in FORMS:
+                continue
+            count += len(names)
+            refused = names_refused(path, section, names)
+            for name, why in refused.items():
+                if (section, name) in PENDING:
+                    pending.discard((section, name))
+                else:
+                    wrong.append(f"{section} {name}: {why}")
     wrong += [f"{section} {name} is not refused any more: take it out of PENDING" for section, name in sorted(pending)]
     assert count > 400, f"only {count} names were read"
     assert not wrong, "\n".join(wrong)

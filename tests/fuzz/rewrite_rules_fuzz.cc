@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (auto place : {rewrite::kEnvelopeFrom, rewrite::kEnvelopeTo, rewrite::kFrom}) {
     rules->rewrite(address, place, context);
   }
-  std::vector<std::string> problems;
-  rules->rewrite_headers(input, context, problems);
+  rewrite::RewriteNotes notes;
+  rules->rewrite_headers(input, context, notes);
   return 0;
 }

@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.login = "ann";
   options.full_name = "Ann";
   options.qualify_domain = "q.test";
-  options.primary_hostname = "mx.test";
+  options.message_id_domain = "mx.test";
   options.utc = true;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   const Result<message::Submission> made = message::prepare_submission(input, options);

@@ -3,10 +3,9 @@
 #include "acl/expand/services.h"
 #include "acl/expand/socket_answers.h"
 #include "core/io/fiber.h"
-#include "core/io/listener.h"
-#include "core/io/scope.h"
 #include "tests/acl/support.h"
 #include "tests/support/lookup_server.h"
+#include "tests/support/unix_server.h"
 #include "tls/context.h"
 #include "tls/tls_stream.h"
 
@@ -17,32 +16,21 @@ namespace godwit::acl {
 namespace {
 
 // Answers each connection with how many there were, the server name of TLS and what it was told.
-class CountingServer final : public ConnectionHandler {
+class CountingServer final : public test::UnixServer {
  public:
-  CountingServer(Loop& loop, const std::string& path, bool encrypts) : loop_(loop) {
-    if (encrypts) {
-      tls::ServerSettings settings;
-      settings.host_name = "here.test";
-      const auto made = tls::ServerContext::load(settings, nullptr, loop.clock().wall());
-      EXPECT_TRUE(made);
-      if (made) context_ = *made;
-    }
-    const Result<int> bound = bind_unix(path, 0600);
-    EXPECT_TRUE(bound);
-    if (!bound) return;
-    auto opened = Listener::open(loop, *bound, UvStream::Kind::unix_socket, 8, *this);
-    EXPECT_TRUE(opened);
-    if (opened) listener_ = std::move(*opened);
+  CountingServer(Loop& loop, const std::string& path, bool encrypts)
+      : UnixServer(loop, path), loop_(loop) {
+    if (!encrypts) return;
+    tls::ServerSettings settings;
+    settings.host_name = "here.test";
+    const auto made = tls::ServerContext::load(settings, nullptr, loop.clock().wall());
+    EXPECT_TRUE(made);
+    if (made) context_ = *made;
   }
-
-  void on_connection(std::unique_ptr<UvStream> stream) override {
-    scope_.spawn(serve(std::move(stream), ++connections_));
-  }
-  void on_accept_error(const Error&) override {}
-  bool is_idle() const { return scope_.running() == 0; }
 
  private:
-  Task<void> serve(std::unique_ptr<UvStream> stream, int number) {
+  Task<void> serve(std::unique_ptr<UvStream> stream) override {
+    const int number = ++connections_;
     if (context_ == nullptr) {
       co_await answer(*stream, std::to_string(number) + " plain ");
       stream->close();
@@ -67,9 +55,7 @@ class CountingServer final : public ConnectionHandler {
   }
 
   Loop& loop_;
-  Scope scope_;
   std::shared_ptr<const tls::ServerContext> context_;
-  std::unique_ptr<Listener> listener_;
   int connections_ = 0;
 };
 

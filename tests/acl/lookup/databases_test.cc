@@ -44,6 +44,22 @@ class LmdbWriter {
     ASSERT_EQ(mdb_txn_commit(transaction), 0);
   }
 
+  // `count` keys in their order, which fills every page.
+  void append(size_t count, std::string (*key_of)(size_t), std::string (*value_of)(size_t)) {
+    MDB_txn* transaction = nullptr;
+    MDB_dbi database = 0;
+    ASSERT_EQ(mdb_txn_begin(env_, nullptr, 0, &transaction), 0);
+    ASSERT_EQ(mdb_dbi_open(transaction, nullptr, 0, &database), 0);
+    for (size_t i = 0; i < count; ++i) {
+      std::string key = key_of(i);
+      std::string value = value_of(i);
+      MDB_val k{key.size(), key.data()};
+      MDB_val v{value.size(), value.data()};
+      ASSERT_EQ(mdb_put(transaction, database, &k, &v, MDB_APPEND), 0) << key;
+    }
+    ASSERT_EQ(mdb_txn_commit(transaction), 0);
+  }
+
  private:
   MDB_env* env_ = nullptr;
 };
@@ -115,6 +131,29 @@ TEST_F(Databases, LmdbAgreesWithTheLibraryOnManyKeys) {
     for (const auto& [key, value] : removed) EXPECT_EQ(ask("lmdb", file, key), "none");
     for (const auto& [key, value] : expected) ASSERT_EQ(ask("lmdb", file, key), "=" + value) << key;
   }
+}
+
+TEST_F(Databases, LmdbFindsAmongAMillionKeys) {
+  constexpr size_t kKeys = 1'000'000;
+  // Even numbers are there, odd ones between them are not.
+  const auto key_of = [](size_t i) {
+    const std::string digits = std::to_string(2 * i);
+    return "user" + std::string(7 - digits.size(), '0') + digits + "@example.com";
+  };
+  const auto value_of = [](size_t i) { return "box " + std::to_string(i); };
+  const std::string file = directory_.path() + "/million.mdb";
+  LmdbWriter(file).append(kKeys, key_of, value_of);
+  std::mt19937 random(1);
+  for (int round = 0; round < 2'000; ++round) {
+    const size_t i = round == 0 ? 0 : round == 1 ? kKeys - 1 : random() % kKeys;
+    const std::string key = key_of(i);
+    ASSERT_EQ(ask("lmdb", file, key), "=" + value_of(i)) << key;
+    std::string between = key;
+    ++between[10];
+    ASSERT_EQ(ask("lmdb", file, between), "none") << between;
+  }
+  EXPECT_EQ(ask("lmdb", file, "a"), "none");
+  EXPECT_EQ(ask("lmdb", file, "z"), "none");
 }
 
 TEST_F(Databases, LmdbGivesTheFirstOfSeveralValues) {

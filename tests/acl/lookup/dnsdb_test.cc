@@ -26,6 +26,9 @@ class Dnsdb : public LookupTest {
     resolver_.add_pointer(
         "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "six.test");
     resolver_.add_service("_client._smtp.csa.test", {1, 2, 1, "client.test"});
+    resolver_.add_service("_client._smtp.zero.test", {1, 0, 0, "client.test"});
+    resolver_.add_service("_client._smtp.two.test", {2, 2, 0, "client.test"});
+    resolver_.add_service("_client._smtp.4.2.0.192.in-addr.arpa", {1, 3, 0, "client.test"});
     resolver_.add_alias("alias.test", "b.test");
     resolver_.fail("bad.test", RrType::A);
     LookupSetOptions options;
@@ -67,6 +70,10 @@ TEST_F(Dnsdb, PrintsEveryType) {
       {"a=alias.test", "=192.0.2.3"},
       {"csa=csa.test", "=Y client.test"},
       {"csa=host.csa.test", "=X client.test"},
+      {"csa=a.b.c.d.e.csa.test", "=X client.test"},
+      {"csa=zero.test", "=N client.test"},
+      {"csa=two.test", "none"},
+      {"csa=192.0.2.4", "=? client.test"},
       {"csa=other.test", "none"},
       {"a=none.test", "none"},
       {"a=", "none"},

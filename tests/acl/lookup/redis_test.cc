@@ -154,12 +154,6 @@ class Redis : public LookupTest {
   }
 };
 
-#define GODWIT_START(server)                                                      \
-  if (!(server).start()) {                                                        \
-    if ((server).is_missing()) GTEST_SKIP() << "SKIPPED: " << (server).problem(); \
-    FAIL() << (server).problem();                                                 \
-  }
-
 TEST_F(Redis, AnswersEveryExampleOfTheManual) {
   const auto server = make();
   GODWIT_START(*server);

@@ -74,3 +74,11 @@ class LookupTest : public testing::Test {
 };
 
 }  // namespace godwit::acl
+
+// Starts a LookupServer; the test is skipped where it is not on this machine, and fails where it is
+// and does not start.
+#define GODWIT_START(server)                                                      \
+  if (!(server).start()) {                                                        \
+    if ((server).is_missing()) GTEST_SKIP() << "SKIPPED: " << (server).problem(); \
+    FAIL() << (server).problem();                                                 \
+  }

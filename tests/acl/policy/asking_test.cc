@@ -193,6 +193,79 @@ TEST_F(AskingAcl, VerifiesTheClient) {
   EXPECT_EQ(run("require verify = certificate\naccept\n"), "accept");
 }
 
+TEST_F(AskingAcl, VerifiesThatTheClientMayUseItsName) {
+  // The client is 192.0.2.1.
+  resolver_.add_service("_client._smtp.good.test", {1, 2, 0, "hosts.test"});
+  resolver_.add_address("hosts.test", "192.0.2.9");
+  resolver_.add_address("hosts.test", "192.0.2.1");
+  resolver_.add_service("_client._smtp.other.test", {1, 2, 0, "elsewhere.test"});
+  resolver_.add_address("elsewhere.test", "192.0.2.9");
+  resolver_.add_service("_client._smtp.v6.test", {1, 2, 0, "six.test"});
+  resolver_.add_address("six.test", "2001:db8::1");
+  resolver_.add_service("_client._smtp.nowhere.test", {1, 2, 0, "."});
+  resolver_.add_service("_client._smtp.never.test", {1, 1, 0, "."});
+  resolver_.add_service("_client._smtp.zero.test", {1, 0, 0, "."});
+  resolver_.add_service("_client._smtp.unsaid.test", {1, 3, 0, "hosts.test"});
+  resolver_.add_service("_client._smtp.two.test", {2, 1, 0, "hosts.test"});
+  resolver_.add_service("_client._smtp.strict.test", {1, 2, 1, "hosts.test"});
+  resolver_.add_service("_client._smtp.mild.test", {1, 2, 0, "hosts.test"});
+  resolver_.add_service("_client._smtp.late.test", {1, 2, 0, "slow.test"});
+  resolver_.fail("slow.test", dns::RrType::A);
+  resolver_.fail("_client._smtp.bad.test", dns::RrType::SRV);
+  resolver_.add_service("_client._smtp.1.2.0.192.in-addr.arpa", {1, 2, 0, "hosts.test"});
+  struct Case {
+    std::string_view helo, status, why;  // why: what the client is told where it may not
+  };
+  constexpr Case kCases[] = {
+      {"good.test", "ok", ""},
+      {"GOOD.test", "ok", ""},
+      {"other.test", "fail", "failed (client address mismatch)"},
+      {"v6.test", "fail", "failed (no authorized addresses)"},
+      {"nowhere.test", "fail", "failed (no authorized addresses)"},
+      {"never.test", "fail", "failed (host name not authorized)"},
+      {"zero.test", "fail", "failed (host name not authorized)"},
+      {"unsaid.test", "unknown", ""},
+      {"two.test", "unknown", ""},
+      {"a.b.strict.test", "fail", "failed (explicit authorization required)"},
+      {"a.b.mild.test", "unknown", ""},
+      {"none.test", "unknown", ""},
+      {"late.test", "defer", ""},
+      {"bad.test", "defer", ""},
+      {"[192.0.2.1]", "ok", ""},
+      {"", "ok", ""},
+  };
+  for (const Case& c : kCases) {
+    facts_.connection.sender_helo_name = c.helo;
+    const std::string why(c.why);
+    const std::string want = why.empty() ? "accept"
+                                         : "deny: client SMTP authorization " + why +
+                                               " | client SMTP authorization " + why;
+    EXPECT_EQ(run("require verify = csa\naccept\n"), want) << c.helo;
+    EXPECT_EQ(facts_.context.findings.csa_status, c.status) << c.helo;
+  }
+  facts_.connection.sender_helo_name = "good.test";
+  EXPECT_EQ(run("deny verify = csa/bad.test\n"
+                "     message = $csa_status: $acl_verify_message\n"),
+            "deny: defer: client SMTP authorization deferred (SRV lookup failed) | "
+            "client SMTP authorization deferred (SRV lookup failed)");
+  const size_t asked = resolver_.asked.size();
+  EXPECT_EQ(run("require verify = csa / good.test\naccept\n"), "accept");
+  EXPECT_EQ(resolver_.asked.size(), asked);  // known for the connection
+}
+
+TEST_F(AskingAcl, NamesOfAddressesMayBeLeftOutOfClientAuthorization) {
+  ServerFacts server;
+  server.csa_of_addresses = false;
+  facts_.context.server = &server;
+  facts_.connection.sender_helo_name = "[192.0.2.1]";
+  EXPECT_EQ(run("require verify = csa\naccept\n"), "accept");
+  EXPECT_EQ(facts_.context.findings.csa_status, "unknown");
+  EXPECT_TRUE(resolver_.asked.empty());
+  facts_.connection.sender_host.reset();
+  EXPECT_EQ(run("require verify = csa/good.test\naccept\n"), "accept");
+  EXPECT_TRUE(resolver_.asked.empty());  // a local client has no name to answer for
+}
+
 TEST_F(AskingAcl, VerifiesHeaders) {
   facts_.message.headers = "From: good@x.test\nTo: a@b, @c\nX-\xc3\xa4: y\n";
   facts_.message.recipients = {"A@b", "z@b"};
@@ -222,9 +295,6 @@ TEST_F(AskingAcl, RefusesAtLoadWhatCannotBe) {
             "cannot verify \"recipient\" in an ACL for MAIL");
   EXPECT_EQ(refusal("accept verify = header_syntax\n"),
             "cannot verify \"header_syntax\" in an ACL for RCPT");
-  EXPECT_EQ(refusal("accept verify = csa\n"),
-            "\"verify = csa\" is not available yet: "
-            "Client SMTP Authorization is a draft that has expired");
   EXPECT_EQ(refusal("accept verify = recipient/quota\n").substr(0, 52),
             "the option \"quota\" is not available yet: verificatio");
   EXPECT_EQ(refusal("accept verify = sender/nonsense\n"), "unknown option \"nonsense\"");

@@ -3,11 +3,10 @@
 #include "acl/policy/redis_rates.h"
 
 #include "acl/policy/policy.h"
-#include "core/io/listener.h"
-#include "core/io/scope.h"
 #include "generated/source_dir.h"
 #include "tests/acl/lookup/support.h"
 #include "tests/acl/support.h"
+#include "tests/support/unix_server.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -42,11 +41,6 @@ class RedisRatesTest : public LookupTest {
   std::optional<RedisRates> rates_;
 };
 
-#define GODWIT_START(server)                                                      \
-  if (!(server).start()) {                                                        \
-    if ((server).is_missing()) GTEST_SKIP() << "SKIPPED: " << (server).problem(); \
-    FAIL() << (server).problem();                                                 \
-  }
 #define GODWIT_REDIS(name)                                                           \
   test::LookupServer name(test::LookupServer::System::redis, GODWIT_SOURCE_DIR, {}); \
   GODWIT_START(name)
@@ -154,26 +148,15 @@ TEST_F(RedisRatesTest, GoToTheNextServerAndDeferWhereNoneIsLeft) {
 }
 
 // Gives one scripted answer to each command, and keeps what it was told.
-class ScriptedRedis final : public ConnectionHandler {
+class ScriptedRedis final : public test::UnixServer {
  public:
   ScriptedRedis(Loop& loop, const std::string& path, std::vector<std::string> answers)
-      : answers_(std::move(answers)) {
-    const Result<int> bound = bind_unix(path, 0600);
-    EXPECT_TRUE(bound);
-    if (!bound) return;
-    auto opened = Listener::open(loop, *bound, UvStream::Kind::unix_socket, 8, *this);
-    EXPECT_TRUE(opened);
-    if (opened) listener_ = std::move(*opened);
-  }
-  void on_connection(std::unique_ptr<UvStream> stream) override {
-    scope_.spawn(serve(std::move(stream)));
-  }
-  void on_accept_error(const Error&) override {}
+      : UnixServer(loop, path), answers_(std::move(answers)) {}
   // The first word of each command.
   std::vector<std::string> verbs;
 
  private:
-  Task<void> serve(std::unique_ptr<UvStream> stream) {
+  Task<void> serve(std::unique_ptr<UvStream> stream) override {
     while (next_ < answers_.size()) {
       const Result<std::string_view> read = co_await stream->read();
       if (!read || read->empty()) break;
@@ -189,8 +172,6 @@ class ScriptedRedis final : public ConnectionHandler {
 
   std::vector<std::string> answers_;
   size_t next_ = 0;
-  std::unique_ptr<Listener> listener_;
-  Scope scope_;
 };
 
 TEST_F(RedisRatesTest, SendTheScriptWhereItIsNotKnown) {

@@ -53,6 +53,20 @@ TEST(LogFormatter, JsonEscapesAndReplacesWhatIsNoUtf8) {
             "x\",\"pid\":7}\n");
 }
 
+TEST(LogFormatter, ARefusedHeaderSectionIsNoPartOfTheLine) {
+  LogFormatter formatter(LogStyle{.utc = true}, 7);
+  LogRecord record{LogEvent::rejected, LogFiles::main_and_reject, "", "no", {}};
+  record.rejected_header = "Envelope-from: <>\n";
+  std::string out;
+  formatter.append_line(out, record, WallTime{});
+  EXPECT_EQ(out, "1970-01-01 00:00:00 no\n");
+  out.clear();
+  formatter.append_json(out, record, WallTime{});
+  EXPECT_NE(out.find("\"text\":\"no\",\"rejected_header\":\"Envelope-from: <>\\u000a\","),
+            std::string::npos)
+      << out;
+}
+
 TEST(LogEventTable, NamesAreUniqueAndExplained) {
   std::set<std::string_view> names;
   for (const LogEventRow& row : log_event_rows()) {

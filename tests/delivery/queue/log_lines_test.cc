@@ -96,6 +96,31 @@ TEST(LogLines, SelectorsAddTheirFields) {
             "[192.0.2.1]:2525 L K QT=2.500s DT=1.250s");
 }
 
+TEST(LogLines, WhatIsNotDeliveredHasNoTimeInTheQueue) {
+  using config::LogSelector;
+  config::LogSelectors selectors;
+  for (LogSelector s : {LogSelector::queue_time, LogSelector::deliver_time, LogSelector::millisec})
+    selectors.set(s, true);
+  DeliveryOutcome o;
+  o.kind = OutcomeKind::deferred;
+  o.error_number = -1;
+  o.text = "later";
+  EXPECT_EQ(deferred_line(facts(), o, selectors),
+            "== user@example.com R=out T=remote defer (-1) DT=1.250s: later");
+  EXPECT_EQ(failed_line(facts(), o, selectors),
+            "** user@example.com R=out T=remote: later DT=1.250s");
+}
+
+TEST(LogLines, TheTimeOfReceiptCountsUnlessItIsExcluded) {
+  Envelope envelope;
+  envelope.received = WallTime::from_seconds(100);
+  envelope.receive_millis = 700;
+  config::LogSelectors selectors;
+  EXPECT_EQ(queue_time(envelope, WallTime::from_seconds(103), selectors).count, 3700);
+  selectors.set(config::LogSelector::queue_time_exclusive, true);
+  EXPECT_EQ(queue_time(envelope, WallTime::from_seconds(103), selectors).count, 3000);
+}
+
 TEST(LogLines, DeferralsAndFailuresSayWhy) {
   DeliveryOutcome o = delivered();
   o.kind = OutcomeKind::deferred;

@@ -25,11 +25,12 @@ class RewriteTest : public testing::Test {
     return rules_->rewrite(address, place, context_).address;
   }
   std::string headers(std::string_view section) {
-    std::vector<std::string> problems;
-    return rules_->rewrite_headers(section, context_, problems).value_or("unchanged");
+    notes_ = {};
+    return rules_->rewrite_headers(section, context_, notes_).value_or("unchanged");
   }
 
   acl::ServerFacts server_;
+  RewriteNotes notes_;
   acl::EvalContext context_;
   std::unique_ptr<config::Diagnostics> diagnostics_;
   std::shared_ptr<const acl::NamedLists> lists_;
@@ -58,6 +59,28 @@ TEST_F(RewriteTest, FlagsSayWhereAndHowOften) {
   EXPECT_EQ(rewrite("c@q.test"), "d@q.test");
   EXPECT_EQ(rewrite("d@q.test"), "e@q.test");
   EXPECT_EQ(rewrite("nxxx@q.test"), "n@q.test");
+}
+
+TEST_F(RewriteTest, WhatEachRuleDoesIsTold) {
+  load(
+      "*@a.test $1@b.test\n*@b.test \"Name <$1@c.test>\" fw\n*@loop.test x$1@loop.test R\n"
+      "^<(.*)> $1 S\n");
+  EXPECT_EQ(headers("From: one@a.test, two@a.test\r\n"),
+            "From: Name <one@c.test>, Name <two@c.test>\r\n");
+  const std::vector<std::string> expected{
+      "\"one@a.test\" from from: rewritten as \"one@b.test\" by rule 1",
+      "\"one@b.test\" from from: rewritten as \"Name <one@c.test>\" by rule 2",
+      "\"two@a.test\" from from: rewritten as \"two@b.test\" by rule 1",
+      "\"two@b.test\" from from: rewritten as \"Name <two@c.test>\" by rule 2"};
+  EXPECT_EQ(notes_.changes, expected);
+  const Rewritten often = rules_->rewrite("y@loop.test", kEnvelopeTo, context_);
+  EXPECT_EQ(often.address, "xxxxxxxxxxxy@loop.test");
+  EXPECT_EQ(often.changes.size(), 11u);
+  EXPECT_EQ(often.problem, "rewrite rule repeat ignored after 10 times");
+  const Rewritten path = rules_->rewrite("<k@k.test>", kSmtp, context_);
+  ASSERT_EQ(path.changes.size(), 1u);
+  EXPECT_EQ(path.changes[0],
+            "\"<k@k.test>\" from smtp recipient rewritten as \"k@k.test\" by rule 4");
 }
 
 TEST_F(RewriteTest, FailuresLeaveTheAddressAsItWas) {

@@ -1,6 +1,6 @@
 #include "delivery/route/redirect_list.h"
 
-#include "delivery/route/affix.h"
+#include "protocol/message/affix.h"
 
 #include <gtest/gtest.h>
 
@@ -66,7 +66,7 @@ TEST(Affix, PrefixesAndSuffixesMayHaveAWildPart) {
       AffixCase{"real-x", {"own-", "real-"}, true, 5, 0},
   };
   for (const AffixCase& c : prefixes) {
-    const Affix got = find_prefix(c.local_part, c.affixes);
+    const message::Affix got = message::find_prefix(c.local_part, c.affixes);
     EXPECT_EQ(got.found, c.found) << c.local_part;
     EXPECT_EQ(got.bytes, c.bytes) << c.local_part;
     EXPECT_EQ(got.wild_bytes, c.wild) << c.local_part;
@@ -78,7 +78,7 @@ TEST(Affix, PrefixesAndSuffixesMayHaveAWildPart) {
       AffixCase{"x", {"+*"}, false, 0, 0},
   };
   for (const AffixCase& c : suffixes) {
-    const Affix got = find_suffix(c.local_part, c.affixes);
+    const message::Affix got = message::find_suffix(c.local_part, c.affixes);
     EXPECT_EQ(got.found, c.found) << c.local_part;
     EXPECT_EQ(got.bytes, c.bytes) << c.local_part;
     EXPECT_EQ(got.wild_bytes, c.wild) << c.local_part;

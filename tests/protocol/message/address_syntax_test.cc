@@ -116,7 +116,8 @@ TEST(AddressSyntax, QuotingRoundTrips) {
 
 bool is_path(const std::string& address) {
   smtp::RcptCommand command;
-  const auto failure = smtp::parse_rcpt("<" + address + ">", smtp::Offer(), true, false, command);
+  const auto failure =
+      smtp::parse_rcpt("<" + address + ">", smtp::Offer(), smtp::PathRules(), true, false, command);
   return failure.code == 0 && !command.path.domain.empty();
 }
 

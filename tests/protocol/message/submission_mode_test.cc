@@ -10,7 +10,7 @@ SubmissionMode ann() {
   mode.authenticated_id = "ann";
   mode.sender = "ann@q.test";
   mode.qualify_domain = "q.test";
-  mode.primary_hostname = "mx.test";
+  mode.message_id_domain = "mx.test";
   mode.now = WallTime::from_seconds(1'795'237'066);
   mode.utc = true;
   return mode;

@@ -15,7 +15,7 @@ SubmissionOptions base_options() {
   options.login = "ann";
   options.full_name = "Ann Example";
   options.qualify_domain = "q.test";
-  options.primary_hostname = "mx.test";
+  options.message_id_domain = "mx.test";
   options.id = *MessageId::parse("1wAbCd-00000000abc-0001");
   options.now = WallTime::from_seconds(1795235400);
   options.utc = true;
@@ -196,6 +196,46 @@ TEST(Submission, SettlesWhoSentIt) {
     EXPECT_EQ(made->headers.find("From x"), std::string::npos);
     EXPECT_EQ(made->headers.find("Sender: x@y"), std::string::npos);
   }
+}
+
+// The lines of the header section that are about who sent it.
+std::string sender_lines(const Submission& made) {
+  std::string out;
+  for (size_t at = 0; at < made.headers.size();) {
+    const size_t end = made.headers.find("\r\n", at) + 2;
+    const std::string line = made.headers.substr(at, end - at);
+    if (line.starts_with("Sender:") || line.starts_with("From:")) out += line;
+    at = end;
+  }
+  return out;
+}
+
+TEST(Submission, TheConfigurationSaysWhatMakesAnotherSender) {
+  constexpr const char* kOwn = "From: lists-ann+x@q.test\n\n";
+  SubmissionOptions options = base_options();
+  EXPECT_EQ(sender_lines(*prepare_submission(kOwn, options)),
+            "From: lists-ann+x@q.test\r\nSender: Ann Example <ann@q.test>\r\n");
+  options.from_prefixes = {"*-"};
+  options.from_suffixes = {"+*"};
+  EXPECT_EQ(sender_lines(*prepare_submission(kOwn, options)), "From: lists-ann+x@q.test\r\n");
+  EXPECT_EQ(sender_lines(*prepare_submission("From: bob@q.test\n\n", options)),
+            "From: bob@q.test\r\nSender: Ann Example <ann@q.test>\r\n");
+  options.checks_from = false;
+  EXPECT_EQ(sender_lines(*prepare_submission("From: x@y\nSender: z@y\n\n", options)),
+            "From: x@y\r\n");
+  options.retains_sender = true;
+  EXPECT_EQ(sender_lines(*prepare_submission("From: x@y\nSender: z@y\n\n", options)),
+            "From: x@y\r\nSender: z@y\r\n");
+}
+
+TEST(Submission, WhoIsNotTrustedMayBeGivenASender) {
+  SubmissionOptions options = base_options();
+  options.sender = "x@y.test";
+  EXPECT_EQ(prepare_submission("From: ann\n\n", options)->sender, "ann@q.test");
+  options.may_set_sender = true;
+  EXPECT_EQ(prepare_submission("From: ann\n\n", options)->sender, "x@y.test");
+  options.sender.reset();
+  EXPECT_EQ(prepare_submission("From x@y.test Sat\nFrom: ann\n\n", options)->sender, "ann@q.test");
 }
 
 TEST(Submission, SaysWhatIsWrong) {

@@ -1,8 +1,8 @@
-#include "delivery/route/affix.h"
+#include "protocol/message/affix.h"
 
 #include "core/base/ascii.h"
 
-namespace godwit::delivery {
+namespace godwit::message {
 namespace {
 
 bool has_at(std::string_view text, size_t at, std::string_view part) noexcept {
@@ -11,7 +11,7 @@ bool has_at(std::string_view text, size_t at, std::string_view part) noexcept {
 
 }  // namespace
 
-Affix find_prefix(std::string_view local_part, const config::PlainList& affixes) {
+Affix find_prefix(std::string_view local_part, std::span<const std::string> affixes) {
   for (std::string_view affix : affixes) {
     const bool is_wild = affix.starts_with('*');
     if (is_wild) affix.remove_prefix(1);
@@ -27,7 +27,7 @@ Affix find_prefix(std::string_view local_part, const config::PlainList& affixes)
   return {};
 }
 
-Affix find_suffix(std::string_view local_part, const config::PlainList& affixes) {
+Affix find_suffix(std::string_view local_part, std::span<const std::string> affixes) {
   for (std::string_view affix : affixes) {
     const bool is_wild = affix.ends_with('*');
     if (is_wild) affix.remove_suffix(1);
@@ -45,4 +45,4 @@ Affix find_suffix(std::string_view local_part, const config::PlainList& affixes)
   return {};
 }
 
-}  // namespace godwit::delivery
+}  // namespace godwit::message

@@ -1,12 +1,13 @@
-// local_part_prefix and local_part_suffix: what a router takes off a local part. Pure.
+// Affixes of local parts: what local_part_prefix, local_part_suffix, local_from_prefix and
+// local_from_suffix take off. Pure.
 #pragma once
 
-#include "core/config/option.h"
-
 #include <cstddef>
+#include <span>
+#include <string>
 #include <string_view>
 
-namespace godwit::delivery {
+namespace godwit::message {
 
 struct Affix {
   bool found = false;
@@ -16,7 +17,7 @@ struct Affix {
 
 // The first of `affixes` that matches, in any case of letters. "*real-" takes whatever is before
 // its last "real-"; "+*" takes everything from the first "+".
-Affix find_prefix(std::string_view local_part, const config::PlainList& affixes);
-Affix find_suffix(std::string_view local_part, const config::PlainList& affixes);
+Affix find_prefix(std::string_view local_part, std::span<const std::string> affixes);
+Affix find_suffix(std::string_view local_part, std::span<const std::string> affixes);
 
-}  // namespace godwit::delivery
+}  // namespace godwit::message

@@ -1,0 +1,45 @@
+#include "daemon/shown_resolver.h"
+
+#include <utility>
+
+namespace godwit::daemon {
+namespace {
+
+std::string text_of(const Result<dns::Answer>& answer) {
+  if (!answer) return answer.error().to_string();
+  std::string out;
+  switch (answer->status) {
+    case dns::AnswerStatus::found:
+      out = std::to_string(answer->records.size()) +
+            (answer->records.size() == 1 ? " record" : " records");
+      break;
+    case dns::AnswerStatus::no_name:
+      out = "no such name";
+      break;
+    case dns::AnswerStatus::no_data:
+      out = "no such record";
+      break;
+  }
+  if (answer->has_alias) out += " of " + answer->name;
+  if (answer->secure) out += ", secure";
+  return out + ", for " + std::to_string(answer->ttl_seconds) + " s";
+}
+
+}  // namespace
+
+Task<Result<dns::Answer>> ShownResolver::query(std::string name, dns::RrType type,
+                                               dns::QueryOptions options, CancelSource* cancel) {
+  if (trace_ == nullptr) return inner_.query(std::move(name), type, options, cancel);
+  return query_and_show(std::move(name), type, options, cancel);
+}
+
+Task<Result<dns::Answer>> ShownResolver::query_and_show(std::string name, dns::RrType type,
+                                                        dns::QueryOptions options,
+                                                        CancelSource* cancel) {
+  const std::string question = dns::to_string(type) + " " + name;
+  Result<dns::Answer> answer = co_await inner_.query(std::move(name), type, options, cancel);
+  trace_->event({acl::TraceKind::resolver, {}, question, text_of(answer), {}});
+  co_return answer;
+}
+
+}  // namespace godwit::daemon
