@@ -20,6 +20,7 @@
 #include "daemon/submitter.h"
 #include "daemon/trace_text.h"
 #include "delivery/queue/message_key.h"
+#include "protocol/message/body_ends.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
 
@@ -332,6 +333,13 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
   for (const EnvelopeRecipient& recipient : envelope.recipients)
     facts.recipients.push_back(recipient.address);
   facts.headers = std::move(visible);
+  message::BodyEnds ends(config.options().message_body_visible);
+  ends.feed(submission.body);
+  facts.body_start = ends.start(config.options().message_body_newlines);
+  facts.body_end = ends.end(config.options().message_body_newlines);
+  facts.body_lines = std::count(submission.body.begin(), submission.body.end(), '\n');
+  facts.body_bytes = static_cast<int64_t>(submission.body.size()) - facts.body_lines;
+  facts.lines = std::count(facts.headers.begin(), facts.headers.end(), '\n') + 1 + facts.body_lines;
   facts.size = static_cast<int64_t>(submission.headers.size() + 2 + submission.body.size());
   facts.received_at = envelope.received;
   acl::AclVariables connection_variables;
