@@ -28,6 +28,8 @@ def encode_data(kind, text):
         return struct.pack(">H", int(words[0])) + encode_name(words[1])
     if kind == "SRV":
         return struct.pack(">HHH", *map(int, words[:3])) + encode_name(words[3])
+    if kind == "TLSA":
+        return bytes(map(int, words[:3])) + bytes.fromhex(words[3])
     if kind == "TXT":
         return bytes([len(text)]) + text.encode()
     return encode_name(text)

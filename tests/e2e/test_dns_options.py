@@ -108,3 +108,13 @@ def test_hosts_that_count_as_this_one():
         assert "lowest numbered MX record points to local host" in text, text
     text, _ = routed("x@local.test", "extra_local_interfaces = 192.0.2.7\n", "self = fail\n  no_more")
     assert "lowest numbered MX record points to local host" in text, text
+
+
+def test_literals_in_addresses():
+    for option, codes in (("", (501, 501)), ("allow_domain_literals\n", (250, 250))):
+        with Godwit(main=option + "queue_only\n") as godwit, godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.command("MAIL FROM:<a@[192.0.2.1]>", codes[0])
+            client.command("RSET", 250)
+            client.command("MAIL FROM:<a@b.test>", 250)
+            client.command("RCPT TO:<x@[192.0.2.1]>", codes[1])

@@ -1,12 +1,16 @@
 """Which hosts are looked up, how, and how many are tried: options of the smtp transport, with a DNS of our own."""
 
 import contextlib
+import os
+import pathlib
 import re
 import socket
+import tempfile
 import time
 
 from fake_dns import FakeDns
-from harness import Godwit, Sink, free_port
+from harness import PROGRAM, Godwit, Sink, free_port
+from peers import Skipped
 
 DNSLOOKUP = "out:\n  driver = dnslookup\n  transport = remote\n  self = send\n"
 # Four preferences; nobody listens.
@@ -152,3 +156,37 @@ def test_a_completed_domain_gets_into_header_lines():
                 head, _, body = message["data"].partition(b"\r\n\r\n")
                 assert b"From: Me <me@mx2>\r\nTo: a@plain.full.test, b@mx2,\r\n d@third.test\r\nSubject: a@plain" in head, head
                 assert body == b"a@plain\r\n"
+
+
+WITH_SEARCH_LIST = """\
+#!/bin/sh
+exec unshare -m /bin/sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' {dir}/resolv.conf {program} "$@"
+"""
+
+
+def test_names_are_completed_by_the_search_list():
+    """By that of the system, which is in /etc/resolv.conf: this Godwit sees another one."""
+    if os.geteuid() != 0:
+        raise Skipped("only root can give a program a resolv.conf of its own")
+    zone = "host.full.test A 127.0.0.1\nhost.sub.full.test A 127.0.0.1\n"
+    accept = "out:\n  driver = accept\n  transport = remote\n"
+    full, sub = r"=> b@example\.com .* H=host\.full\.test \[", r"=> b@example\.com .* H=host\.sub\.full\.test \["
+    none = r"== b@example\.com R=out T=remote defer \(-2\)"
+    with tempfile.TemporaryDirectory() as name, FakeDns(zone) as dns:
+        wrapper = pathlib.Path(name) / "godwit"
+        wrapper.write_text(WITH_SEARCH_LIST.format(dir=name, program=PROGRAM))
+        wrapper.chmod(0o755)
+        (wrapper.parent / "resolv.conf").write_text("nameserver 127.0.0.1\nsearch full.test\n")
+        for options, wanted in (("hosts = host", full), ("hosts = host\n  no_dns_qualify_single", none),
+                                ("hosts = host.sub", none), ("hosts = host.sub\n  dns_search_parents", sub)):
+            with Sink() as sink, Godwit(sink.port, main=f"dns_servers = 127.0.0.1:{dns.port}\n", routers=accept, smtp=options,
+                                        retry=LATER, program=wrapper) as godwit:
+                godwit.send()
+                godwit.wait_log(wanted)
+        for options, address, wanted in (("", "x@host", "x@host.full.test\n    <-- x@host\n"), ("  no_qualify_single\n", "x@host", ""),
+                                         ("", "x@host.sub", ""),
+                                         ("  search_parents\n", "x@host.sub", "x@host.sub.full.test\n    <-- x@host.sub\n")):
+            with Godwit(main=f"dns_servers = 127.0.0.1:{dns.port}\n", routers=DNSLOOKUP + options, start=False,
+                        program=wrapper) as godwit:
+                shown = godwit.cli("-bt", address, check=False).stdout
+                assert shown.startswith(wanted or f"{address} is undeliverable"), (options, shown)

@@ -2,7 +2,8 @@
 
 import ssl
 
-from test_tls import ACL_RETRY, TEXT, Certificates, TlsClient, TlsSink, context, openssl, relaying, serving
+from fake_dns import FakeDns
+from test_tls import ACL_RETRY, TEXT, Certificates, TlsClient, TlsSink, context, key_digest, openssl, relaying, serving
 
 
 def revoke(certificates, *names):
@@ -102,3 +103,20 @@ def test_hosts_that_must_choose_a_protocol():
                 with relaying(sink.port, "hosts_require_alpn = *\ntls_alpn = smtp\nhosts_require_tls = *") as godwit:
                     godwit.send(text=TEXT)
                     godwit.wait_log(wanted)
+
+
+def test_ciphers_where_dane_is():
+    route = "out:\n  driver = manualroute\n  route_list = * mx.a.test\n  transport = remote\n  self = send\n"
+    ciphers = ("dane_require_tls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256\n"
+               "tls_require_ciphers = ECDHE-ECDSA-AES256-GCM-SHA384\n")
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("mx.a.test")
+        for more, wanted in (("", r"X=TLS1\.2:ECDHE-ECDSA-AES128-GCM-SHA256:128 CV=dane"),
+                             ("hosts_try_dane =\n", r"X=TLS1\.2:ECDHE-ECDSA-AES256-GCM-SHA384:256 CV=no")):
+            with TlsSink(certificate) as sink:
+                sink.context.maximum_version = ssl.TLSVersion.TLSv1_2
+                zone = f"mx.a.test A 127.0.0.1\n_{sink.port}._tcp.mx.a.test TLSA 3 1 1 {key_digest(certificate)}"
+                with FakeDns(zone, authentic=True) as dns, relaying(
+                        sink.port, ciphers + more, main=f"dns_servers = 127.0.0.1:{dns.port}\n", routers=route) as godwit:
+                    godwit.send(text=TEXT)
+                    godwit.wait_log("=> b@example.com .*" + wanted)

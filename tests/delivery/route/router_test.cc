@@ -101,6 +101,14 @@ TEST_F(RouterTest, AffixesAreTakenOff) {
   EXPECT_EQ(route("owner-list", "x.test").local_part, "list");
   EXPECT_EQ(route("owner-list+tag", "x.test").local_part, "list");
   EXPECT_EQ(route("list+tag", "x.test").router->name(), "rest");
+  // The names of Exim 3.
+  load(
+      "lists:\n driver = accept\n prefix = owner-\n prefix_optional\n suffix = +*\n "
+      "suffix_optional\n"
+      " transport = local\n");
+  EXPECT_EQ(problems, "");
+  for (const char* local_part : {"list", "owner-list", "list+tag", "owner-list+tag"})
+    EXPECT_EQ(route(local_part, "x.test").local_part, "list");
 }
 
 TEST_F(RouterTest, ManualRoutesHavePortsOptionsAndTransports) {
