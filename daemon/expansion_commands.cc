@@ -8,6 +8,7 @@
 #include "daemon/commands.h"
 #include "daemon/services.h"
 #include "daemon/trace_text.h"
+#include "protocol/message/body_ends.h"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -33,15 +34,6 @@ std::string login_name() {
   return user == nullptr ? "uid" + std::to_string(getuid()) : user->pw_name;
 }
 
-// Blanks instead of line ends, unless message_body_newlines keeps them.
-std::string shown(std::string_view body, bool newlines) {
-  std::string text(body);
-  for (char& c : text) {
-    if (c == '\0' || (c == '\n' && !newlines)) c = ' ';
-  }
-  return text;
-}
-
 // The message of -bem: a file with headers, and perhaps a "From " line before them.
 bool read_message(const std::string& path, const config::MainOptions& options,
                   acl::MessageFacts& facts) {
@@ -60,10 +52,10 @@ bool read_message(const std::string& path, const config::MainOptions& options,
   if (end == std::string_view::npos) end = rest.size();
   facts.headers = rest.substr(0, std::min(end + (end > 0 ? 1 : 0), rest.size()));
   const std::string_view body = rest.substr(std::min(facts.headers.size() + 1, rest.size()));
-  const size_t visible = static_cast<size_t>(std::max<int64_t>(options.message_body_visible, 0));
-  const bool newlines = options.message_body_newlines;
-  facts.body_start = shown(body.substr(0, visible), newlines);
-  facts.body_end = shown(body.substr(body.size() - std::min(visible, body.size())), newlines);
+  message::BodyEnds ends(options.message_body_visible);
+  ends.feed(body);
+  facts.body_start = ends.start(options.message_body_newlines);
+  facts.body_end = ends.end(options.message_body_newlines);
   facts.body_bytes = std::ssize(body);
   for (char c : body) facts.body_lines += c == '\n' ? 1 : 0;
   facts.lines = facts.body_lines;

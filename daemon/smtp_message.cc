@@ -69,6 +69,8 @@ Task<void> SmtpSession::on_body_start() {
   incoming_.id = services.ids.next(incoming_.began);
   incoming_.writer = services.store.begin(delivery::key_of(incoming_.id));
   message_.id = incoming_.id.text();
+  if (inbound_.config().delivery->reads_body)
+    incoming_.body_ends.emplace(inbound_.options().message_body_visible);
   if (engine_.is_chunked()) {
     engine_.accept_chunks();
   } else {
@@ -91,6 +93,7 @@ Task<void> SmtpSession::on_body_chunk(std::string_view bytes) {
                .substr(std::min<size_t>(scanner.body_offset(), incoming_.head.size()));
   }
   if (!body.empty()) {
+    if (incoming_.body_ends) incoming_.body_ends->feed(body);
     const Result<void> appended = co_await incoming_.writer->append(body);
     if (!appended) incoming_.failure.emplace(appended.error());
   }
@@ -108,6 +111,16 @@ Task<void> SmtpSession::on_body_end() {
   message_.body_zeros = static_cast<int64_t>(scanner.zero_bytes());
   message_.longest_line = static_cast<int64_t>(scanner.line_bytes_longest());
   message_.received_at = inbound_.services().loop.clock().wall();
+  message_.lines =
+      std::count(incoming_.head.begin(), incoming_.head.end(), '\n') + 1 + message_.body_lines;
+  if (incoming_.writer)
+    message_.body_bytes =
+        static_cast<int64_t>(incoming_.writer->body_bytes()) - message_.body_lines;
+  if (incoming_.body_ends) {
+    const bool newlines = inbound_.options().message_body_newlines;
+    message_.body_start = incoming_.body_ends->start(newlines);
+    message_.body_end = incoming_.body_ends->end(newlines);
+  }
 
   if (controls_.submission && !incoming_.failure) {
     auto fixing = [this] {

@@ -10,6 +10,7 @@
 #include "daemon/inbound.h"
 #include "daemon/services.h"
 #include "delivery/rewrite/rewrite.h"
+#include "protocol/message/body_ends.h"
 #include "protocol/smtp/server_engine.h"
 #include "protocol/spool_format/envelope.h"
 #include "tls/tls_stream.h"
@@ -71,11 +72,12 @@ class SmtpSession {
   // A message that is coming in.
   struct Incoming {
     message::MessageId id;
-    std::string head;                         // up to the end of the header section
-    std::string received;                     // the Received: line that goes before it
-    std::optional<std::string> visible_head;  // for ACLs, where it is not `head`
-    bool is_whole = false;                    // the text has come, and `received` is made
-    std::optional<SentEnvelope> as_sent;      // where rewriting may have changed it
+    std::string head;                            // up to the end of the header section
+    std::string received;                        // the Received: line that goes before it
+    std::optional<message::BodyEnds> body_ends;  // where $message_body is asked for
+    std::optional<std::string> visible_head;     // for ACLs, where it is not `head`
+    bool is_whole = false;                       // the text has come, and `received` is made
+    std::optional<SentEnvelope> as_sent;         // where rewriting may have changed it
     WallTime began;
     std::unique_ptr<spool::MessageWriter> writer;
     bool head_done = false;

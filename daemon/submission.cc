@@ -20,6 +20,7 @@
 #include "daemon/submitter.h"
 #include "daemon/trace_text.h"
 #include "delivery/queue/message_key.h"
+#include "protocol/message/body_ends.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
 
@@ -136,8 +137,8 @@ namespace {
 constexpr std::string_view kSubmitting = "local submission";
 constexpr int64_t kPollMillisMax = 60'000;
 
-// All of it; nothing where it has not ended after `timeout`, unless that is zero.
-std::optional<std::string> read_standard_input(Seconds timeout) {
+// All of it; timed_out where it has not ended after `timeout`, unless that is zero.
+Result<std::string> read_standard_input(Seconds timeout) {
   const SystemClock clock;
   const Instant deadline = timeout.count == 0 ? Instant::never() : clock.now() + Millis(timeout);
   std::string input;
@@ -148,13 +149,27 @@ std::optional<std::string> read_standard_input(Seconds timeout) {
       pollfd watched{STDIN_FILENO, POLLIN, 0};
       const auto wait = std::clamp<int64_t>(left.count, 0, kPollMillisMax);
       const int ready = ::poll(&watched, 1, static_cast<int>(wait));
-      if (ready == 0 && left.count <= 0) return std::nullopt;
+      if (ready == 0 && left.count <= 0) return Error(Errc::timed_out, "standard input");
       if (ready <= 0) continue;
     }
     const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return input;
+    if (got < 0) return error_from_errno(errno, "read standard input");
+    if (got == 0) return input;
     input.append(buffer.data(), static_cast<size_t>(got));
+  }
+}
+
+// Half a message is none.
+void tell_unread(const Error& why, const ServerConfig& config) {
+  if (why.code() != Errc::timed_out) {
+    std::fprintf(stderr, "godwit: %s - message abandoned\n", why.detail().c_str());
+    return;
+  }
+  std::fputs("godwit: timed out while reading - message abandoned\n", stderr);
+  if (config.options().log_selector.has(config::LogSelector::lost_incoming_connection)) {
+    BlockingLog(config).main(LogEvent::connection_lost, "",
+                             "timed out while reading local message");
   }
 }
 
@@ -318,6 +333,13 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
   for (const EnvelopeRecipient& recipient : envelope.recipients)
     facts.recipients.push_back(recipient.address);
   facts.headers = std::move(visible);
+  message::BodyEnds ends(config.options().message_body_visible);
+  ends.feed(submission.body);
+  facts.body_start = ends.start(config.options().message_body_newlines);
+  facts.body_end = ends.end(config.options().message_body_newlines);
+  facts.body_lines = std::count(submission.body.begin(), submission.body.end(), '\n');
+  facts.body_bytes = static_cast<int64_t>(submission.body.size()) - facts.body_lines;
+  facts.lines = std::count(facts.headers.begin(), facts.headers.end(), '\n') + 1 + facts.body_lines;
   facts.size = static_cast<int64_t>(submission.headers.size() + 2 + submission.body.size());
   facts.received_at = envelope.received;
   acl::AclVariables connection_variables;
@@ -387,12 +409,9 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     const Submitter who = find_submitter(line, config, shard);
     message::SubmissionOptions options = submission_options(line, *config, who);
     const WallTime began = SystemClock().wall();
-    const std::optional<std::string> input = read_standard_input(config->options().receive_timeout);
+    const Result<std::string> input = read_standard_input(config->options().receive_timeout);
     if (!input) {
-      std::fputs("godwit: timed out while reading - message abandoned\n", stderr);
-      if (config->options().log_selector.has(config::LogSelector::lost_incoming_connection))
-        BlockingLog(*config).main(LogEvent::connection_lost, "",
-                                  "timed out while reading local message");
+      tell_unread(input.error(), *config);
       return 1;
     }
     options.now = SystemClock().wall();

@@ -6,8 +6,8 @@ import collections
 import json
 import sys
 
-# A list that does not fit into the caches costs a few times more an item.
-SLACK = 4
+# An item of a list that does not fit into the caches costs several times more; quadratic would be 100.
+SLACK = 10
 
 
 def main():

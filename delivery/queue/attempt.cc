@@ -4,6 +4,7 @@
 #include "core/base/ascii.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
+#include "protocol/message/body_ends.h"
 
 #include <algorithm>
 #include <utility>
@@ -54,6 +55,8 @@ void DeliveryAttempt::gather() {
   facts_.sender_address = message_.sender();
   facts_.size = static_cast<int64_t>(envelope.message_bytes);
   facts_.body_lines = static_cast<int64_t>(envelope.body_lines);
+  facts_.body_zeros = static_cast<int64_t>(envelope.body_zeros);
+  facts_.longest_line = static_cast<int64_t>(envelope.line_bytes_max);
   facts_.received_at = envelope.received;
   facts_.rcpt_count = static_cast<int64_t>(envelope.recipients.size());
   connection_facts_.sender_host = parse_endpoint(envelope.host_address);
@@ -99,6 +102,8 @@ Task<AttemptVerdict> DeliveryAttempt::pass() {
     co_return co_await finish();
   }
   note_headers();
+  facts_.body_bytes = static_cast<int64_t>(message_.content.body_bytes()) - facts_.body_lines;
+  if (queue_.config_->reads_body) co_await look_at_body();
   if (message_.entry.progress != nullptr) {
     for (const std::string& change : message_.entry.progress->header_domains) {
       const size_t space = std::min(change.find(' '), change.size());
@@ -112,6 +117,29 @@ Task<AttemptVerdict> DeliveryAttempt::pass() {
   unfinished_batches_ = work.size();
   if (!work.empty()) co_await deliver_all(std::move(work));
   co_return co_await finish();
+}
+
+// $message_body and $message_body_end. What cannot be read is left out: the delivery will say so.
+Task<void> DeliveryAttempt::look_at_body() {
+  const config::MainOptions& options = queue_.config_->options();
+  message::BodyEnds ends(options.message_body_visible);
+  const MessageContent& content = message_.content;
+  if (content.is_in_memory()) {
+    for (const spool::MessageBytes::Chunk& chunk : content.body_chunks()) ends.feed(chunk.view());
+  } else {
+    std::string page;
+    for (uint64_t at = 0; at < content.body_bytes();) {
+      const Result<std::string_view> piece = co_await content.read_page(at, page);
+      if (!piece || piece->empty()) break;
+      ends.feed(*piece);
+      at += piece->size();
+      // Between the two ends there is nothing to see.
+      const uint64_t end = content.body_bytes() - std::min(content.body_bytes(), ends.room());
+      if (at >= ends.room()) at = std::max(at, end);
+    }
+  }
+  facts_.body_start = ends.start(options.message_body_newlines);
+  facts_.body_end = ends.end(options.message_body_newlines);
 }
 
 Task<AttemptVerdict> DeliveryAttempt::fail_all(std::string why) {

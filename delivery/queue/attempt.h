@@ -114,6 +114,7 @@ class DeliveryAttempt {
   bool fits(const Batch& batch, const Recipient& recipient) const;
   bool fits_locally(const Batch& batch, const Recipient& recipient) const;
   Task<void> find_batch_ids();
+  Task<void> look_at_body();
   Task<void> deliver_all(std::vector<Batch> batches);
   Task<void> sort_remote(std::span<Batch> batches);
   Task<void> deliver_in_turn(std::vector<Batch>& batches, size_t& next, size_t end);

@@ -234,6 +234,8 @@ void DeliveryAttempt::apply_header_domain(std::string_view from, std::string_vie
 void DeliveryAttempt::note_headers() {
   facts_.headers = message_.content.header_section();
   std::erase(facts_.headers, '\r');
+  facts_.lines =
+      std::count(facts_.headers.begin(), facts_.headers.end(), '\n') + 1 + facts_.body_lines;
 }
 
 void DeliveryAttempt::settle_unroutable(Recipient& recipient) {

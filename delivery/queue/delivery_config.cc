@@ -2,6 +2,7 @@
 
 #include "core/config/values.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace godwit::delivery {
@@ -17,6 +18,10 @@ std::shared_ptr<const DeliveryConfig> compile_delivery(
   const RouterCompileContext context{lists, *out->transports, diagnostics, out->rewrite};
   out->routers = RouterChain::compile(document, context);
   out->retry = retry::RetryRules::compile(document, lists, diagnostics);
+  // Options of that name count too: a body that nobody reads costs little.
+  out->reads_body = std::any_of(document.lines.begin(), document.lines.end(), [](const auto& line) {
+    return line.view().find("message_body") != std::string_view::npos;
+  });
   const config::MainOptions& options = out->options();
   out->errors_copy = compile_errors_copy(options.errors_copy.text, lists, diagnostics);
   for (const config::LocatedText& item : config::split_list(options.remote_sort_domains.text)) {

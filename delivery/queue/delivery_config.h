@@ -31,6 +31,7 @@ struct DeliveryConfig {
   std::shared_ptr<const rewrite::RewriteRules> rewrite;
   std::shared_ptr<const RouterChain> routers;
   std::shared_ptr<const retry::RetryRules> retry;
+  bool reads_body = false;  // something in the file asks for $message_body or $message_body_end
   std::vector<ErrorsCopy> errors_copy;
   // remote_sort_domains, each item a list.
   std::vector<std::shared_ptr<const acl::ListPattern>> remote_order;

@@ -1,5 +1,7 @@
 #include "delivery/queue/host_events.h"
 
+#include "delivery/transport/host_scene.h"
+
 #include <utility>
 
 namespace godwit::delivery {
@@ -12,19 +14,11 @@ Task<void> tell(EventSink* sink, std::string name, std::shared_ptr<const RemoteI
 }
 
 Task<std::string> HostEvents::raise(acl::EventFacts event, const RemoteInfo& remote) {
-  acl::AddressFacts address;
-  address.transport_name = transport_.name();
-  address.host = remote.host_name;
-  address.host_address = remote.endpoint.address.to_string();
-  address.host_port = remote.endpoint.port;
-  acl::EvalContext evaluation;
-  evaluation.services = services_.evaluators;
-  evaluation.server = &services_.server;
-  evaluation.address = &address;
-  evaluation.now = services_.loop.clock().wall();
-  if (!remote.tls.cipher.empty()) evaluation.tls_out = &remote.tls;
+  HostScene scene(services_, remote.host_name, remote.endpoint);
+  scene.address.transport_name = transport_.name();
+  if (!remote.tls.cipher.empty()) scene.evaluation.tls_out = &remote.tls;
   std::string said =
-      co_await transport_.events().raise(std::move(event), evaluation, services_.log);
+      co_await transport_.events().raise(std::move(event), scene.evaluation, services_.log);
   co_return said;
 }
 

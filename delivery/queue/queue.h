@@ -137,6 +137,7 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   void choose(QueueEntry& entry, const QueueRun& run, std::vector<RunItem>& chosen);
   Task<void> take_run(QueueRun run);
   Task<void> take_all(const QueueRun& run, const std::vector<RunItem>& items);
+  void tell_run(std::string_view what, const QueueRun& run, std::string_view why = {}) const;
   Task<void> run_matching(QueueRun run, std::vector<RunItem> items);
   Task<bool> matches(spool::MessageRef ref, std::string text);
   void take_into_run(QueueEntry& entry, const QueueRun& run);

@@ -47,16 +47,19 @@ Task<void> Queue::run_matching(QueueRun run, std::vector<RunItem> items) {
   --selecting_;
 }
 
+void Queue::tell_run(std::string_view what, const QueueRun& run, std::string_view why) const {
+  std::string line(what);
+  if (!run.queue_name.empty()) line += " '" + run.queue_name + "'";
+  line += " queue run: pid=" + std::to_string(services_.server.pid);
+  services_.log.main(LogEvent::queue_run, "", line.append(why));
+}
+
 void Queue::run_queue(const QueueRun& run) {
   if (is_overloaded() && !run.forced) {
-    services_.log.main(LogEvent::queue_run, "",
-                       "Abandon queue run: pid=" + std::to_string(services_.server.pid) +
-                           " (the load is over deliver_queue_load_max)");
+    tell_run("Abandon", run, " (the load is over deliver_queue_load_max)");
     return;
   }
-  const std::string of = run.queue_name.empty() ? " " : " '" + run.queue_name + "' ";
-  services_.log.main(LogEvent::queue_run, "",
-                     "Start" + of + "queue run: pid=" + std::to_string(services_.server.pid));
+  tell_run("Start", run);
   scope_.spawn(take_run(run));
 }
 
@@ -116,9 +119,7 @@ Task<void> Queue::take_run(QueueRun run) {
   }
   --selecting_;
   fill();
-  const std::string of = run.queue_name.empty() ? " " : " '" + run.queue_name + "' ";
-  services_.log.main(LogEvent::queue_run, "",
-                     "End" + of + "queue run: pid=" + std::to_string(services_.server.pid));
+  tell_run("End", run);
 }
 
 // Any of them may have gone by now, or be under way.

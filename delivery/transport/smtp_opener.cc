@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 #include "core/io/fiber.h"
+#include "delivery/transport/host_scene.h"
 
 #include <utility>
 
@@ -54,15 +55,8 @@ SmtpOpening SmtpOpener::in_clear(SmtpOpening opening, const SmtpHost& host,
 
 // What lists and expressions say of a host. On a fiber.
 SmtpOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const {
-  acl::AddressFacts address;
-  address.host = host.name;
-  address.host_address = host.endpoint.address.to_string();
-  address.host_port = host.endpoint.port;
-  acl::EvalContext evaluation;
-  evaluation.services = services_.evaluators;
-  evaluation.server = &services_.server;
-  evaluation.address = &address;
-  evaluation.now = services_.loop.clock().wall();
+  HostScene scene(services_, host.name, host.endpoint);
+  acl::EvalContext& evaluation = scene.evaluation;
   const acl::EvalResult helo = transport_.helo_data().evaluate(evaluation);
   const IpAddress& ip = host.endpoint.address;
   const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {

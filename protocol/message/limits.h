@@ -14,6 +14,8 @@ inline constexpr size_t kMailboxBytesMax = 510;     // local part, "@", domain
 inline constexpr size_t kDisplayBytesMax = 250;            // of a display name that we write
 inline constexpr size_t kSubmittedRecipientsMax = 50'000;  // of one run of `sendmail`
 
+inline constexpr size_t kBodyVisibleMax = 1024 * 1024;  // characters of message_body_visible
+
 inline constexpr int kCommentDepthMax = 20;  // nested comments in a header field
 inline constexpr size_t kAddressesPerFieldMax = 20000;
 

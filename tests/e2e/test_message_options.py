@@ -129,3 +129,45 @@ def test_no_warning_of_acls_that_act():
         done = godwit.cli("-bV")
         assert "acl_smtp_mime does not act yet" in done.stderr, done
         assert done.stderr.count("does not act yet") == 1, done.stderr
+
+
+READING = """
+begin acl
+reading:
+  accept logwrite = acl [$message_body] [$message_body_end] $message_body_size $message_linecount
+"""
+BODY = "first line\r\n.dot\r\n\tthird\r\n\r\nlast line\r\n"
+
+
+def bodies(main, body=BODY):
+    """What an ACL, a router and a transport see of a body."""
+    routers = """\
+other:
+  driver = manualroute
+  condition = ${if match{$message_body_end}{last}{no}{yes}}
+  route_list = * 127.0.0.9
+  transport = remote
+out:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  transport = remote
+  self = send
+"""
+    with Sink() as sink, Godwit(sink.port, routers=routers + READING, main=main + "\nacl_smtp_data = reading\n"
+                                "acl_not_smtp = reading\n",
+                                smtp="  headers_add = X-Body: ${sg{$message_body}{\\\\n}{/}}\n") as godwit:
+        godwit.send(text="Subject: x\r\n\r\n" + body.replace("\r\n.", "\r\n.."))
+        shown = field_of(sink.wait(1)[0], "X-Body")[0]
+        godwit.cli("-odi", "-f", "a@test.example", "b@example.com", stdin="Subject: x\n\n" + body.replace("\r", ""))
+        assert field_of(sink.wait(2)[1], "X-Body")[0] == shown
+        return shown, re.findall(r" acl (.*)", godwit.log())
+
+
+def test_the_body_can_be_asked_for():
+    shown, seen = bodies("")
+    assert shown.rstrip() == "first line .dot \tthird  last line", shown
+    assert seen[0] == r"[first line .dot \tthird  last line ] [first line .dot \tthird  last line ] 34 7", seen
+    assert seen[1].startswith(seen[0][:40]), seen
+    shown, seen = bodies("message_body_visible = 12\nmessage_body_newlines", BODY + ("x" * 90 + "\r\n") * 2000 + "last line\r\n")
+    assert shown.startswith("first line/."), shown
+    assert seen[0].startswith(r"[first line\n.] [x\nlast line\n] "), seen

@@ -1,5 +1,6 @@
 """Named queues, -R and ETRN."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -94,12 +95,13 @@ def test_etrn_runs_its_command_once_at_a_time():
         names = itertools.count()
 
         def runs_twice():
-            name = f"again{next(names)}"
-            with godwit.client() as again:
-                again.command("EHLO client.test", 250)
-                again.command(f"ETRN {name}", 250)
-                again.raw(f"ETRN {name}\r\n")
-                return again.reply()[0] == 250
+            # The worker of before may still take it, and ends the session when it goes.
+            command, codes = f"ETRN again{next(names)}\r\n", []
+            with contextlib.suppress(ConnectionError), godwit.client() as again:
+                for line in ("EHLO client.test\r\n", command, command):
+                    again.raw(line)
+                    codes.append(again.reply()[0])
+            return codes == [250, 250, 250]
 
         wait_for(runs_twice, what="two commands at a time")
 
