@@ -160,20 +160,28 @@ void Inbound::on_accept_error(const Error& error) {
   services_.log.main(LogEvent::connection, "", "accept() failed: " + error.to_string());
 }
 
+namespace {
+
+// Tells each of the sessions that are there now, as far as it is still there when its turn comes.
+Task<void> tell_in_turns(Loop& loop, const std::set<SmtpSession*>& sessions,
+                         void (SmtpSession::*what)() noexcept) {
+  const std::set<SmtpSession*> all = sessions;
+  for (SmtpSession* session : all) {
+    if (sessions.contains(session)) (session->*what)();
+    co_await yield_if_late(loop);
+  }
+}
+
+}  // namespace
+
 void Inbound::stop() {
   stopping_ = true;
-  const std::set<SmtpSession*> all = sessions_;
-  for (SmtpSession* session : all) {
-    if (sessions_.contains(session)) session->stop();
-  }
+  scope_.spawn(tell_in_turns(services_.loop, sessions_, &SmtpSession::stop));
 }
 
 void Inbound::abort() {
   etrn_cancel_.cancel();
-  const std::set<SmtpSession*> all = sessions_;
-  for (SmtpSession* session : all) {
-    if (sessions_.contains(session)) session->abort();
-  }
+  scope_.spawn(tell_in_turns(services_.loop, sessions_, &SmtpSession::abort));
 }
 
 }  // namespace godwit::daemon

@@ -272,6 +272,28 @@ bool DeliveryAttempt::copy_route(Recipient& recipient) const {
   return false;
 }
 
+namespace {
+
+// Why `hosts` of a transport, which gave `names`, led nowhere.
+void explain_no_hosts(const SmtpTransport& transport, const acl::EvalResult& names,
+                      DeliveryOutcome& outcome) {
+  const std::vector<std::string> items = config::split_list(names.ok() ? names.text : "");
+  outcome.error_number = -1;
+  if (!transport.smtp().hosts.is_set) {
+    outcome.text = transport.name() + " transport called with no hosts set";
+  } else if (!names.ok()) {
+    outcome.text = "failed to expand list of hosts \"" + std::string(transport.hosts().source()) +
+                   "\" in " + transport.name() + " transport: " + names.text;
+  } else if (items.empty() || items.back().empty()) {
+    outcome.text = transport.name() + " transport has empty hosts setting";
+  } else {
+    outcome.error_number = kErrorHostLookup;
+    outcome.text = "failed to lookup IP address for " + parse_route_host(items.back(), 0).name;
+  }
+}
+
+}  // namespace
+
 // Where the router gave no hosts, or the transport insists on its own.
 Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
   const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
@@ -291,9 +313,12 @@ Task<void> DeliveryAttempt::transport_hosts(Recipient& recipient) {
     recipient.route.hosts = std::move(list);
     co_return;
   }
-  recipient.outcome.error_number = kErrorUnknownHost;
+  const acl::AddressFacts address = address_facts(recipient);
+  acl::EvalContext evaluation = evaluation_of(address);
+  auto asking = [&] { return smtp->hosts().evaluate(evaluation); };
+  const acl::EvalResult names = co_await on_fiber(asking);
+  explain_no_hosts(*smtp, names, recipient.outcome);
   recipient.outcome.scope = FailureScope::recipient;
-  recipient.outcome.text = transport->name() + " transport called with no hosts set";
   settle_deferral(recipient);
 }
 

@@ -42,11 +42,11 @@ enum class FailureScope : uint8_t {
 // Numbers that Exim's log shows in "defer (N)"; errno values are used as they are.
 enum ErrorNumber : int {
   kErrorNone = 0,
-  kErrorUnknownHost = -2,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
   kErrorFilter = -24,
   kErrorExpansion = -27,
+  kErrorHostLookup = -32,
   kErrorTlsFailure = -37,
   kErrorTlsRequired = -38,
   kErrorRcpt4xx = -44,

@@ -39,7 +39,8 @@ def test_one_host_of_each_preference_is_tried():
 def test_names_that_the_system_knows():
     accept = "out:\n  driver = accept\n  transport = remote\n"
     for option, wanted in (("gethostbyname", "=> b@example.com R=out T=remote H=localhost"),
-                           ("no_gethostbyname", r"== b@example.com R=out T=remote defer")):
+                           ("no_gethostbyname", r"== b@example.com R=out T=remote defer \(-32\): failed to lookup IP address "
+                            "for localhost")):
         with Sink() as sink, FakeDns("localhost A SERVFAIL\nlocalhost AAAA SERVFAIL") as dns:
             with Godwit(sink.port, main=f"dns_servers = 127.0.0.1:{dns.port}\ndns_retry = 1\n", routers=accept,
                         smtp=f"hosts = localhost\n  {option}", retry=LATER) as godwit:
@@ -171,7 +172,7 @@ def test_names_are_completed_by_the_search_list():
     zone = "host.full.test A 127.0.0.1\nhost.sub.full.test A 127.0.0.1\n"
     accept = "out:\n  driver = accept\n  transport = remote\n"
     full, sub = r"=> b@example\.com .* H=host\.full\.test \[", r"=> b@example\.com .* H=host\.sub\.full\.test \["
-    none = r"== b@example\.com R=out T=remote defer \(-2\)"
+    none = r"== b@example\.com R=out T=remote defer \(-32\): failed to lookup IP address for host"
     with tempfile.TemporaryDirectory() as name, FakeDns(zone) as dns:
         wrapper = pathlib.Path(name) / "godwit"
         wrapper.write_text(WITH_SEARCH_LIST.format(dir=name, program=PROGRAM))
