@@ -39,7 +39,7 @@ def test_mail_waits_for_a_queue_run_under_load():
 
 
 def test_options_that_do_not_act_yet_are_named():
-    with Godwit(main="errors_copy = postmaster\n", start=False) as godwit:
+    with Godwit(main="wellknown_advertise_hosts = *\n", start=False) as godwit:
         done = godwit.cli("-bV")
-        assert "warning: errors_copy does not act yet" in done.stdout + done.stderr, done
+        assert "warning: wellknown_advertise_hosts does not act yet" in done.stdout + done.stderr, done
         assert "godwit.conf:" in done.stderr or ":" in done.stderr, done.stderr

@@ -21,9 +21,9 @@ LONG = TEXT + "x" * 600 + "\r\n"
 def bounces(main, texts=(TEXT,)):
     """The bounce messages of messages to an address that fails, as the sink got them."""
     with Sink() as sink, Godwit(sink.port, main=main, routers=ROUTERS) as godwit:
-        for text in texts:
+        for number, text in enumerate(texts, 1):
             godwit.send(sender="s@test.example", recipients=["b@fail.test"], text=text)
-        messages = list(sink.wait(len(texts)))
+            messages = list(sink.wait(number))  # in the order of their messages
         wait_for(lambda: godwit.log().count("Completed") == 2 * len(texts), 10, godwit.log)
     return [dict(m, data=m["data"].decode()) for m in messages]
 
