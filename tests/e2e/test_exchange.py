@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from harness import Client, Godwit, Sink, wait_for
-from peers import Exim, PACKAGES, Skipped, ROOT
+from peers import Exim, PACKAGES, Skipped, ROOT, fetch
 
 ROUTER = "scan:\n  driver = accept\n  transport = scan\n"
 QUEUEFILE = "scan:\n  driver = queuefile\n  directory = {dir}/pairs\n"
@@ -207,6 +207,7 @@ def exim(config, spool, *arguments):
     """Runs the real Exim once, as enter-peer lays it out; gives what it printed."""
     if os.geteuid() != 0:
         raise Skipped("exim needs namespaces and users of its own: run as root")
+    fetch()
     with tempfile.TemporaryDirectory(prefix="godwit-exim-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
