@@ -9,7 +9,7 @@ import tempfile
 
 from dns_lab import DnsLab
 from harness import ROOT, Godwit, Sink
-from peers import PACKAGES, Exim, Postfix, Skipped, run_tool
+from peers import PACKAGES, Exim, Postfix, Skipped, fetch, run_tool
 from test_tls import REMOTE, Certificates, TlsSink, public_certificate, serving
 
 ROUTERS = """\
@@ -164,6 +164,7 @@ def test_postfixs_finger_sees_our_certificate():
         path = Certificates(holder.dir / "certs").make("mx.test")
         root = path.parent / "root.pem"
         with serving(main=f"tls_certificate = {path}\n") as godwit:
+            fetch()
             if not (PACKAGES / "usr/sbin/posttls-finger").exists():
                 raise Skipped("posttls-finger is not in the packages")
             (path.parent / "main.cf").write_text("compatibility_level = 3.6\nmail_owner = daemon\nsetgid_group = mail\ndefault_privs = nobody\n")
