@@ -362,6 +362,8 @@ void Supervisor::reap() {
                           : "exited with status " + std::to_string(WEXITSTATUS(status));
     log("worker " + std::to_string(worker.index) + " (pid " + std::to_string(pid) + ") " + how +
         "; starting another");
+    // It decides who gets connections: the others must not wait for the next one.
+    if (worker.index == 0) spread_connections();
     if (!worker.ready && announce_descriptor_ >= 0) {
       stopping_ = true;  // the first start failed: there is nothing to go on with
       stop_deadline_ = wall_now() + kStopPatience;

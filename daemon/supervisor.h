@@ -45,6 +45,7 @@ class Supervisor {
 
   Result<void> bind_address(const Endpoint& at, std::vector<int>& descriptors) const;
   Result<void> bind_all();
+  void spread_connections() const;
   Result<void> bind_patiently();
   Result<void> become_daemon();
   Result<void> write_pid_file() const;

@@ -96,4 +96,10 @@ Result<void> Supervisor::bind_patiently() {
   return bound;
 }
 
+void Supervisor::spread_connections() const {
+  for (const auto& [at, descriptors] : sockets_) {
+    if (!descriptors.empty()) godwit::spread_connections(descriptors.front());
+  }
+}
+
 }  // namespace godwit::daemon

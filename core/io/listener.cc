@@ -124,6 +124,11 @@ Result<void> share_connections(int descriptor, std::span<const uint16_t> shares)
   return error_from_errno(errno, "share connections among workers");
 }
 
+void spread_connections(int descriptor) noexcept {
+  const int unused = 0;
+  ::setsockopt(descriptor, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused, sizeof unused);
+}
+
 void set_keepalive(int descriptor, bool is_on) noexcept {
   const int value = is_on ? 1 : 0;
   ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof value);

@@ -46,6 +46,8 @@ Result<int> bind_tcp(const Endpoint& at, bool shares_port = false);
 // shares[i] / 65536 of the new connections; the first gets what is left of the whole, and what
 // would go to a socket that does not exist is spread by the system. Holds until the next call.
 Result<void> share_connections(int descriptor, std::span<const uint16_t> shares);
+// The system spreads them evenly again.
+void spread_connections(int descriptor) noexcept;
 // SO_KEEPALIVE of a bound socket, and so of the connections that are accepted on it.
 void set_keepalive(int descriptor, bool is_on) noexcept;
 // A bound unix-domain socket; an old socket file at `path` is replaced. `mode` are its permissions.

@@ -91,6 +91,12 @@ TEST_F(SharedPort, SharesAreSharesOfTheConnections) {
   EXPECT_EQ(taken[2], 0);
 }
 
+TEST_F(SharedPort, WithoutSharesTheSystemSpreadsThem) {
+  ASSERT_TRUE(share_connections(listening_[0], std::array<uint16_t, 3>{65535, 0, 0}));
+  spread_connections(listening_[2]);
+  for (const int taken : divide(300)) EXPECT_GT(taken, 30);  // 100 are expected
+}
+
 TEST_F(SharedPort, AListenerThatListensAgainKeepsItsPlace) {
   ASSERT_EQ(::listen(listening_[0], 64), 0);
   ASSERT_TRUE(share_connections(listening_[1], std::array<uint16_t, 3>{65535, 0, 0}));
