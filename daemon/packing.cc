@@ -9,10 +9,11 @@ namespace {
 constexpr Millis kLookInterval{50};
 constexpr double kShareTotal = 65536;
 
-// Of a processor. Between the two thresholds nothing changes.
-constexpr double kFull = 0.92;
-constexpr double kOverfull = 0.97;
-constexpr double kRoomy = 0.80;
+// Of a processor. Between full and roomy nothing changes. Measured on two cores with generator and
+// sink beside: from 92 % on, and roomy only below 80 %, a tenth less mail went through.
+constexpr double kFull = 0.95;
+constexpr double kOverfull = 0.98;
+constexpr double kRoomy = 0.88;
 constexpr double kIdle = 0.40;
 constexpr double kStep = 1.0 / 16;
 constexpr double kLeap = 1.25;

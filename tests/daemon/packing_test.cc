@@ -40,7 +40,7 @@ TEST_F(PackingTest, AWorkerWithRoomKeepsEverything) {
 TEST_F(PackingTest, WhatIsOverGoesToTheNextWorkerInSmallSteps) {
   Packing packing(4);
   look(packing, 0.5);
-  look(packing, 0.95);
+  look(packing, 0.96);
   EXPECT_EQ(packing.width(), 1.0625);
   const std::vector<uint16_t> shares = packing.shares();
   EXPECT_NEAR(shares[0], 65536 / 1.0625, 2);
