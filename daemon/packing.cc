@@ -88,7 +88,11 @@ void PackedInbound::share() {
   for (int descriptor : descriptors_) {
     const Result<void> shared = share_connections(descriptor, shares);
     if (shared) continue;
-    inbound_.services().log.panic(LogEvent::daemon, "", shared.error().to_string());
+    // Where a sandbox forbids it, the system spreads connections evenly.
+    inbound_.services().log.main(LogEvent::daemon, "",
+                                 "connections are not packed: " + shared.error().to_string());
+    descriptors_.clear();
+    return;
   }
 }
 
