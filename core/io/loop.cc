@@ -45,7 +45,16 @@ struct LoopCallbacks {
     loop->begin_part(uv_hrtime());
     loop->run_put_off();
   }
-  static bool is_late(void* self) noexcept { return static_cast<Loop*>(self)->is_late(); }
+  // Looks at the clock each time: between timers, jobs and what was put off, which may be heavier
+  // than a read.
+  static bool is_late(void* self) noexcept {
+    auto* loop = static_cast<Loop*>(self);
+    if (loop->manual_clock_ != nullptr) return false;
+    const uint64_t now = uv_hrtime();
+    if (loop->part_began_ == 0) loop->begin_part(now);
+    loop->late_ = now - loop->part_began_ > kPartNanos;
+    return loop->late_;
+  }
   static void on_prepare(uv_prepare_t* handle) noexcept {
     auto* loop = static_cast<Loop*>(handle->data);
     if (loop->turn_end_first_ != nullptr && loop->turn_began_ == 0) loop->begin_part(uv_hrtime());
@@ -66,7 +75,7 @@ struct LoopCallbacks {
   }
   static void on_work_done(uv_work_t* request, int) noexcept {
     auto* work = static_cast<Work*>(request->data);
-    if (work->loop->is_late()) {
+    if (is_late(work->loop)) {
       work->loop->put_off(work->later);
     } else {
       finish(work);
@@ -212,7 +221,7 @@ void Loop::put_off(Later& later) noexcept {
 }
 
 void Loop::run_put_off() noexcept {
-  const auto late = [this] { return is_late(); };
+  const auto late = [this] { return LoopCallbacks::is_late(this); };
   put_off_.run(late);
   if (put_off_.empty()) uv_idle_stop(&handles_->put_off);
 }
