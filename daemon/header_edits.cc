@@ -1,6 +1,7 @@
 #include "daemon/header_edits.h"
 
 #include "core/base/ascii.h"
+#include "protocol/message/line_ends.h"
 
 #include <algorithm>
 #include <utility>
@@ -38,7 +39,7 @@ class HeaderEdits::Section {
   // As an ACL wrote it.
   void add(std::string_view text) {
     std::string line;
-    append_with_crlf(text, line);
+    message::append_with_crlf(text, line);
     if (!line.ends_with('\n')) line += "\r\n";
     put(line, false);
   }
@@ -48,13 +49,6 @@ class HeaderEdits::Section {
   bool is_lettered_;
   std::string out_;
 };
-
-void append_with_crlf(std::string_view text, std::string& out) {
-  for (char c : text) {
-    if (c == '\n' && !out.ends_with('\r')) out += '\r';
-    out += c;
-  }
-}
 
 void HeaderEdits::take(acl::AclEffects& effects) {
   for (acl::HeaderAddition& addition : effects.headers_added) added_.push_back(std::move(addition));

@@ -57,7 +57,4 @@ std::optional<std::string> remove_delivery_fields(std::string_view head,
 std::string rejected_envelope(std::string_view sender,
                               std::span<const EnvelopeRecipient> recipients);
 
-// Appends `text` with every LF as CRLF.
-void append_with_crlf(std::string_view text, std::string& out);
-
 }  // namespace godwit::daemon

@@ -9,7 +9,6 @@
 #pragma once
 
 #include "core/base/time.h"
-#include "core/log/log.h"
 #include "daemon/inbound.h"
 
 #include <cstddef>

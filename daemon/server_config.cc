@@ -1,5 +1,6 @@
 #include "daemon/server_config.h"
 
+#include "acl/expand/regex.h"
 #include "core/base/ascii.h"
 #include "core/config/files.h"
 #include "core/config/values.h"
@@ -216,6 +217,26 @@ void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics)
   }
 }
 
+// Expressions that are not lists of the language: nobody else compiles them at load.
+void check_patterns(const ServerConfig& config, config::Diagnostics& diagnostics) {
+  const auto check = [&](std::string_view name, std::string_view pattern) {
+    const Result<acl::Regex> compiled = acl::Regex::compile(pattern, false);
+    if (compiled) return;
+    config::Place place;
+    for (const config::Setting& setting : config.document.main) {
+      if (setting.name == name) place = setting.place;
+    }
+    diagnostics.error(place, std::string(name) + ": " + compiled.error().detail());
+  };
+  const config::MainOptions& options = config.options();
+  check("gecos_pattern", options.gecos_pattern);
+  for (const std::string& item : config::split_list(options.keep_environment)) {
+    std::string_view pattern = item;
+    if (pattern.starts_with('!')) pattern = trim_left(pattern.substr(1));
+    if (pattern.starts_with('^')) check("keep_environment", pattern);
+  }
+}
+
 void check_stores(const config::MainOptions& options, config::Diagnostics& diagnostics) {
   if (options.rate_store() != config::RatelimitStore::redis || !options.redis_servers.empty())
     return;
@@ -285,6 +306,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   check_queue_only_file(*config, diagnostics);
   set_brakes(*config, diagnostics);
   check_stores(config->options(), diagnostics);
+  check_patterns(*config, diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);
   acl::ServerFacts& facts = config->facts;

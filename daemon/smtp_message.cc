@@ -11,6 +11,7 @@
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
 #include "protocol/message/fixups.h"
+#include "protocol/message/line_ends.h"
 #include "protocol/message/submission_mode.h"
 
 #include <algorithm>
@@ -265,7 +266,7 @@ std::string SmtpSession::worded_received_line() {
   }
   if (text.text.empty()) return {};
   std::string out;
-  append_with_crlf(text.text, out);
+  message::append_with_crlf(text.text, out);
   return out + ";\r\n\t" +
          format_rfc5322_time(message_.received_at, inbound_.config().log_style.utc) + "\r\n";
 }

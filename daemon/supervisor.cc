@@ -479,8 +479,8 @@ int Supervisor::run() {
     reap();
     if (stopping_ && wall_now() > stop_deadline_) tell_all(SIGKILL);
   }
-  log("daemon ended: pid=" + std::to_string(getpid()));
   ::unlink(config_->pid_file_path.c_str());
+  log("daemon ended: pid=" + std::to_string(getpid()));
   return waits_to_announce && announce_descriptor_ >= 0 ? 1 : 0;
 }
 

@@ -26,9 +26,8 @@ Error not_bound(const Endpoint& at, const Error& why) {
 
 }  // namespace
 
-// Opens sockets of `at` until there is one a worker. `is_new`: nothing was bound there before; then
-// the first is bound alone, so that a port that somebody else has is not shared with him by
-// accident.
+// Opens sockets of `at` until there is one a worker. Where none is open yet, one is bound alone
+// before, so that a port that somebody else has is not shared with him by accident.
 Result<void> Supervisor::bind_address(const Endpoint& at, std::vector<int>& descriptors) const {
   if (descriptors.empty()) {
     const Result<int> probe = bind_tcp(at);

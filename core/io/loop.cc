@@ -47,7 +47,7 @@ struct LoopCallbacks {
   }
   // Looks at the clock each time: between timers, jobs and what was put off, which may be heavier
   // than a read.
-  static bool is_late(void* self) noexcept {
+  static bool is_late_now(void* self) noexcept {
     auto* loop = static_cast<Loop*>(self);
     if (loop->manual_clock_ != nullptr) return false;
     const uint64_t now = uv_hrtime();
@@ -75,7 +75,7 @@ struct LoopCallbacks {
   }
   static void on_work_done(uv_work_t* request, int) noexcept {
     auto* work = static_cast<Work*>(request->data);
-    if (is_late(work->loop)) {
+    if (is_late_now(work->loop)) {
       work->loop->put_off(work->later);
     } else {
       finish(work);
@@ -96,7 +96,7 @@ Loop::Loop()
       virtual_job_timer_([](void*) noexcept {}, nullptr) {
   init_handles();
   timers_.on_earlier(&LoopCallbacks::on_earlier, this);
-  timers_.stop_when(&LoopCallbacks::is_late, this);
+  timers_.stop_when(&LoopCallbacks::is_late_now, this);
 }
 
 Loop::Loop(VirtualTime time)
@@ -221,7 +221,7 @@ void Loop::put_off(Later& later) noexcept {
 }
 
 void Loop::run_put_off() noexcept {
-  const auto late = [this] { return LoopCallbacks::is_late(this); };
+  const auto late = [this] { return LoopCallbacks::is_late_now(this); };
   put_off_.run(late);
   if (put_off_.empty()) uv_idle_stop(&handles_->put_off);
 }

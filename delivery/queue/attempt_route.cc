@@ -8,6 +8,7 @@
 #include "delivery/queue/log_lines.h"
 #include "protocol/message/address_syntax.h"
 #include "protocol/message/fixups.h"
+#include "protocol/message/line_ends.h"
 
 #include <algorithm>
 #include <utility>
@@ -152,10 +153,7 @@ Task<void> DeliveryAttempt::tell_notices(const RouteResult& route) {
     if (notice.to.empty()) continue;
     const WallTime now = queue_.services_.loop.clock().wall();
     std::string body;
-    for (const char c : notice.body) {
-      if (c == '\n') body += '\r';
-      body += c;
-    }
+    message::append_with_crlf(notice.body, body);
     const std::string headers =
         "From: Mail Delivery System <mailer-daemon@" + queue_.services_.server.qualify_domain +
         ">\r\nTo: " + notice.to +

@@ -68,6 +68,33 @@ class AddressScope {
   acl::AddressFacts facts_;
 };
 
+// What takes the place of an address in the body of a field.
+struct Replacement {
+  std::string text;
+  bool whole = false;  // of the item: with its display name and comments
+};
+
+// The body with what `replace(address)` gives for its addresses.
+template <class Replace>
+std::optional<std::string> replace_addresses(std::string_view body, Replace replace) {
+  const Result<message::AddressList> list =
+      message::parse_address_list(body, message::Utf8::allowed);
+  if (!list) return std::nullopt;
+  std::string out;
+  size_t copied = 0;
+  for (const message::ListedAddress& address : list->addresses) {
+    if (!address.has_domain) continue;
+    const std::optional<Replacement> other = replace(address.address);
+    if (!other) continue;
+    const size_t from = other->whole ? address.item_offset : address.spec_offset;
+    out += body.substr(copied, from - copied);
+    out += other->text;
+    copied = from + (other->whole ? address.item_bytes : address.spec_bytes);
+  }
+  if (copied == 0) return std::nullopt;
+  return out.append(body.substr(copied));
+}
+
 // The section with what `rewrite_body(body, place)` gives for its fields that have a place.
 template <class RewriteBody>
 std::optional<std::string> rewrite_fields(std::string_view section, RewriteBody rewrite_body) {
@@ -216,26 +243,14 @@ Rewritten RewriteRules::rewrite(std::string_view address, Place place,
 std::optional<std::string> RewriteRules::rewrite_field(std::string_view body, Place place,
                                                        acl::EvalContext& context,
                                                        RewriteNotes& notes) const {
-  const Result<message::AddressList> list =
-      message::parse_address_list(body, message::Utf8::allowed);
-  if (!list) return std::nullopt;
-  std::string out;
-  size_t copied = 0;
-  for (const message::ListedAddress& address : list->addresses) {
-    if (!address.has_domain) continue;
-    Rewritten rewritten = rewrite(address.address, place, context);
+  const auto replace = [&](std::string_view address) -> std::optional<Replacement> {
+    Rewritten rewritten = rewrite(address, place, context);
     if (!rewritten.problem.empty()) notes.problems.push_back(std::move(rewritten.problem));
     for (std::string& change : rewritten.changes) notes.changes.push_back(std::move(change));
-    if (!rewritten.changed) continue;
-    const size_t from = rewritten.whole ? address.item_offset : address.spec_offset;
-    const size_t bytes = rewritten.whole ? address.item_bytes : address.spec_bytes;
-    out += body.substr(copied, from - copied);
-    out += rewritten.address;
-    copied = from + bytes;
-  }
-  if (copied == 0) return std::nullopt;
-  out += body.substr(copied);
-  return out;
+    if (!rewritten.changed) return std::nullopt;
+    return Replacement{std::move(rewritten.address), rewritten.whole};
+  };
+  return replace_addresses(body, replace);
 }
 
 std::optional<std::string> RewriteRules::rewrite_headers(std::string_view section,
@@ -249,22 +264,13 @@ std::optional<std::string> RewriteRules::rewrite_headers(std::string_view sectio
 
 std::optional<std::string> change_domain(std::string_view section, std::string_view from,
                                          std::string_view to) {
-  return rewrite_fields(section, [&](std::string_view body, Place) -> std::optional<std::string> {
-    const Result<message::AddressList> list =
-        message::parse_address_list(body, message::Utf8::allowed);
-    if (!list) return std::nullopt;
-    std::string out;
-    size_t copied = 0;
-    for (const message::ListedAddress& address : list->addresses) {
-      const message::AddressParts parts = message::split_address(address.address);
-      if (!address.has_domain || !equals_ignore_case(parts.domain, from)) continue;
-      out += body.substr(copied, address.spec_offset - copied);
-      out += std::string(parts.local_part) + "@" + std::string(to);
-      copied = address.spec_offset + address.spec_bytes;
-    }
-    if (copied == 0) return std::nullopt;
-    return out.append(body.substr(copied));
-  });
+  const auto replace = [&](std::string_view address) -> std::optional<Replacement> {
+    const message::AddressParts parts = message::split_address(address);
+    if (!equals_ignore_case(parts.domain, from)) return std::nullopt;
+    return Replacement{std::string(parts.local_part) + "@" + std::string(to)};
+  };
+  return rewrite_fields(
+      section, [&](std::string_view body, Place) { return replace_addresses(body, replace); });
 }
 
 }  // namespace godwit::rewrite

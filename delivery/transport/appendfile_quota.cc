@@ -4,6 +4,7 @@
 #include "delivery/transport/appendfile.h"
 #include "protocol/message/address_list.h"
 #include "protocol/message/fixups.h"
+#include "protocol/message/line_ends.h"
 
 #include <array>
 #include <charconv>
@@ -77,10 +78,7 @@ bool has_field(std::string_view headers, std::string_view name) {
 
 std::string with_crlf(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (c == '\n' && !out.ends_with('\r')) out += '\r';
-    out += c;
-  }
+  message::append_with_crlf(text, out);
   return out;
 }
 

@@ -4,6 +4,7 @@ the real Exim 4.96. One daemon and one message: every case is a recipient with a
 import re
 
 from harness import Godwit, Sink, wait_for
+from test_transports import REMOTE
 
 FAILED = r"\*\* {name}@local\.test R=all T={name}: "
 LATER = r"== {name}@local\.test R=all T={name} defer \(0\): "
@@ -53,15 +54,6 @@ out:
   transport = remote
   self = send
 """
-REMOTE = """\
-remote:
-  driver = smtp
-  port = {sink}
-  allow_localhost
-  hosts_avoid_tls = *
-"""
-
-
 def test_options_of_commands():
     names = [case[0] for case in CASES + WORDS]
     with Sink() as sink, Godwit(sink.port, start=False) as godwit:

@@ -1,5 +1,7 @@
 """-bP, -bV, built-in macros: what the program says about a configuration."""
 
+import re
+
 from harness import Godwit
 
 MAIN = """\
@@ -48,3 +50,13 @@ def test_unknown_words_are_said():
                             (("+none",), 'no address, domain, host, or local part list called "none" exists')):
             done = godwit.cli("-bP", *words, check=False)
             assert done.returncode == 1 and done.stdout == said + "\n", done
+
+
+def test_expressions_that_do_not_compile_are_errors():
+    with Godwit(start=False) as godwit:
+        rest = re.sub(r"(?m)^keep_environment\b.*\n", "", godwit.config.read_text())
+        for line in ("gecos_pattern = ^(", "keep_environment = PATH : !^(", "keep_environment = ^[a"):
+            godwit.config.write_text(f"{line}\n{rest}")
+            done = godwit.cli("-bV", check=False)
+            name = line.split(" ")[0]
+            assert done.returncode == 1 and f"error: {name}: " in done.stderr and f"  {line}" in done.stderr, done

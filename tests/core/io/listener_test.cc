@@ -110,30 +110,34 @@ struct Keeper final : ConnectionHandler {
   std::unique_ptr<UvStream> stream;
 };
 
-TEST(Listener, AcceptedStreamsDoNotWaitForFullPackets) {
-  Loop loop;
-  Keeper keeper;
-  const int listening = *bind_tcp(Endpoint{*IpAddress::parse("127.0.0.1"), 0});
-  const auto listener = Listener::open(loop, listening, UvStream::Kind::tcp, 16, keeper);
-  ASSERT_TRUE(listener);
-  const int client = connect_to(bound_at(listening));
-  while (keeper.stream == nullptr) loop.run_once();
+// A client whose connection was accepted.
+class ListenerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const int listening = *bind_tcp(Endpoint{*IpAddress::parse("127.0.0.1"), 0});
+    auto listener = Listener::open(loop_, listening, UvStream::Kind::tcp, 16, keeper_);
+    ASSERT_TRUE(listener);
+    listener_ = std::move(*listener);
+    client_ = connect_to(bound_at(listening));
+    while (keeper_.stream == nullptr) loop_.run_once();
+  }
+  void TearDown() override { ::close(client_); }
+
+  Loop loop_;
+  Keeper keeper_;
+  std::unique_ptr<Listener> listener_;
+  int client_ = -1;
+};
+
+TEST_F(ListenerTest, AcceptedStreamsDoNotWaitForFullPackets) {
   int value = 0;
   socklen_t length = sizeof value;
-  ASSERT_EQ(::getsockopt(keeper.stream->descriptor(), IPPROTO_TCP, TCP_NODELAY, &value, &length),
+  ASSERT_EQ(::getsockopt(keeper_.stream->descriptor(), IPPROTO_TCP, TCP_NODELAY, &value, &length),
             0);
   EXPECT_NE(value, 0);
-  ::close(client);
 }
 
-TEST(Listener, TheLastWordsBeforeTheEndArrive) {
-  Loop loop;
-  Keeper keeper;
-  const int listening = *bind_tcp(Endpoint{*IpAddress::parse("127.0.0.1"), 0});
-  const auto listener = Listener::open(loop, listening, UvStream::Kind::tcp, 16, keeper);
-  ASSERT_TRUE(listener);
-  const int client = connect_to(bound_at(listening));
-  while (keeper.stream == nullptr) loop.run_once();
+TEST_F(ListenerTest, TheLastWordsBeforeTheEndArrive) {
   const auto say = [](UvStream& to) -> Task<Result<bool>> {
     to.expect_close();
     const Result<void> sent = co_await to.write("221 bye\r\n");
@@ -141,15 +145,14 @@ TEST(Listener, TheLastWordsBeforeTheEndArrive) {
     to.close();
     co_return true;
   };
-  ASSERT_TRUE(test::run_task(loop, say(*keeper.stream)));
+  ASSERT_TRUE(test::run_task(loop_, say(*keeper_.stream)));
   std::string got(64, '\0');
   std::string all;
-  for (ssize_t count = ::read(client, got.data(), got.size()); count > 0;
-       count = ::read(client, got.data(), got.size())) {
+  for (ssize_t count = ::read(client_, got.data(), got.size()); count > 0;
+       count = ::read(client_, got.data(), got.size())) {
     all += got.substr(0, static_cast<size_t>(count));
   }
   EXPECT_EQ(all, "221 bye\r\n");
-  ::close(client);
 }
 
 }  // namespace
