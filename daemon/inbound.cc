@@ -105,11 +105,12 @@ void Inbound::on_connection(std::unique_ptr<UvStream> stream) {
   scope_.spawn(serve(std::move(stream), *peer, *local));
 }
 
-Task<void> Inbound::serve(std::unique_ptr<ByteStream> stream, Endpoint peer, Endpoint local) {
+Task<void> Inbound::serve(std::unique_ptr<UvStream> stream, Endpoint peer, Endpoint local) {
   SessionOrigin origin;
   origin.peer = peer;
   origin.local = local;
   origin.tls_on_connect = config_->is_tls_port(local.port);
+  origin.fast_open = stream->fast_open();
   origin.trace = services_.debug;
   std::unique_ptr<acl::TraceRecord> record;
   if (services_.explain != nullptr && origin.trace == nullptr) {

@@ -108,7 +108,7 @@ class Inbound final : public ConnectionHandler {
   friend class SmtpSession;
   void compile_etrn();
   Task<void> run_etrn(std::vector<std::string> arguments, std::string key);
-  Task<void> serve(std::unique_ptr<ByteStream> stream, Endpoint peer, Endpoint local);
+  Task<void> serve(std::unique_ptr<UvStream> stream, Endpoint peer, Endpoint local);
 
   std::shared_ptr<const ServerConfig> config_;
   InboundServices services_;

@@ -373,6 +373,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     line += ' ';
     line += host_text();
     if (selects(LogSelector::incoming_interface)) line += " I=" + envelope.interface_address;
+    line += fast_open_field(origin_.fast_open);
   } else {
     line += " U=" + origin_.login;
   }

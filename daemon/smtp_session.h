@@ -40,6 +40,7 @@ struct SessionOrigin {
   int64_t gid = 0;
   bool is_batch = false;  // -bS: no replies are read, errors end it
   bool tls_on_connect = false;
+  FastOpen fast_open = FastOpen::no;
   bool is_test = false;               // -bh: nothing is kept
   bool overrides_queue_only = false;  // -odb, -odi
   acl::Trace* trace = nullptr;

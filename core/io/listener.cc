@@ -44,6 +44,7 @@ struct ListenerCallbacks {
       listener->handler_.on_accept_error(error_from_errno(-accepted, "accept"));
       return;
     }
+    if (listener->accepts_fast_open_) stream->fast_open_ = accepted_fast_open(stream->descriptor());
     listener->handler_.on_connection(std::move(stream));
   }
   static void on_closed(uv_handle_t* handle) noexcept {
@@ -82,6 +83,8 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, int descriptor, UvS
   if (kind == UvStream::Kind::tcp) {
     const int on = 1;  // what is accepted inherits it
     ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    listener->accepts_fast_open_ = may_accept_fast_open();
+    if (listener->accepts_fast_open_) accept_fast_open(descriptor, backlog);
   }
   const int listening =
       uv_listen(&listener->handle_->stream, backlog, &ListenerCallbacks::on_connection);

@@ -36,6 +36,7 @@ class Listener {
   Later later_;     // a connection that waits to be taken in
   Handle* handle_;  // freed by libuv's close callback
   UvStream::Kind kind_;
+  bool accepts_fast_open_ = false;
 };
 
 // A bound TCP socket for a Listener, close-on-exec and non-blocking, or the reason why not.

@@ -27,6 +27,14 @@ class ContentMaker {
   virtual Task<Result<MessageContent>> make(const RemoteInfo& remote) = 0;
 };
 
+// Says what hints about a host are kept under, where that is an expression of the message
+// (retry_include_ip_address).
+class HostKeyMaker {
+ public:
+  virtual ~HostKeyMaker() = default;
+  virtual Task<Result<std::string>> host_key(const std::string& host_name, const Endpoint& to) = 0;
+};
+
 // One transaction to be done: some recipients of one message. Owned by the waiting coroutine.
 struct RemoteDelivery {
   RemoteDelivery(const Envelope& e, const MessageContent& c, std::string_view return_path,
@@ -44,6 +52,7 @@ struct RemoteDelivery {
   bool forced = false;                  // whatever the hints say
   EventSink* events = nullptr;          // null: nobody wants to know what happens
   ContentMaker* maker = nullptr;        // null: `content` is what is sent
+  HostKeyMaker* keys = nullptr;         // null: the transport says it
   bool is_retry = false;                // the message was tried before
   std::optional<int> utf8_downconvert;  // 1, 0 or -1; nothing: as the message says
 
@@ -105,7 +114,9 @@ class DestinationTable {
   bool stopping_ = false;
 };
 
-// Keys of retry hints (EXIM.md 2.8).
+// The key of hints about one address of a host (EXIM.md 2.8).
+std::string host_retry_key(const std::string& host_name, const Endpoint& to, bool includes_ip);
+// Where the transport's option is a constant, or nobody knows better.
 std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
                            const Endpoint& to);
 

@@ -60,10 +60,11 @@ class SmtpOpener {
   SmtpOpening in_clear(SmtpOpening opening, const SmtpHost& host, const std::string& why) const;
 
  private:
-  SmtpOpening ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const;
+  PreparedOpening ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const;
   Task<DanePlan> ask_dane(const SmtpHost& host) const;
   std::vector<SocksProxy> proxies_of(acl::EvalContext& evaluation, std::string& problem) const;
-  std::optional<IpAddress> local_address(const IpAddress& to, acl::EvalContext& evaluation) const;
+  Result<std::optional<IpAddress>> local_address(const IpAddress& to,
+                                                 acl::EvalContext& evaluation) const;
 
   SmtpOpenerServices services_;
   const SmtpTransport& transport_;

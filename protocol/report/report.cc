@@ -3,6 +3,7 @@
 
 #include "core/base/ascii.h"
 #include "protocol/message/header_scan.h"
+#include "protocol/message/references.h"
 #include "protocol/report/fact_text.h"
 #include "protocol/report/limits.h"
 #include "protocol/report/status_part.h"
@@ -232,7 +233,7 @@ std::string make_headers(const ReportFacts& facts, std::string_view boundary, bo
   append_field(out, "To", facts.to, utf8);
   const std::string_view original = original_message_id(facts.original_headers);
   append_field(out, "In-Reply-To", original, utf8);
-  append_field(out, "References", original, utf8);
+  append_field(out, "References", message::references_to(facts.original_headers, original), utf8);
   const std::string own = own_header_lines(facts.own_headers);
   out += own;
   if (own.empty()) append_field(out, "Subject", subject(facts), utf8);

@@ -155,6 +155,27 @@ def test_domains_do_not_share_a_transaction_where_forbidden():
         assert sorted(map(sorted, recipients(sink))) == [["a@one.test", "c@one.test"], ["b@two.test"]]
 
 
+def test_an_expression_says_which_domains_share_a_transaction():
+    """As the real Exim 4.96 does: asked for each recipient, with the first of its hosts."""
+    option = ("multi_domain = ${if eq{$host|$host_address}{127.0.0.1|127.0.0.1}"
+              "{${if eq{$domain}{alone.test}{no}{${if eq{$domain}{odd.test}{perhaps}{yes}}}}}{perhaps}}\n"
+              "  headers_add = X-For: $local_part@$domain of $original_local_part@$original_domain")
+    to = ["a@one.test", "b@alone.test", "c@two.test", "d@alone.test", "e@odd.test"]
+    with Sink() as sink:
+        with Godwit(sink.port, smtp=option, retry="* * F,2h,1h") as godwit:
+            godwit.send(recipients=to)
+            for recipient in to[:-1]:
+                godwit.wait_log(f"[=-]> {recipient} ")
+            why = r'"perhaps" is not a valid value for the "multi_domain" option in the remote transport'
+            godwit.wait_log(rf"== e@odd\.test R=out T=remote defer \(-1\): {why}")
+            godwit.wait_log(why, name="panic")
+            assert sorted(map(sorted, recipients(sink))) == [["a@one.test", "c@two.test"],
+                                                             ["b@alone.test", "d@alone.test"]]
+            # What they do not have in common has no value.
+            lines = sorted(re.search(rb"X-For: (.*)\r", got["data"]).group(1) for got in sink.messages)
+            assert lines == [b"@ of @", b"@alone.test of @"], lines
+
+
 def test_the_interface_is_an_address_of_ours():
     with Sink() as sink:
         with Godwit(sink.port, smtp="interface = 127.0.0.9", main="log_selector = +incoming_interface +outgoing_interface") as godwit:

@@ -52,6 +52,29 @@ def test_options_of_the_server():
         assert "verified 1" in verdict("good.test", ""), "tls_remember_esmtp"
 
 
+def test_a_group_that_is_too_large_is_not_used():
+    with serving(start=False) as godwit:
+        certificates = Certificates(godwit.dir / "certs")
+        pair = certificates.make("mx.test", key=("rsa:2048",))
+        group = certificates.dir / "dh.pem"
+        openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe3072", "-out", group)
+        made = context(maximum_version=ssl.TLSVersion.TLSv1_2)
+        made.set_ciphers("DHE-RSA-AES128-GCM-SHA256")
+        refusal = "tls_dhparam: .*dh.pem has 3072 bits, more than tls_dh_max_bits; not used"
+        for bits, is_used in ((2236, False), (4096, True)):
+            godwit.write_config(tls=f"tls_certificate = {pair}\ntls_dhparam = {group}\ntls_dh_max_bits = {bits}\n")
+            godwit.start()
+            with TlsClient(godwit.port) as client:
+                client.command("EHLO client.test", 250)
+                try:
+                    client.start_tls(made)
+                    assert is_used, bits
+                except ssl.SSLError:
+                    assert not is_used, bits
+                    godwit.wait_log(refusal)
+            godwit.stop()
+
+
 def test_clients_that_must_name_a_protocol():
     with serving(main="hosts_require_alpn = *\n") as godwit:
         for names, is_served in ((["smtp"], True), (["http/1.1"], False), ([], False)):
