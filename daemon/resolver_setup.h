@@ -42,6 +42,8 @@ class Names {
   dns::Resolver& resolver() noexcept { return shown_; }
   // The selector `resolver` of -d.
   void show(acl::Trace* trace) noexcept { shown_.show(trace); }
+  // slow_lookup_log.
+  void log_slow(Millis limit, Loop& loop, Log& log) noexcept { shown_.log_slow(limit, loop, log); }
   TellingResolver& telling() noexcept { return telling_; }
   delivery::HostFinder& hosts() noexcept { return hosts_; }
   delivery::DaneFinder& dane() noexcept { return dane_; }

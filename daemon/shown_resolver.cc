@@ -1,5 +1,7 @@
 #include "daemon/shown_resolver.h"
 
+#include "core/base/ascii.h"
+
 #include <utility>
 
 namespace godwit::daemon {
@@ -29,17 +31,32 @@ std::string text_of(const Result<dns::Answer>& answer) {
 
 Task<Result<dns::Answer>> ShownResolver::query(std::string name, dns::RrType type,
                                                dns::QueryOptions options, CancelSource* cancel) {
-  if (trace_ == nullptr) return inner_.query(std::move(name), type, options, cancel);
+  if (trace_ == nullptr && slow_.loop == nullptr)
+    return inner_.query(std::move(name), type, options, cancel);
   return query_and_show(std::move(name), type, options, cancel);
 }
 
 Task<Result<dns::Answer>> ShownResolver::query_and_show(std::string name, dns::RrType type,
                                                         dns::QueryOptions options,
                                                         CancelSource* cancel) {
-  const std::string question = dns::to_string(type) + " " + name;
+  const std::string asked = name;
+  const Instant began = slow_.loop == nullptr ? Instant() : slow_.loop->clock().now();
   Result<dns::Answer> answer = co_await inner_.query(std::move(name), type, options, cancel);
-  trace_->event({acl::TraceKind::resolver, {}, question, text_of(answer), {}});
+  if (trace_ != nullptr) {
+    trace_->event(
+        {acl::TraceKind::resolver, {}, dns::to_string(type) + " " + asked, text_of(answer), {}});
+  }
+  if (slow_.loop != nullptr) tell_slow(asked, type, began);
   co_return answer;
+}
+
+// In the words of Exim's log.
+void ShownResolver::tell_slow(const std::string& name, dns::RrType type, Instant began) const {
+  const Millis took = slow_.loop->clock().now() - began;
+  if (took <= slow_.limit) return;
+  slow_.log->main(LogEvent::note, "",
+                  "Long " + dns::to_string(type) + " lookup for '" + escape_control(name) +
+                      "': " + std::to_string(took.count) + " msec");
 }
 
 }  // namespace godwit::daemon

@@ -118,6 +118,9 @@ smtp::ServerLimits SmtpSession::limits() {
   if (!matches(expressions.nonmail_hosts)) out.max_nonmail = UINT32_MAX;
   out.accept_junk_helo = matches(expressions.junk_helo_hosts);
   out.accepts_early = origin_.peer && matches(expressions.early_pipelining_hosts);
+  const bool ignores_from_lines = origin_.peer ? matches(expressions.from_line_hosts)
+                                               : inbound_.options().ignore_fromline_local;
+  if (ignores_from_lines) out.from_lines = &inbound_.from_lines();
   out.require_helo = origin_.peer && matches(expressions.require_helo_hosts);
   out.max_messages = static_cast<uint32_t>(
       std::min<uint64_t>(number_of(expressions.max_per_connection), UINT32_MAX));

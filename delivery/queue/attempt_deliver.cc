@@ -306,6 +306,7 @@ Task<std::vector<DeliveryOutcome>> DeliveryAttempt::run_local(const Batch& batch
                          scene.addresses,
                          scene.directory,
                          first.route.initgroups};
+  delivery.never_users = queue_.config_->never_users;
   if (batch.members.size() == 1) {
     std::vector<DeliveryOutcome> one;
     one.push_back(co_await batch.transport->deliver(queue_.services_.loop, delivery));

@@ -307,6 +307,7 @@ Task<std::optional<MessageContent>> DeliveryAttempt::filter(const Batch& batch, 
     delivery.user = route.user;
     delivery.group = route.group;
     delivery.initgroups = route.initgroups;
+    delivery.never_users = queue_.config_->never_users;
     Result<std::optional<RunAs>> who = co_await run_as(queue_.services_.loop, transport, delivery);
     if (!who) {
       trouble.text = who.error().detail();

@@ -238,9 +238,12 @@ std::string make_headers(const ReportFacts& facts, std::string_view boundary, bo
   out += own;
   if (own.empty()) append_field(out, "Subject", subject(facts), utf8);
   append_field(out, "Date", format_rfc5322_time(facts.now, facts.utc), utf8);
-  append_field(
-      out, "Message-Id",
-      "<E" + std::string(facts.message_id) + "@" + std::string(facts.primary_hostname) + ">", utf8);
+  std::string id = "<E";
+  append_all(
+      id,
+      {facts.message_id, facts.message_id_text.empty() ? "" : ".", facts.message_id_text, "@",
+       facts.message_id_domain.empty() ? facts.primary_hostname : facts.message_id_domain, ">"});
+  append_field(out, "Message-Id", id, utf8);
   append_field(out, "MIME-Version", "1.0", utf8);
   append_all(out, {"Content-Type: multipart/report; report-type=delivery-status;", kLineEnd,
                    "\tboundary=\"", boundary, "\"", kLineEnd});

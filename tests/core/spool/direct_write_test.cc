@@ -3,7 +3,6 @@
 #include "tests/core/spool/spool_support.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <filesystem>
@@ -16,7 +15,8 @@ TEST(PaddingRecord, EndsWithABlockAndHasRoomForItsHeader) {
   EXPECT_EQ(padding_bytes(0), 0u);
   EXPECT_EQ(padding_bytes(kBlockBytes), 0u);
   EXPECT_EQ(padding_bytes(kBlockBytes - kRecordHeaderBytes), kRecordHeaderBytes);
-  EXPECT_EQ(padding_bytes(kBlockBytes - kRecordHeaderBytes + 8), kRecordHeaderBytes - 8 + kBlockBytes);
+  EXPECT_EQ(padding_bytes(kBlockBytes - kRecordHeaderBytes + 8),
+            kRecordHeaderBytes - 8 + kBlockBytes);
   for (uint32_t at = 8; at < 2 * kBlockBytes; at += kRecordAlignment) {
     const uint32_t bytes = padding_bytes(at);
     EXPECT_EQ((at + bytes) % kBlockBytes, 0u) << at;
