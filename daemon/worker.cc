@@ -16,7 +16,7 @@ namespace godwit::daemon {
 namespace {
 
 // Sessions that are in the middle of a message, and deliveries, may go on that long after SIGTERM.
-constexpr Millis kExchangeStopPoll{20};
+constexpr Millis kTakeoverStopPoll{20};
 constexpr Seconds kGrace{10};
 // How many names a worker tries for its shard while workers of an older configuration still end.
 constexpr int kShardNamesMax = 100;
@@ -280,8 +280,9 @@ Task<void> Worker::shut_down() {
   if (control_ != nullptr) co_await control_->join();
   if (explain_ != nullptr) co_await explain_->join();
   grace_timer_.disarm();
-  while (exchange_ != nullptr && exchange_->is_busy())
-    co_await Sleep(loop_.timers(), kExchangeStopPoll);
+  // What is being taken over ends with the shard at hand.
+  while (adopting_ || (exchange_ != nullptr && exchange_->is_busy()))
+    co_await Sleep(loop_.timers(), kTakeoverStopPoll);
   co_await evaluators_.close();
   co_await store_->close();
 }

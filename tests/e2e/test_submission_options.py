@@ -3,7 +3,7 @@ hosts. What is expected is what the real Exim 4.96 does, but for docs/difference
 
 import re
 
-from harness import Godwit, Sink, wait_for
+from harness import Godwit, Sink
 
 MAIN = """\
 SENDER = $1
@@ -47,25 +47,22 @@ NO_LINES = [  # name, fields before it, the line, with which the body begins
 
 
 class Submissions:
-    """Messages of local processes, each to a recipient of its own, and what a daemon that is started after
-    all of them makes of them."""
+    """Messages of local processes, each to a recipient of its own, which a daemon delivers."""
 
     def __init__(self, godwit):
         self.godwit = godwit
         self.checks = []  # by recipient
 
     def add(self, name, *arguments, stdin, check, recipients=()):
-        """`stdin` may have {to}. Gives the arrival line's match: id and sender."""
+        """`stdin` may have {to}. `check` is asked when all have come. Gives the match of the arrival line: the sender."""
         recipient = f"r{len(self.checks)}@example.com"
         self.checks.append((name, check))
         before = self.godwit.log()
-        self.godwit.cli("-odq", *arguments, *[recipient for _ in recipients], stdin=stdin.replace("{to}", recipient))
-        return re.search(r"(\S+) <= (\S+) .*", self.godwit.log()[len(before):])
+        self.godwit.cli(*arguments, *[recipient for _ in recipients], stdin=stdin.replace("{to}", recipient))
+        return re.search(r" <= (\S+) .*", self.godwit.log()[len(before):])
 
-    def run(self, sink):
-        self.godwit.start()
-        # A run sees what has been taken over by then.
-        wait_for(lambda: self.godwit.cli("-qf") and len(sink.messages) >= len(self.checks), what="all messages")
+    def check(self, sink):
+        sink.wait(len(self.checks), 60)
         messages = {m["recipients"][0]: m["data"].decode().replace("\r", "") for m in sink.messages}
         for n, (name, check) in enumerate(self.checks):
             head, _, body = messages[f"r{n}@example.com"].partition("\n\n")
@@ -76,24 +73,24 @@ TO = ["{to}"]
 
 
 def test_from_lines_of_submissions():
-    with Sink() as sink, Godwit(sink.port, main=MAIN, start=False) as godwit:
+    with Sink() as sink, Godwit(sink.port, main=MAIN) as godwit:
         all_of_them = Submissions(godwit)
         for name, arguments, line, sender, from_field in LINES:
             wanted = "" if from_field is None else f"\nFrom: {from_field}\n"
             match = all_of_them.add(name, *arguments, stdin=line + TEXT, recipients=TO, check=lambda head, body, wanted=wanted:
                                     body == "body\n" and "\nSubject: x\n" in head and wanted in head)
-            assert match.group(2) == sender, (name, match.group())
+            assert match.group(1) == sender, (name, match.group())
         assert "expansion of \"${if eq{a}{b}{x}fail}\" failed after matching \"From \" line: " in godwit.log("panic")
         for name, fields, line in NO_LINES:
             match = all_of_them.add(name, stdin=fields + line + TEXT, recipients=TO,
                                     check=lambda _, body, line=line: body == line + TEXT)
-            assert match.group(2) == OWN, (name, match.group())
+            assert match.group(1) == OWN, (name, match.group())
         dialogue = f"HELO x\nMAIL FROM:<m@m.test>\nRCPT TO:<{{to}}>\nDATA\n{ANN}{TEXT}.\nQUIT\n"
         for mode in ("-bs", "-bS"):
             for arguments, left in (([], ANN + TEXT), (["-DLOCAL"], "body\n")):
                 match = all_of_them.add(mode, *arguments, mode, stdin=dialogue, check=lambda _, body, left=left: body == left)
-                assert match.group(2) == "m@m.test", (mode, match.group())
-        all_of_them.run(sink)
+                assert match.group(1) == "m@m.test", (mode, match.group())
+        all_of_them.check(sink)
         done = godwit.cli("-bV", "-DPATTERN=^(x", check=False)
         assert done.returncode == 1 and "uucp_from_pattern: " in done.stderr, done
 
