@@ -200,7 +200,7 @@ class DeliveryAttempt {
   acl::AddressFacts batch_facts(const Batch& batch) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
   class BatchContent;
-  class BatchHostKeys;
+  class BatchSide;
   // The content with the header lines that routers and transport add and remove.
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
   Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;

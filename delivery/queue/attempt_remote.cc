@@ -31,7 +31,8 @@ RemoteDelivery delivery_of(const RemoteDelivery& from, const std::vector<size_t>
   out.is_retry = from.is_retry;
   out.events = from.events;
   out.maker = from.maker;
-  out.keys = from.keys;
+  out.side = from.side;
+  out.sharing = from.sharing;
   out.port = from.port;
   out.utf8_downconvert = from.utf8_downconvert;
   out.recipients.reserve(recipients.size());
@@ -90,10 +91,10 @@ class DeliveryAttempt::BatchContent final : public ContentMaker {
   const Batch& batch_;
 };
 
-// What hints about a host are kept under, where the message has a say in it.
-class DeliveryAttempt::BatchHostKeys final : public HostKeyMaker {
+// What a batch has to say of the hosts that it may go to.
+class DeliveryAttempt::BatchSide final : public MessageSide {
  public:
-  BatchHostKeys(DeliveryAttempt& attempt, const Batch& batch, const SmtpTransport& transport)
+  BatchSide(DeliveryAttempt& attempt, const Batch& batch, const SmtpTransport& transport)
       : attempt_(attempt), batch_(batch), transport_(transport) {}
 
   Task<Result<std::string>> host_key(const std::string& host_name, const Endpoint& to) override {
@@ -104,6 +105,10 @@ class DeliveryAttempt::BatchHostKeys final : public HostKeyMaker {
     const Result<bool> includes_ip = co_await on_fiber(asking);
     if (!includes_ip) co_return includes_ip.error();
     co_return host_retry_key(host_name, to, *includes_ip);
+  }
+
+  std::unique_ptr<LocalScene> scene(const std::string& host_name, const Endpoint& to) override {
+    return attempt_.scene_at(batch_, host_name, to);
   }
 
  private:
@@ -145,8 +150,16 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   if (tells || !main_events().empty()) delivery.events = &events;
   BatchContent maker(*this, batch);
   if (speaks_of_connection(transport)) delivery.maker = &maker;
-  BatchHostKeys keys(*this, batch, transport);
-  if (!transport.retry_include_ip().constant()) delivery.keys = &keys;
+  BatchSide side(*this, batch, transport);
+  if (!transport.retry_include_ip().constant() || !transport.of_message().empty())
+    delivery.side = &side;
+  if (!transport.of_message().empty()) {
+    const std::unique_ptr<LocalScene> scene = scene_of(batch);
+    const auto asking = [&transport, &scene] {
+      return transport.of_message().values(scene->evaluation);
+    };
+    delivery.sharing = co_await on_fiber(asking);
+  }
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
   co_await deliver_to_others(delivery, batch, transport);
   co_await deliver_to_fallback(delivery, batch, transport);

@@ -338,6 +338,7 @@ DestinationTable::Awaiter DestinationTable::deliver(const SmtpTransport& transpo
                                                     RemoteDelivery& delivery) {
   const uint16_t port = delivery.port != 0 ? delivery.port : transport.default_port();
   std::string key = transport.name() + " " + std::to_string(port) + " " + hosts->key;
+  if (!delivery.sharing.empty()) key += " " + delivery.sharing;
   auto found = destinations_.find(key);
   if (found == destinations_.end()) {
     auto destination = std::make_unique<Destination>(*this, key, transport, hosts, port);

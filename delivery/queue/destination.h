@@ -27,12 +27,16 @@ class ContentMaker {
   virtual Task<Result<MessageContent>> make(const RemoteInfo& remote) = 0;
 };
 
-// Says what hints about a host are kept under, where that is an expression of the message
-// (retry_include_ip_address).
-class HostKeyMaker {
+struct LocalScene;
+
+// What the message has to say of a host, where options are expressions of both.
+class MessageSide {
  public:
-  virtual ~HostKeyMaker() = default;
+  virtual ~MessageSide() = default;
+  // What hints about the host are kept under (retry_include_ip_address).
   virtual Task<Result<std::string>> host_key(const std::string& host_name, const Endpoint& to) = 0;
+  // What a connection to the host is opened with.
+  virtual std::unique_ptr<LocalScene> scene(const std::string& host_name, const Endpoint& to) = 0;
 };
 
 // One transaction to be done: some recipients of one message. Owned by the waiting coroutine.
@@ -52,7 +56,8 @@ struct RemoteDelivery {
   bool forced = false;                  // whatever the hints say
   EventSink* events = nullptr;          // null: nobody wants to know what happens
   ContentMaker* maker = nullptr;        // null: `content` is what is sent
-  HostKeyMaker* keys = nullptr;         // null: the transport says it
+  MessageSide* side = nullptr;          // null: no option of the transport asks the message
+  std::string sharing;                  // only deliveries with the same one share connections
   bool is_retry = false;                // the message was tried before
   std::optional<int> utf8_downconvert;  // 1, 0 or -1; nothing: as the message says
 

@@ -100,9 +100,9 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
 // What hints about the host are kept under, for this message.
 Task<Result<std::string>> Destination::host_key(const RemoteDelivery& delivery,
                                                 const Candidate& candidate) const {
-  if (delivery.keys == nullptr)
+  if (delivery.side == nullptr || transport_.retry_include_ip().constant())
     co_return host_retry_key(transport_, candidate.host->name, candidate.endpoint);
-  co_return co_await delivery.keys->host_key(candidate.host->name, candidate.endpoint);
+  co_return co_await delivery.side->host_key(candidate.host->name, candidate.endpoint);
 }
 
 // Nothing: the delivery is settled. Where the host is not what hints said of it, it is tried again
@@ -112,7 +112,7 @@ Task<std::optional<DeliveryOutcome>> Destination::try_host(
     std::unique_ptr<SmtpConnection>& connection) {
   for (bool may_believe = true;; may_believe = false) {
     std::optional<DeliveryOutcome> failure =
-        co_await open(candidate, delivery.events, may_believe, connection);
+        co_await open(candidate, delivery, may_believe, connection);
     if (!failure) {
       const bool is_made = co_await make_content(delivery, *connection);
       if (!is_made) co_return std::nullopt;

@@ -80,8 +80,8 @@ class Destination {
   // --- Opening
   SmtpOpener opener() const;
   Task<bool> is_serialized(const SmtpHost& host) const;
-  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
-                                            bool may_believe,
+  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate,
+                                            const RemoteDelivery& delivery, bool may_believe,
                                             std::unique_ptr<SmtpConnection>& connection);
   Task<std::optional<DeliveryOutcome>> open_as(const SmtpHost& host, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,

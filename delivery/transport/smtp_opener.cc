@@ -20,15 +20,16 @@ DeliveryOutcome host_not_now(const SmtpHost& host, std::string why) {
   return out;
 }
 
-Task<PreparedOpening> SmtpOpener::prepare(const SmtpHost& host, SmtpUse use) const {
+Task<PreparedOpening> SmtpOpener::prepare(const SmtpHost& host, SmtpUse use,
+                                          acl::EvalContext* message) const {
   PreparedOpening out;
-  const DanePlan dane = co_await ask_dane(host);
+  const DanePlan dane = co_await ask_dane(host, message);
   if (dane.use == DanePlan::Use::defer) {
     out.failure = host_not_now(host, dane.problem);
     out.dane_failure = dane.is_required ? "dane-required" : "dnssec-invalid";
     co_return out;
   }
-  auto asking = [this, &host, &dane, use] { return ask(host, dane, use); };
+  auto asking = [this, &host, &dane, use, message] { return ask(host, dane, use, message); };
   out = co_await on_fiber(asking);
   if (out.failure) co_return out;
   TlsPlan& tls = out.opening.tls;
@@ -55,9 +56,10 @@ SmtpOpening SmtpOpener::in_clear(SmtpOpening opening, const SmtpHost& host,
 }
 
 // What lists and expressions say of a host. On a fiber.
-PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const {
+PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use,
+                                acl::EvalContext* message) const {
   HostScene scene(services_, host.name, host.endpoint);
-  acl::EvalContext& evaluation = scene.evaluation;
+  acl::EvalContext& evaluation = message != nullptr ? *message : scene.evaluation;
   const acl::EvalResult helo = transport_.helo_data().evaluate(evaluation);
   const IpAddress& ip = host.endpoint.address;
   const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {
@@ -115,11 +117,10 @@ std::vector<SocksProxy> SmtpOpener::proxies_of(acl::EvalContext& evaluation,
 }
 
 // What DANE asks of a host; nothing where nobody can ask DNS, or nobody wants to know.
-Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host) const {
+Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host, acl::EvalContext* message) const {
   if (services_.dane == nullptr) co_return DanePlan();
-  acl::EvalContext evaluation;
-  evaluation.services = services_.evaluators;
-  evaluation.server = &services_.server;
+  HostScene scene(services_, host.name, host.endpoint);
+  acl::EvalContext& evaluation = message != nullptr ? *message : scene.evaluation;
   std::string problem;
   const auto asking = [this, &host, &evaluation, &problem] {
     const auto demands = [&](const std::shared_ptr<const acl::ListPattern>& list,

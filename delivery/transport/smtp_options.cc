@@ -173,6 +173,37 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
       context.list(config::ListKind::domain, options.dnssec_request_domains);
   transport->dnssec_require =
       context.list(config::ListKind::domain, options.dnssec_require_domains);
+  for (const config::ConfigText* option :
+       std::initializer_list<const config::ConfigText*>{&options.dane_require_tls_ciphers,
+                                                        &options.helo_data,
+                                                        &options.hosts_avoid_esmtp,
+                                                        &options.hosts_avoid_pipelining,
+                                                        &options.hosts_avoid_tls,
+                                                        &options.hosts_pipe_connect,
+                                                        &options.hosts_request_ocsp,
+                                                        &options.hosts_require_alpn,
+                                                        &options.hosts_require_dane,
+                                                        &options.hosts_require_ocsp,
+                                                        &options.hosts_require_tls,
+                                                        &options.hosts_try_chunking,
+                                                        &options.hosts_try_dane,
+                                                        &options.hosts_try_fastopen,
+                                                        &options.hosts_try_prdr,
+                                                        &options.interface,
+                                                        &options.serialize_hosts,
+                                                        &options.socks_proxy,
+                                                        &options.tls_alpn,
+                                                        &options.tls_certificate,
+                                                        &options.tls_crl,
+                                                        &options.tls_privatekey,
+                                                        &options.tls_require_ciphers,
+                                                        &options.tls_resumption_hosts,
+                                                        &options.tls_sni,
+                                                        &options.tls_try_verify_hosts,
+                                                        &options.tls_verify_cert_hostnames,
+                                                        &options.tls_verify_certificates,
+                                                        &options.tls_verify_hosts})
+    transport->of_message_.add(*option, context);
   const std::string owner = instance.name + " transport";
   transport->retry_include_ip_ = FlagOption::compile(
       "retry_include_ip_address", options.retry_include_ip_address, true, owner, context);

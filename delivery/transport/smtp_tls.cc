@@ -98,7 +98,8 @@ TlsPlan SmtpTlsRules::plan(const TlsTarget& target, acl::EvalContext& evaluation
   decide_ocsp(plan, target, evaluation);
   evaluation.tls_out = nullptr;
   if (matches(resumption_))
-    plan.session.session_key = target.host_name + " " + target.address.to_string();
+    plan.session.session_key = target.host_name + " " + target.address.to_string() + " " +
+                               plan.settings.certificate;  // a session has one identity
   return plan;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "delivery/transport/flag_option.h"
+#include "delivery/transport/message_options.h"
 #include "delivery/transport/smtp_tls.h"
 #include "delivery/transport/transport.h"
 
@@ -114,6 +115,8 @@ class SmtpTransport final : public Transport {
   // Hosts of the transport's own `hosts`, for routers that give none or with hosts_override.
   const acl::Expansion& hosts() const noexcept { return hosts_; }
   const SmtpTlsRules& tls() const noexcept { return tls_; }
+  // What decides about a connection and speaks of the message.
+  const MessageOptions& of_message() const noexcept { return of_message_; }
   const FlagOption& retry_include_ip() const noexcept { return retry_include_ip_; }
   const FlagOption& multi_domain() const noexcept { return multi_domain_; }
   // True also where it is to be asked for each recipient.
@@ -152,6 +155,7 @@ class SmtpTransport final : public Transport {
   acl::Expansion socks_proxy_;
   std::optional<int> traffic_class_;
   SmtpTlsRules tls_;
+  MessageOptions of_message_;
   FlagOption retry_include_ip_;
   FlagOption multi_domain_;
   uint16_t default_port_ = 25;

@@ -183,6 +183,21 @@ def test_the_interface_is_an_address_of_ours():
             godwit.wait_log(r"=> b@example.com .*H=127.0.0.1 \[127.0.0.1\] I=\[127.0.0.9\] C=")
 
 
+def test_who_sends_may_decide_how_a_host_is_reached():
+    """A source address and a name for each sender's domain; connections are shared by those who agree."""
+    smtp = ("interface = ${if eq{$sender_address_domain}{one.test}{127.0.0.9}{127.0.0.8}}\n"
+            "  helo_data = out.$sender_address_domain\n  hosts_avoid_pipelining = ${if eq{$h_subject:}{wait}{*}}\n")
+    with Sink() as sink, Godwit(sink.port, smtp=smtp, main="log_selector = +incoming_interface +outgoing_interface +pipelining") as godwit:
+        sent = 0
+        for domain, subject, local, mark in (("one.test", "x", 9, " L "), ("two.test", "x", 8, " L "), ("one.test", "y", 9, " L "),
+                                             ("two.test", "y", 8, " L "), ("one.test", "wait", 9, " C=")):
+            sent += 1
+            godwit.send(sender=f"s{sent}@{domain}", recipients=[f"r{sent}@example.com"], text=f"Subject: {subject}\r\n\r\nx\r\n")
+            line = godwit.wait_log(rf"=> r{sent}@example\.com .*").group(0)
+            assert f"I=[127.0.0.{local}]{mark}" in line, line
+        assert [name for command, name in sink.commands if command == "EHLO"] == ["out.one.test", "out.two.test", "out.one.test"]
+
+
 def test_the_return_path_may_be_an_expression():
     with Sink() as sink, Godwit(sink.port, smtp="return_path = bounce+$local_part=$domain@mx.test\n  max_rcpt = 1") as godwit:
         godwit.send()
