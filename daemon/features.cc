@@ -35,6 +35,7 @@ constexpr std::array kFeatures{
     FeatureRow{"DANE",         "DANE"},
     FeatureRow{"DNSSEC",       "DNSSEC"},
     FeatureRow{"SOCKS",        "SOCKS"},
+    FeatureRow{"TCP_Fast_Open", "TCP_FASTOPEN"},
     FeatureRow{"OCSP",         "OCSP"},
     FeatureRow{"",             "TLS_OCSP"},
     FeatureRow{"SRS",          "NATIVE_SRS"},
