@@ -43,7 +43,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"local_interfaces", &M::local_interfaces, "<; ::0 ; 0.0.0.0", now, "addresses to listen on"},
     {"percent_hack_domains", &M::percent_hack_domains, "", never,
      "domains in which user%other is rewritten"},
-    {"slow_lookup_log", &M::slow_lookup_log, "0", later,
+    {"slow_lookup_log", &M::slow_lookup_log, "0", now,
      "milliseconds after which a DNS lookup is logged"},
 });
 
