@@ -152,7 +152,7 @@ class TreePrinter {
         text.resize(std::max(text.size(), address_width + 2), ' ');
         std::printf("  host %-*s %s", static_cast<int>(name_width), host.name.c_str(),
                     text.c_str());
-        if (host.from_mx) std::printf(" MX=%d", host.preference);
+        if (host.from_mx) std::printf(" MX=%d", host.mx_preference);
         if (host.port != 0) std::printf(" port=%d", host.port);
         std::printf("\n");
       }

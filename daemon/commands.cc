@@ -129,6 +129,7 @@ int run_worker(const CommandLine& line, const ConfigPointer& config) {
   setup.counts_section = argument->section;
   setup.ready_descriptor = argument->ready_descriptor;
   setup.tickets_descriptor = argument->tickets_descriptor;
+  setup.beat_interval = argument->beat_interval;
   setup.announcement = line.announcement;
   setup.debug = line.debug;
   if (setup.debug) setup.debug->add(DebugSelector::pid);

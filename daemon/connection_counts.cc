@@ -138,4 +138,14 @@ void ConnectionCounts::release(std::string_view key) noexcept {
   }
 }
 
+void ConnectionCounts::set_aside(size_t worker, bool is_aside) noexcept {
+  const uint64_t bit = uint64_t{1} << worker % kWorkersMax;
+  if (is_aside) {
+    table_->aside.fetch_or(bit, std::memory_order_release);
+  } else {
+    table_->aside.fetch_and(~bit, std::memory_order_release);
+  }
+  table_->aside_changes.fetch_add(1, std::memory_order_release);
+}
+
 }  // namespace godwit::daemon

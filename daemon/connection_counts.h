@@ -3,6 +3,9 @@
 // in shared memory with a section for each worker process; a worker writes only its own and reads
 // all of them. While a reload is under way the workers of the old configuration still count their
 // connections, each in its own section. The supervisor clears the section of a worker that died.
+//
+// Beside them stands what workers and supervisor tell each other: that a worker's loop turns
+// (daemon/watchdog.h), and which workers get no new connections.
 #pragma once
 
 #include "core/base/ip_address.h"
@@ -16,7 +19,7 @@
 
 namespace godwit::daemon {
 
-inline constexpr size_t kWorkersMax = 64;
+inline constexpr size_t kWorkersMax = 64;  // bits of a word, for those that are set aside
 inline constexpr size_t kCountSections = 2 * kWorkersMax;  // of two generations of workers
 inline constexpr size_t kHostSlots = 8192;                 // connected hosts of a worker
 inline constexpr size_t kClaimSlots = 256;                 // claims of all workers at a time
@@ -45,6 +48,19 @@ class ConnectionCounts {
   bool claim(std::string_view key) noexcept;
   void release(std::string_view key) noexcept;
 
+  // The loop of this worker turns.
+  void beat() noexcept { table_->beats[section_].fetch_add(1, std::memory_order_relaxed); }
+  uint32_t beats(size_t section) const noexcept {
+    return table_->beats[section % kCountSections].load(std::memory_order_relaxed);
+  }
+  // Of workers by index: they get no new connections. `aside_changes` counts what was changed.
+  void set_aside(size_t worker, bool is_aside) noexcept;
+  uint64_t aside() const noexcept { return table_->aside.load(std::memory_order_acquire); }
+  bool is_aside(size_t worker) const noexcept { return (aside() >> worker & 1) != 0; }
+  uint32_t aside_changes() const noexcept {
+    return table_->aside_changes.load(std::memory_order_acquire);
+  }
+
  private:
   struct Section {
     // By a 32-bit hash of the address, in one of kProbeSlots places from its home. A slot whose
@@ -55,6 +71,9 @@ class ConnectionCounts {
   struct Table {
     // The number of the section that claimed, from 1, below a hash of 48 bits; 0: free.
     std::atomic<uint64_t> claims[kClaimSlots];
+    std::atomic<uint64_t> aside;  // a bit for each worker
+    std::atomic<uint32_t> aside_changes;
+    std::atomic<uint32_t> beats[kCountSections];
     std::atomic<uint32_t> totals[kCountSections];
     Section sections[kCountSections];
   };

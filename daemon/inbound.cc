@@ -56,6 +56,7 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
       machine_(services.loop.clock()),
       pressure_(*config_, machine_, services.log),
       tls_rules_(*config_->policy),
+      from_lines_(options().uucp_from_pattern),
       limits_(limits_of(config_->options())) {
   const acl::CompiledPolicy& policy = *config_->policy;
   expressions_.banner = &policy.expansion("smtp_banner");
@@ -77,6 +78,7 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
   expressions_.junk_helo_hosts = &policy.list("helo_accept_junk_hosts");
   expressions_.require_helo_hosts = &policy.list("hosts_require_helo");
   expressions_.nonmail_hosts = &policy.list("smtp_accept_max_nonmail_hosts");
+  expressions_.from_line_hosts = &policy.list("ignore_fromline_hosts");
   expressions_.nolog_hosts = &policy.list("hosts_connection_nolog");
   expressions_.reserve_hosts = &policy.list("smtp_reserve_hosts");
   expressions_.unqualified_sender_hosts = &policy.list("sender_unqualified_hosts");
@@ -105,11 +107,12 @@ void Inbound::on_connection(std::unique_ptr<UvStream> stream) {
   scope_.spawn(serve(std::move(stream), *peer, *local));
 }
 
-Task<void> Inbound::serve(std::unique_ptr<ByteStream> stream, Endpoint peer, Endpoint local) {
+Task<void> Inbound::serve(std::unique_ptr<UvStream> stream, Endpoint peer, Endpoint local) {
   SessionOrigin origin;
   origin.peer = peer;
   origin.local = local;
   origin.tls_on_connect = config_->is_tls_port(local.port);
+  origin.fast_open = stream->fast_open();
   origin.trace = services_.debug;
   std::unique_ptr<acl::TraceRecord> record;
   if (services_.explain != nullptr && origin.trace == nullptr) {
@@ -158,6 +161,13 @@ void Inbound::on_accept_error(const Error& error) {
   if (now - last_accept_error_ < Millis(kAcceptErrorLogInterval)) return;
   last_accept_error_ = now;
   services_.log.main(LogEvent::connection, "", "accept() failed: " + error.to_string());
+}
+
+// smtp_backlog_monitor, in the words of Exim's log.
+void Inbound::on_backlog(uint32_t waiting, const Endpoint& local) {
+  services_.log.main(LogEvent::connection, "",
+                     "listen backlog " + std::to_string(waiting) + " I=[" +
+                         local.address.to_string() + "]:" + std::to_string(local.port));
 }
 
 namespace {

@@ -9,6 +9,7 @@
 #include "core/io/machine.h"
 #include "core/io/scope.h"
 #include "daemon/connection_counts.h"
+#include "daemon/from_line.h"
 #include "daemon/pressure.h"
 #include "daemon/server_config.h"
 #include "daemon/tls_rules.h"
@@ -46,6 +47,7 @@ class Inbound final : public ConnectionHandler {
 
   void on_connection(std::unique_ptr<UvStream> stream) override;
   void on_accept_error(const Error& error) override;
+  void on_backlog(uint32_t waiting, const Endpoint& local) override;
 
   // No new messages: sessions between messages get 421, others go on until they end or until
   // abort().
@@ -88,6 +90,7 @@ class Inbound final : public ConnectionHandler {
     const acl::ListPattern* junk_helo_hosts;
     const acl::ListPattern* require_helo_hosts;
     const acl::ListPattern* nonmail_hosts;
+    const acl::ListPattern* from_line_hosts;
     const acl::ListPattern* nolog_hosts;
     const acl::ListPattern* reserve_hosts;
     const acl::ListPattern* unqualified_sender_hosts;
@@ -100,6 +103,7 @@ class Inbound final : public ConnectionHandler {
   // The words of smtp_etrn_command.
   const std::vector<acl::Expansion>& etrn_words() const noexcept { return etrn_words_; }
   const TlsRules& tls_rules() const noexcept { return tls_rules_; }
+  const FromLinePattern& from_lines() const noexcept { return from_lines_; }
   // What holds for all clients.
   const smtp::ServerLimits& limits() const noexcept { return limits_; }
   Seconds receive_timeout() const noexcept { return receive_timeout_; }
@@ -108,7 +112,7 @@ class Inbound final : public ConnectionHandler {
   friend class SmtpSession;
   void compile_etrn();
   Task<void> run_etrn(std::vector<std::string> arguments, std::string key);
-  Task<void> serve(std::unique_ptr<ByteStream> stream, Endpoint peer, Endpoint local);
+  Task<void> serve(std::unique_ptr<UvStream> stream, Endpoint peer, Endpoint local);
 
   std::shared_ptr<const ServerConfig> config_;
   InboundServices services_;
@@ -116,6 +120,7 @@ class Inbound final : public ConnectionHandler {
   Pressure pressure_;
   Expressions expressions_;
   TlsRules tls_rules_;
+  FromLinePattern from_lines_;
   smtp::ServerLimits limits_;
   Seconds receive_timeout_{300};
   Scope scope_;

@@ -44,7 +44,8 @@ LocalShard::LocalShard(std::shared_ptr<const ServerConfig> config, delivery::Att
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), kCommandWorkerNumber,
-           start_of_next_shard(loop_.clock().wall()), config_->id_form()),
+           start_of_next_shard(loop_.clock().wall()), config_->id_form(),
+           config_->localhost_number),
       evaluators_(loop_, config_) {}
 
 LocalShard::~LocalShard() {

@@ -61,12 +61,19 @@ bool Packing::look(Instant now, int64_t cpu_micros, size_t sessions) noexcept {
   return width_ != before;
 }
 
-std::vector<uint16_t> Packing::shares() const {
+std::vector<uint16_t> Packing::shares(uint64_t aside) const {
+  const auto is_aside = [aside](size_t worker) { return (aside >> worker & 1) != 0; };
+  size_t left = 0;
+  for (size_t i = 0; i < workers_; ++i) left += is_aside(i) ? 0 : 1;
+  const double width = std::min(width_, static_cast<double>(left));
   std::vector<uint16_t> shares(workers_);
+  double before = 0;
   for (size_t i = 0; i < workers_; ++i) {
-    const double weight = std::clamp(width_ - static_cast<double>(i), 0.0, 1.0);
+    if (is_aside(i)) continue;
+    const double weight = std::clamp(width - before, 0.0, 1.0);
     // The whole does not fit into a share; the first worker gets what is left anyway.
-    shares[i] = static_cast<uint16_t>(std::min(weight / width_ * kShareTotal, kShareTotal - 1));
+    shares[i] = static_cast<uint16_t>(std::min(weight / width * kShareTotal, kShareTotal - 1));
+    ++before;
   }
   return shares;
 }
@@ -78,13 +85,15 @@ PackedInbound::PackedInbound(Inbound& inbound, size_t workers, std::vector<int> 
 
 void PackedInbound::on_connection(std::unique_ptr<UvStream> stream) {
   inbound_.on_connection(std::move(stream));
+  if (inbound_.services().counts.aside_changes() != aside_changes_) share();
   const Instant now = inbound_.services().loop.clock().now();
   const size_t sessions = inbound_.sessions();
   if (packing_.is_due(now, sessions) && packing_.look(now, thread_cpu_micros(), sessions)) share();
 }
 
 void PackedInbound::share() {
-  const std::vector<uint16_t> shares = packing_.shares();
+  aside_changes_ = inbound_.services().counts.aside_changes();
+  const std::vector<uint16_t> shares = packing_.shares(inbound_.services().counts.aside());
   for (int descriptor : descriptors_) {
     const Result<void> shared = share_connections(descriptor, shares);
     if (shared) continue;

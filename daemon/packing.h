@@ -29,8 +29,8 @@ class Packing {
   bool is_due(Instant now, size_t sessions) const noexcept;
   // From 1 to all workers; with 1.25 the second worker gets a quarter of what the first one gets.
   double width() const noexcept { return width_; }
-  // For share_connections(): of 65,536, for each worker.
-  std::vector<uint16_t> shares() const;
+  // For share_connections(): of 65,536, for each worker. Workers whose bit is in `aside` get none.
+  std::vector<uint16_t> shares(uint64_t aside = 0) const;
 
  private:
   double narrowest(size_t sessions) const noexcept;
@@ -50,6 +50,9 @@ class PackedInbound final : public ConnectionHandler {
 
   void on_connection(std::unique_ptr<UvStream> stream) override;
   void on_accept_error(const Error& error) override { inbound_.on_accept_error(error); }
+  void on_backlog(uint32_t waiting, const Endpoint& local) override {
+    inbound_.on_backlog(waiting, local);
+  }
 
  private:
   void share();
@@ -57,6 +60,7 @@ class PackedInbound final : public ConnectionHandler {
   Inbound& inbound_;
   Packing packing_;
   std::vector<int> descriptors_;
+  uint32_t aside_changes_ = 0;
 };
 
 }  // namespace godwit::daemon

@@ -230,10 +230,35 @@ void check_patterns(const ServerConfig& config, config::Diagnostics& diagnostics
   };
   const config::MainOptions& options = config.options();
   check("gecos_pattern", options.gecos_pattern);
+  check("uucp_from_pattern", options.uucp_from_pattern);
   for (const std::string& item : config::split_list(options.keep_environment)) {
     std::string_view pattern = item;
     if (pattern.starts_with('!')) pattern = trim_left(pattern.substr(1));
     if (pattern.starts_with('^')) check("keep_environment", pattern);
+  }
+}
+
+// localhost_number, with Exim's words for what is wrong with it. A unit is no part of it.
+void set_localhost_number(ServerConfig& config, config::Diagnostics& diagnostics) {
+  const config::LocatedText& set = config.options().localhost_number.text;
+  config.facts.localhost_number = "0";
+  if (set.text().empty()) return;
+  const std::string value = at_start(*config.policy, "localhost_number", config.facts, diagnostics);
+  const std::string_view text = trim(value);
+  const Result<int64_t> number = text.empty() ? Result<int64_t>(0) : config::parse_integer(text);
+  const bool has_unit =
+      !text.empty() && std::string_view("kKmMgG").find(text.back()) != std::string_view::npos;
+  if (!number || has_unit) {
+    diagnostics.error(set.begin_place(), "localhost_number value is not a number: " + value);
+  } else if (*number < 0) {
+    diagnostics.error(set.begin_place(), "localhost_number is less than 0");
+  } else if (*number > message::kHostNumberMax) {
+    diagnostics.error(set.begin_place(),
+                      "localhost_number is greater than the maximum allowed value (" +
+                          std::to_string(message::kHostNumberMax) + ")");
+  } else {
+    config.localhost_number = static_cast<uint32_t>(*number);
+    config.facts.localhost_number = std::to_string(*number);
   }
 }
 
@@ -314,6 +339,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   config->spool_directory = at_start(*config->policy, "spool_directory", facts, diagnostics);
   if (config->spool_directory.empty()) config->spool_directory = kDefaultSpoolDirectory;
   facts.spool_directory = config->spool_directory;
+  set_localhost_number(*config, diagnostics);
   const std::string active = at_start(*config->policy, "smtp_active_hostname", facts, diagnostics);
   facts.smtp_active_hostname = active.empty() ? facts.primary_hostname : active;
   set_log_paths(at_start(*config->policy, "log_file_path", facts, diagnostics), *config,

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,9 @@ struct ServerConfig {
   std::string pid_file_path;
   std::vector<uint16_t> tls_ports;  // tls_on_connect_ports
   std::vector<Endpoint> listen;
-  CommandBrake mail_brake;   // smtp_ratelimit_mail
-  CommandBrake rcpt_brake;   // smtp_ratelimit_rcpt
+  CommandBrake mail_brake;  // smtp_ratelimit_mail
+  CommandBrake rcpt_brake;  // smtp_ratelimit_rcpt
+  std::optional<uint32_t> localhost_number;
   double explain_share = 0;  // explain_sample; 0: nothing is sampled
 
   const config::MainOptions& options() const noexcept { return policy->options(); }

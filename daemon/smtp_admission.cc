@@ -3,6 +3,7 @@
 #include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "daemon/smtp_session.h"
+#include "delivery/transport/tls_facts.h"
 
 #include <algorithm>
 #include <utility>
@@ -118,6 +119,9 @@ smtp::ServerLimits SmtpSession::limits() {
   if (!matches(expressions.nonmail_hosts)) out.max_nonmail = UINT32_MAX;
   out.accept_junk_helo = matches(expressions.junk_helo_hosts);
   out.accepts_early = origin_.peer && matches(expressions.early_pipelining_hosts);
+  const bool ignores_from_lines = origin_.peer ? matches(expressions.from_line_hosts)
+                                               : inbound_.options().ignore_fromline_local;
+  if (ignores_from_lines) out.from_lines = &inbound_.from_lines();
   out.require_helo = origin_.peer && matches(expressions.require_helo_hosts);
   out.max_messages = static_cast<uint32_t>(
       std::min<uint64_t>(number_of(expressions.max_per_connection), UINT32_MAX));
@@ -135,25 +139,50 @@ smtp::ServerLimits SmtpSession::limits() {
   return out;
 }
 
-Task<bool> SmtpSession::greet() {
+Task<SmtpSession::Greeting> SmtpSession::judge_connection() {
   auto ask_limits = [this] { return limits(); };
   const smtp::ServerLimits session_limits = co_await on_fiber(ask_limits);
   engine_.set_limits(session_limits);
 
-  const Judgement judgement = co_await ask(acl::AclWhere::connect, {});
+  Greeting out;
+  out.judgement = co_await ask(acl::AclWhere::connect, {});
+  if (out.judgement.verdict != acl::AclVerdict::accept) co_return out;
+  auto ask_banner = [this] { return inbound_.expressions().banner->evaluate(context()); };
+  out.banner = co_await on_fiber(ask_banner);
+  if (out.banner.ok() && !out.judgement.message.empty()) out.banner.text = out.judgement.message;
+  co_return out;
+}
+
+// tls_early_banner_hosts: the greeting goes out with the server's part of the handshake. Who is to
+// be refused learns it when the handshake is over.
+Task<bool> SmtpSession::greet_early(bool requires_alpn) {
+  const tls::SessionFacts facts = tls_->engine().facts();
+  if (requires_alpn && facts.alpn.empty()) co_return true;
+  connection_.tls_in = delivery::tls_facts_of(facts);
+  greeting_ = co_await judge_connection();
+  if (greeting_->judgement.verdict != acl::AclVerdict::accept || !greeting_->banner.ok())
+    co_return true;
+  engine_.greet(greeting_->banner.text);
+  greeted_early_ = true;
+  const std::string output = engine_.take_output();
+  co_return tls_->engine().write_early(output).has_value();
+}
+
+Task<bool> SmtpSession::greet() {
+  if (greeted_early_) co_return true;
+  if (!greeting_) greeting_ = co_await judge_connection();
+  const Judgement& judgement = greeting_->judgement;
+  const acl::EvalResult& banner = greeting_->banner;
   if (judgement.verdict != acl::AclVerdict::accept) {
     co_await refuse_connection(judgement.reply, {});
     co_return false;
   }
-  auto ask_banner = [this] { return inbound_.expressions().banner->evaluate(context()); };
-  acl::EvalResult banner = co_await on_fiber(ask_banner);
   if (!banner.ok()) {
     log(LogEvent::configuration, "failed to expand smtp_banner: " + banner.text,
         LogFiles::main_and_panic);
     co_await refuse_connection(smtp::named_reply(ReplyId::service_not_available_451), {});
     co_return false;
   }
-  if (!judgement.message.empty()) banner.text = judgement.message;
   // What a client has sent by now it sent without waiting for the greeting.
   if (stream().has_input()) {
     const Result<std::string_view> early = co_await stream().read();
@@ -161,6 +190,7 @@ Task<bool> SmtpSession::greet() {
     engine_.receive(input_);
   }
   engine_.greet(banner.text);
+  greeting_.reset();
   if (engine_.was_early()) co_return true;  // the greeting goes out with the answers
   co_return co_await flush();
 }

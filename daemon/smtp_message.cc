@@ -1,10 +1,10 @@
 // SmtpSession: a message on its way in: body pieces into the spool's writer, the DATA ACL, the
 // header section, the commit, the answer.
+#include "acl/policy/message_id_words.h"
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "daemon/arrival_fields.h"
 #include "daemon/explain_keeper.h"
-#include "daemon/message_id_words.h"
 #include "daemon/queue_only_file.h"
 #include "daemon/rewriting.h"
 #include "daemon/smtp_session.h"
@@ -174,7 +174,7 @@ void SmtpSession::fix_submission() {
   mode.authenticated_id = connection_.authenticated_id;
   mode.sender = sender_;
   mode.qualify_domain = facts.qualify_domain;
-  MessageIdWords words = message_id_words(*inbound_.config().policy, context());
+  acl::MessageIdWords words = acl::message_id_words(*inbound_.config().policy, context());
   for (const std::string& problem : words.problems)
     log(LogEvent::configuration, problem, LogFiles::main_and_panic);
   mode.message_id_domain = std::move(words.domain);
@@ -373,6 +373,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     line += ' ';
     line += host_text();
     if (selects(LogSelector::incoming_interface)) line += " I=" + envelope.interface_address;
+    line += fast_open_field(origin_.fast_open);
   } else {
     line += " U=" + origin_.login;
   }

@@ -40,6 +40,7 @@ struct SessionOrigin {
   int64_t gid = 0;
   bool is_batch = false;  // -bS: no replies are read, errors end it
   bool tls_on_connect = false;
+  FastOpen fast_open = FastOpen::no;
   bool is_test = false;               // -bh: nothing is kept
   bool overrides_queue_only = false;  // -odb, -odi
   acl::Trace* trace = nullptr;
@@ -126,6 +127,9 @@ class SmtpSession {
   Task<bool> admit();
   Task<void> refuse_connection(smtp::ReplyView reply, std::string_view why);
   Task<bool> greet();
+  struct Greeting;
+  Task<Greeting> judge_connection();
+  Task<bool> greet_early(bool requires_alpn);
   Task<void> converse();
   Task<bool> handle(const smtp::Event& event);
   Task<bool> handle_traced(const smtp::Event& event, size_t output_before);
@@ -140,6 +144,11 @@ class SmtpSession {
     std::string message;
     std::string log_message;
     bool drop = false;
+  };
+  // What acl_smtp_connect and smtp_banner say.
+  struct Greeting {
+    Judgement judgement;
+    acl::EvalResult banner;
   };
 
   // --- Commands
@@ -249,8 +258,10 @@ class SmtpSession {
   bool client_name_logged_ = false;
   acl::EventFacts failure_;  // of the command under way, for event_action; no name: none
   bool tls_on_connect_ = false;
-  std::string recorded_id_;  // a message whose record is to be kept
-  size_t record_start_ = 0;  // what is of the connection, not of one message
+  bool greeted_early_ = false;        // in the handshake of TLS on connect
+  std::optional<Greeting> greeting_;  // asked for there, and not said
+  std::string recorded_id_;           // a message whose record is to be kept
+  size_t record_start_ = 0;           // what is of the connection, not of one message
 };
 
 }  // namespace godwit::daemon

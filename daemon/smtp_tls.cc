@@ -87,6 +87,10 @@ Task<bool> SmtpSession::begin_tls_on_connect() {
     co_return false;
   }
   tls_on_connect_ = true;
+  auto ask_early = [this] {
+    return inbound_.tls_rules().greets_early(client_subject(), context());
+  };
+  basis->answer.session.speaks_early = co_await on_fiber(ask_early);
   co_return co_await begin_tls(std::move(*basis));
 }
 
@@ -106,6 +110,12 @@ Task<bool> SmtpSession::begin_tls(TlsBasis basis) {
       co_return false;
     }
     if (*state == Handshake::done) break;
+    if (*state == Handshake::may_speak) {
+      const bool is_said = co_await greet_early(requires_alpn);
+      if (is_said) continue;
+      log_tls_error("SSL_write_early_data", tls_->engine().failure());
+      co_return false;
+    }
     connection_.tls_in.sni = tls_->engine().server_name();
     Result<TlsBasis> other = co_await tls_basis();
     if (!other) {

@@ -12,6 +12,7 @@
 #include "daemon/blocking_log.h"
 #include "daemon/commands.h"
 #include "daemon/explain_keeper.h"
+#include "daemon/from_line.h"
 #include "daemon/header_edits.h"
 #include "daemon/local_shard.h"
 #include "daemon/queue_only_file.h"
@@ -193,7 +194,9 @@ message::SubmissionOptions submission_options(const CommandLine& line, const Ser
   out.from_prefixes = config::split_list(options.local_from_prefix);
   out.from_suffixes = config::split_list(options.local_from_suffix);
   out.login = who.login;
-  out.full_name = line.full_name.empty() ? who.full_name : line.full_name;
+  // The user's name is not that of the sender that -f names.
+  const bool is_own_name = line.full_name.empty() && !(out.is_trusted && line.sender_given);
+  out.full_name = is_own_name ? who.full_name : line.full_name;
   out.qualify_domain = config.facts.qualify_domain;
   out.qualify_recipient = config.facts.qualify_recipient;
   out.utc = config.log_style.utc;
@@ -282,6 +285,32 @@ Task<RewrittenMessage> rewrite_on_fiber(const rewrite::RewriteRules& rules,
   };
   co_await on_fiber(rewriting);
   co_return text;
+}
+
+Task<Result<std::string>> expand_from_line(const acl::CompiledPolicy& policy,
+                                           const FromLinePattern& pattern, std::string_view line,
+                                           acl::EvalContext& context) {
+  auto expanding = [&] { return from_line_sender(policy, pattern, line, context); };
+  co_return co_await on_fiber(expanding);
+}
+
+// A From line names the sender where the caller is trusted and did not say -f.
+void ask_from_line(LocalShard& shard, const ServerConfig& config, const CommandLine& line,
+                   const FromLinePattern& pattern, const std::string& from_line,
+                   message::SubmissionOptions& options) {
+  if (from_line.empty() || !options.is_trusted || line.sender_given) return;
+  MessageServices asks(shard.evaluators().get());
+  acl::EvalContext context;
+  context.services = &asks.get();
+  context.server = &config.facts;
+  context.now = options.now;
+  Result<std::string> sender =
+      shard.wait(expand_from_line(*config.policy, pattern, from_line, context));
+  if (sender) {
+    options.from_line_sender = std::move(*sender);
+    return;
+  }
+  shard.log().panic(LogEvent::configuration, "", sender.error().detail());
 }
 
 // `begin rewrite`: the envelope and the header section.
@@ -418,7 +447,12 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     options.id = shard.ids().next(options.now);
     options.message_id_domain = who.message_id.domain;
     options.message_id_text = who.message_id.text;
-    Result<message::Submission> submission = message::prepare_submission(*input, options);
+    const FromLinePattern pattern(config->options().uucp_from_pattern);
+    message::FromLines from_lines(&pattern);
+    std::string_view text = from_lines.feed(*input);
+    if (text.empty()) text = from_lines.finish();
+    ask_from_line(shard, *config, line, pattern, from_lines.last(), options);
+    Result<message::Submission> submission = message::prepare_submission(text, options);
     if (!submission) {
       std::fprintf(stderr, "godwit: %s\n", submission.error().detail().c_str());
       return 1;

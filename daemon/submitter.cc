@@ -98,7 +98,7 @@ Submitter ask(const CommandLine& line, const acl::CompiledPolicy& policy, acl::E
         policy.list("untrusted_set_sender").match({line.sender, std::nullopt, {}}, context);
     who.may_set_sender = found.match == acl::Match::yes;
   }
-  who.message_id = message_id_words(policy, context);
+  who.message_id = acl::message_id_words(policy, context);
   return who;
 }
 

@@ -1,10 +1,10 @@
 // Who hands a message over on the command line, and what that user may say of itself.
 #pragma once
 
+#include "acl/policy/message_id_words.h"
 #include "daemon/command_line.h"
 #include "daemon/commands.h"
 #include "daemon/local_shard.h"
-#include "daemon/message_id_words.h"
 
 #include <string>
 
@@ -15,7 +15,7 @@ struct Submitter {
   std::string full_name;
   bool is_trusted = false;      // root, exim_user, trusted_users, trusted_groups
   bool may_set_sender = false;  // untrusted_set_sender has the address of -f
-  MessageIdWords message_id;
+  acl::MessageIdWords message_id;
 };
 
 // Asks what the configuration says of the user that runs this program.

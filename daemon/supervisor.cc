@@ -30,7 +30,6 @@ namespace {
 constexpr Seconds kRespawnPause{1};
 // After TERM workers have their own grace; whoever is left then is killed.
 constexpr Seconds kStopPatience{20};
-constexpr int kPollMillis = 250;
 constexpr std::array kSignals{SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGUSR1};
 
 WallTime wall_now() {
@@ -57,7 +56,8 @@ std::string format_worker_argument(const WorkerArgument& argument) {
       "--worker=" + std::to_string(argument.index) + "," + std::to_string(argument.workers) + "," +
       std::to_string(argument.section) + "," + std::to_string(argument.counts_descriptor) + "," +
       std::to_string(argument.ready_descriptor) + "," +
-      std::to_string(argument.tickets_descriptor) + "," + (argument.announces ? "1" : "0") + ",";
+      std::to_string(argument.tickets_descriptor) + "," +
+      std::to_string(argument.beat_interval.count) + "," + (argument.announces ? "1" : "0") + ",";
   for (int descriptor : argument.listen_descriptors) out += std::to_string(descriptor) + ".";
   return out;
 }
@@ -66,7 +66,7 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text) {
   constexpr std::string_view kPrefix = "--worker=";
   if (!text.starts_with(kPrefix)) return std::nullopt;
   text.remove_prefix(kPrefix.size());
-  std::array<uint64_t, 7> numbers{};
+  std::array<uint64_t, 8> numbers{};
   for (uint64_t& number : numbers) {
     const size_t comma = text.find(',');
     const std::optional<uint64_t> value = parse_decimal(text.substr(0, comma));
@@ -81,7 +81,8 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text) {
   out.counts_descriptor = static_cast<int>(numbers[3]);
   out.ready_descriptor = static_cast<int>(numbers[4]);
   out.tickets_descriptor = static_cast<int>(numbers[5]);
-  out.announces = numbers[6] != 0;
+  out.beat_interval = Millis{static_cast<int64_t>(numbers[6])};
+  out.announces = numbers[7] != 0;
   while (!text.empty()) {
     const size_t dot = text.find('.');
     const std::optional<uint64_t> value = parse_decimal(text.substr(0, dot));
@@ -249,6 +250,7 @@ std::string Supervisor::announcement() const {
   argument.counts_descriptor = counts_->descriptor();
   argument.ready_descriptor = ready_descriptor;
   argument.tickets_descriptor = tickets_descriptor_;
+  argument.beat_interval = watch_limits().interval;
   argument.announces = index == 0;
   keep_over_exec(argument.counts_descriptor);
   keep_over_exec(ready_descriptor);
@@ -300,6 +302,7 @@ bool Supervisor::start_worker(size_t index) {
   worker.generation = generation_;
   worker.ready_descriptor = pipe_ends[0];
   worker.started = wall_now();
+  worker.limits = watch_limits();
   workers_.emplace(child, worker);
   return true;
 }
@@ -333,6 +336,7 @@ void Supervisor::on_ready(pid_t pid) {
   worker.ready_descriptor = -1;
   if (got != 1) return;  // it died; reap() sees to it
   worker.ready = true;
+  if (worker.generation == generation_) take_back(worker.index);
   retire_older();
   if (announce_descriptor_ < 0) return;
   const bool told = ::write(announce_descriptor_, "r", 1) == 1;
@@ -362,8 +366,7 @@ void Supervisor::reap() {
                           : "exited with status " + std::to_string(WEXITSTATUS(status));
     log("worker " + std::to_string(worker.index) + " (pid " + std::to_string(pid) + ") " + how +
         "; starting another");
-    // It decides who gets connections: the others must not wait for the next one.
-    if (worker.index == 0) spread_connections();
+    set_aside(worker.index);  // until there is another one
     if (!worker.ready && announce_descriptor_ >= 0) {
       stopping_ = true;  // the first start failed: there is nothing to go on with
       stop_deadline_ = wall_now() + kStopPatience;
@@ -455,7 +458,7 @@ int Supervisor::run() {
       watched.push_back({worker.ready_descriptor, POLLIN, 0});
       waiting.push_back(pid);
     }
-    ::poll(watched.data(), watched.size(), stopping_ ? kPollMillis : -1);
+    ::poll(watched.data(), watched.size(), poll_millis());
     for (size_t i = 0; i < waiting.size(); ++i) {
       if (watched[i + 1].revents != 0) on_ready(waiting[i]);
     }
@@ -477,6 +480,7 @@ int Supervisor::run() {
       }
     }
     reap();
+    look_after_workers();
     if (stopping_ && wall_now() > stop_deadline_) tell_all(SIGKILL);
   }
   ::unlink(config_->pid_file_path.c_str());

@@ -1,11 +1,12 @@
 // Supervisor: the parent of the workers. It binds every listening socket once, starts one worker a
 // core, replaces workers that die, reloads on HUP without refusing a connection, and ends them all
-// on TERM. It owns no mail and has no loop: it waits for signals and for workers to say that they
-// are ready.
+// on TERM. Workers that hang get no new connections, and are ended where they go on hanging. It
+// owns no mail and has no loop: it waits for signals and for workers to say that they are ready.
 #pragma once
 
 #include "daemon/connection_counts.h"
 #include "daemon/server_config.h"
+#include "daemon/watchdog.h"
 
 #include <sys/types.h>
 
@@ -41,6 +42,8 @@ class Supervisor {
     bool ready = false;
     bool retiring = false;
     WallTime started;
+    Watchdog watch;
+    WatchLimits limits;  // of the configuration that it was started with
   };
 
   Result<void> bind_address(const Endpoint& at, std::vector<int>& descriptors) const;
@@ -58,6 +61,12 @@ class Supervisor {
   void on_ready(pid_t pid);
   void reap();
   void retire_older();
+  WatchLimits watch_limits() const;
+  int poll_millis() const;
+  void look_after_workers();
+  void act_on(Watchdog::Step step, pid_t pid, const WorkerProcess& worker);
+  void set_aside(size_t index);
+  void take_back(size_t index);
   void reload();
   void stop();
   void tell_all(int signal_number);
@@ -80,10 +89,11 @@ class Supervisor {
   int announce_descriptor_ = -1;  // -bd: the parent waits for the first worker to be ready
   bool stopping_ = false;
   WallTime stop_deadline_;
+  Instant next_look_;  // at workers
 };
 
 // What a worker is told on its command line:
-// "--worker=INDEX,WORKERS,SECTION,COUNTS,READY,TICKETS,ANNOUNCES,FD.FD.FD".
+// "--worker=INDEX,WORKERS,SECTION,COUNTS,READY,TICKETS,BEAT,ANNOUNCES,FD.FD.FD".
 struct WorkerArgument {
   size_t index = 0;
   size_t workers = 1;
@@ -91,6 +101,7 @@ struct WorkerArgument {
   int counts_descriptor = -1;
   int ready_descriptor = -1;
   int tickets_descriptor = -1;
+  Millis beat_interval;  // zero: nobody looks
   bool announces = false;
   std::vector<int> listen_descriptors;
 };

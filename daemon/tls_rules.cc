@@ -40,6 +40,10 @@ bool TlsRules::advertises(const acl::ListSubject& client, acl::EvalContext& cont
   return matches(policy_.list("tls_advertise_hosts"), client, context);
 }
 
+bool TlsRules::greets_early(const acl::ListSubject& client, acl::EvalContext& context) const {
+  return matches(policy_.list("tls_early_banner_hosts"), client, context);
+}
+
 TlsAnswer TlsRules::ask(const acl::ListSubject& client, acl::EvalContext& context) const {
   TlsAnswer out;
   for (const SettingRow& row : kSettings) {
@@ -54,7 +58,10 @@ TlsAnswer TlsRules::ask(const acl::ListSubject& client, acl::EvalContext& contex
   out.settings.options = options.openssl_options;
   out.settings.dh_bits_max = options.tls_dh_max_bits;
   out.settings.host_name = context.server->primary_hostname;
-  if (matches(policy_.list("tls_verify_hosts"), client, context)) {
+  const acl::ListMatch must_verify = policy_.list("tls_verify_hosts").match(client, context);
+  if (must_verify.match == acl::Match::defer)
+    out.problem = "tls_verify_hosts cannot be asked: " + must_verify.message;
+  if (must_verify.match == acl::Match::yes) {
     out.session.verify = tls::Verify::require;
   } else if (matches(policy_.list("tls_try_verify_hosts"), client, context)) {
     out.session.verify = tls::Verify::attempt;

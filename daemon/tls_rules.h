@@ -24,6 +24,8 @@ class TlsRules {
 
   // On a fiber: lists and expressions may have to wait. $tls_in_sni is in the context's connection.
   TlsAnswer ask(const acl::ListSubject& client, acl::EvalContext& context) const;
+  // tls_early_banner_hosts.
+  bool greets_early(const acl::ListSubject& client, acl::EvalContext& context) const;
   bool advertises(const acl::ListSubject& client, acl::EvalContext& context) const;
 
  private:

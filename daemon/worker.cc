@@ -16,7 +16,7 @@ namespace godwit::daemon {
 namespace {
 
 // Sessions that are in the middle of a message, and deliveries, may go on that long after SIGTERM.
-constexpr Millis kExchangeStopPoll{20};
+constexpr Millis kTakeoverStopPoll{20};
 constexpr Seconds kGrace{10};
 // How many names a worker tries for its shard while workers of an older configuration still end.
 constexpr int kShardNamesMax = 100;
@@ -76,7 +76,7 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
       log_(loop_, config_->log_paths, config_->log_style),
       random_(Random::from_system()),
       ids_(static_cast<uint32_t>(getpid()), static_cast<uint32_t>(setup_.index),
-           loop_.clock().wall(), config_->id_form()),
+           loop_.clock().wall(), config_->id_form(), config_->localhost_number),
       evaluators_(loop_, config_),
       tickets_(read_ticket_secret(setup_.tickets_descriptor, loop_.clock().wall())),
       tls_contexts_(loop_, log_, &tickets_),
@@ -103,7 +103,8 @@ Worker::Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup)
             worker->inbound_->abort();
             worker->queue_->abort();
           },
-          this) {}
+          this),
+      beat_timer_([](void* self) noexcept { static_cast<Worker*>(self)->beat(); }, this) {}
 
 Worker::~Worker() = default;
 
@@ -136,6 +137,7 @@ Task<void> Worker::live() {
     co_return;
   }
   if (!setup_.announcement.empty()) log_.main(LogEvent::daemon, "", setup_.announcement);
+  if (setup_.beat_interval.count > 0) beat();
   if (setup_.ready_descriptor >= 0) {
     const char ready = 'r';
     if (::write(setup_.ready_descriptor, &ready, 1) != 1) exit_status_ = 1;
@@ -254,6 +256,8 @@ bool Worker::open_listeners() {
       log_.panic(LogEvent::daemon, "", listener.error().to_string());
       return false;
     }
+    (*listener)->watch_backlog(static_cast<uint32_t>(
+        std::clamp<int64_t>(config_->options().smtp_backlog_monitor, 0, UINT32_MAX)));
     listeners_.push_back(std::move(*listener));
   }
   return true;
@@ -276,8 +280,9 @@ Task<void> Worker::shut_down() {
   if (control_ != nullptr) co_await control_->join();
   if (explain_ != nullptr) co_await explain_->join();
   grace_timer_.disarm();
-  while (exchange_ != nullptr && exchange_->is_busy())
-    co_await Sleep(loop_.timers(), kExchangeStopPoll);
+  // What is being taken over ends with the shard at hand.
+  while (adopting_ || (exchange_ != nullptr && exchange_->is_busy()))
+    co_await Sleep(loop_.timers(), kTakeoverStopPoll);
   co_await evaluators_.close();
   co_await store_->close();
 }
@@ -289,6 +294,11 @@ void Worker::on_terminate() {
 void Worker::on_reopen() {
   log_.reopen();
   if (queue_ != nullptr && setup_.index == 0 && !terminate_.is_set()) scope_.spawn(adopt_orphans());
+}
+
+void Worker::beat() {
+  counts_->beat();
+  loop_.timers().set(beat_timer_, loop_.clock().now() + setup_.beat_interval);
 }
 
 void Worker::arm_queue_run() {

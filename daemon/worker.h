@@ -34,6 +34,7 @@ struct WorkerSetup {
   std::vector<int> listen_descriptors;
   int counts_descriptor = -1;
   size_t counts_section = 0;
+  Millis beat_interval;         // of Worker::beat(); zero: nobody looks
   int tickets_descriptor = -1;  // the secret of session tickets; -1: one of its own
   int ready_descriptor = -1;    // gets a byte when the worker accepts mail
   std::optional<Seconds> queue_interval;
@@ -65,6 +66,7 @@ class Worker final : ControlHandler {
   void on_terminate();
   void on_reopen();
   void arm_queue_run();
+  void beat();
   Task<std::string> handle(ControlCommand command) override;
 
   std::shared_ptr<const ServerConfig> config_;
@@ -94,6 +96,7 @@ class Worker final : ControlHandler {
   TimerNode queue_run_timer_;
   TimerNode exchange_timer_;
   TimerNode grace_timer_;
+  TimerNode beat_timer_;  // tells the supervisor that the loop turns
   Event terminate_;
   Scope scope_;
   std::vector<Event*> waiting_commands_;

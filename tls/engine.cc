@@ -66,6 +66,8 @@ std::unique_ptr<Engine> Engine::make_server(std::shared_ptr<const ServerContext>
   engine->server_ = std::move(context);
   engine->verify_ = session.verify;
   engine->asks_for_context_ = session.asks_for_context;
+  // What a certificate decides must not be said before it is there.
+  engine->speaks_early_ = session.speaks_early && session.verify == Verify::no;
   engine->now_ = session.now;
   engine->attach();
   SSL* ssl = engine->ssl_;
@@ -195,12 +197,44 @@ Handshake Engine::handshake() {
   if (open_) return Handshake::done;
   if (failed_) return Handshake::failed;
   ERR_clear_error();
+  if (speaks_early_) {
+    const Handshake early = begin_speaking();
+    if (early != Handshake::done) return early;
+  }
   const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     open_ = true;
     if (SSL_session_reused(ssl_) == 1) note_resumption();
     return Handshake::done;
   }
+  return stopped(result);
+}
+
+// Up to the end of the server's flight; `done` where the handshake goes on in the usual way.
+Handshake Engine::begin_speaking() {
+  char unused = 0;
+  size_t taken = 0;
+  switch (SSL_read_early_data(ssl_, &unused, 1, &taken)) {
+    case SSL_READ_EARLY_DATA_FINISH:
+      speaks_early_ = false;
+      return SSL_version(ssl_) == TLS1_3_VERSION ? Handshake::may_speak : Handshake::done;
+    case SSL_READ_EARLY_DATA_SUCCESS:  // no ticket of ours allows it
+      fail("the client sent early data");
+      return Handshake::failed;
+    default:
+      return stopped(0);
+  }
+}
+
+Result<void> Engine::write_early(std::string_view bytes) {
+  ERR_clear_error();
+  size_t written = 0;
+  if (SSL_write_early_data(ssl_, bytes.data(), bytes.size(), &written) == 1) return {};
+  fail("the greeting could not be sent");
+  return Error(Errc::connection_reset, failure_);
+}
+
+Handshake Engine::stopped(int result) {
   switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
       if (!peer_gone_) return Handshake::wants_input;

@@ -35,6 +35,7 @@ struct ServerSession {
   bool resumption = false;        // tls_resumption_hosts
   WallTime now;                   // for tickets, proofs and certificates
   bool asks_for_context = false;  // pause once the server name is known (Handshake::wants_context)
+  bool speaks_early = false;      // pause where the server may speak first (Handshake::may_speak)
 };
 
 struct ClientSession {
@@ -54,6 +55,7 @@ enum class Handshake : uint8_t {
   done,
   wants_input,
   wants_context,  // server_name() is known: use_context() or keep the one it has, then go on
+  may_speak,  // write_early() now, if at all; the client has not proved anything yet. TLS 1.3 only
   failed,
 };
 
@@ -83,6 +85,8 @@ class Engine {
   bool is_open() const noexcept { return open_; }
   std::string_view server_name() const noexcept { return server_name_; }
   void use_context(std::shared_ptr<const ServerContext> context);
+  // Goes out with the server's part of the handshake.
+  Result<void> write_early(std::string_view bytes);
 
   // --- Plaintext
   struct ReadResult {
@@ -101,7 +105,7 @@ class Engine {
 
   // After `failed`: what the library says ("no shared cipher"), for logs.
   const std::string& failure() const noexcept { return failure_; }
-  // After `done`.
+  // After `done`; of the client nothing before.
   SessionFacts facts() const;
   // The certificates that were looked at, the peer's own first; none after a resumption, or where
   // nothing was checked.
@@ -117,6 +121,8 @@ class Engine {
   Engine() = default;
   void attach();
   void set_server_verify();
+  Handshake stopped(int result);
+  Handshake begin_speaking();
   void fail(std::string_view otherwise);
   void judge_status();
   void note_resumption();
@@ -137,6 +143,7 @@ class Engine {
   uint8_t resumption_ = 0;
   Verify verify_ = Verify::no;
   bool asks_for_context_ = false;
+  bool speaks_early_ = false;
   bool context_asked_ = false;
   bool uses_dane_ = false;
   bool requires_ocsp_ = false;

@@ -319,6 +319,7 @@ struct ProcessOptions {
   std::string timezone;
   PlainList trusted_groups;
   PlainList trusted_users;
+  Seconds worker_patience;
   int64_t workers = 0;
   bool write_rejectlog = false;
 };

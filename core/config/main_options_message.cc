@@ -24,10 +24,10 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
      "longest header line; 0: no limit of its own"},
     {"header_maxsize", &M::header_maxsize, "1M", now, "longest header section"},
     {"headers_charset", &M::headers_charset, "UTF-8", now, "character set of decoded headers"},
-    {"ignore_fromline_hosts", &M::ignore_fromline_hosts, "", later,
-     "hosts whose messages may begin with a From line"},
-    {"ignore_fromline_local", &M::ignore_fromline_local, "false", later,
-     "local messages may begin with a From line"},
+    {"ignore_fromline_hosts", &M::ignore_fromline_hosts, "", now,
+     "hosts whose messages may begin with a From line, which is taken off"},
+    {"ignore_fromline_local", &M::ignore_fromline_local, "false", now,
+     "the same for SMTP of local processes"},
     {"local_from_check", &M::local_from_check, "true", now,
      "add Sender: to messages in submission mode where From: differs"},
     {"local_from_prefix", &M::local_from_prefix, "", now, "prefixes that local_from_check ignores"},
@@ -71,8 +71,8 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"uucp_from_pattern", &M::uucp_from_pattern,
      "^From\\s+(\\S+)\\s+(?:[a-zA-Z]{3},?\\s+)?(?:[a-zA-Z]{3}\\s+\\d?\\d|\\d?\\d\\s+[a-zA-Z]{3}\\s+"
      "\\d\\d(?:\\d\\d)?)\\s+\\d\\d?:\\d\\d?",
-     later, "pattern of a From line"},
-    {"uucp_from_sender", &M::uucp_from_sender, "$1", later, "sender taken from a From line"},
+     now, "pattern of a From line"},
+    {"uucp_from_sender", &M::uucp_from_sender, "$1", now, "sender taken from a From line"},
 });
 
 }  // namespace

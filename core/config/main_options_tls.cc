@@ -24,7 +24,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
     {"tls_crl", &M::tls_crl, "", now, "certificate revocation lists"},
     {"tls_dh_max_bits", &M::tls_dh_max_bits, "2236", now, "largest Diffie-Hellman prime"},
     {"tls_dhparam", &M::tls_dhparam, "", now, "Diffie-Hellman parameters"},
-    {"tls_early_banner_hosts", &M::tls_early_banner_hosts, "", later,
+    {"tls_early_banner_hosts", &M::tls_early_banner_hosts, "", now,
      "hosts that get the greeting early in TLS on connect"},
     {"tls_eccurve", &M::tls_eccurve, "auto", now, "elliptic curves"},
     {"tls_ocsp_file", &M::tls_ocsp_file, "", now, "OCSP responses to staple"},

@@ -8,13 +8,20 @@
 
 namespace godwit {
 
+// What is known of how a connection began.
+struct Opened {
+  std::optional<Endpoint> local;  // where it comes from
+  FastOpen fast_open = FastOpen::no;
+  size_t first_sent = 0;  // of ConnectOptions::first
+};
+
 class Connector {
  public:
   virtual ~Connector() = default;
   // A connected stream, or why not (connection_refused, timed_out, unreachable, cancelled ...).
   virtual Task<Result<std::unique_ptr<ByteStream>>> connect(ConnectOptions options) = 0;
-  // Where a stream of this connector comes from; nothing where that is not known.
-  virtual std::optional<Endpoint> local_of(const ByteStream&) const { return std::nullopt; }
+  // About a stream of this connector.
+  virtual Opened how_opened(const ByteStream&) const { return Opened(); }
 };
 
 class SocketConnector final : public Connector {
@@ -25,8 +32,9 @@ class SocketConnector final : public Connector {
     if (!connected) co_return connected.error();
     co_return Result<std::unique_ptr<ByteStream>>(std::move(*connected));
   }
-  std::optional<Endpoint> local_of(const ByteStream& stream) const override {
-    return static_cast<const UvStream&>(stream).local();
+  Opened how_opened(const ByteStream& stream) const override {
+    const auto& socket = static_cast<const UvStream&>(stream);
+    return {socket.local(), socket.fast_open(), socket.first_sent()};
   }
 
  private:

@@ -37,6 +37,8 @@ int open_flags(FileOpen how) {
       return O_RDWR | O_CREAT;
     case FileOpen::create_new:
       return O_RDWR | O_CREAT | O_EXCL;
+    case FileOpen::direct:
+      return O_WRONLY | O_DIRECT;
   }
   GODWIT_UNREACHABLE("FileOpen");
 }
@@ -95,8 +97,9 @@ Result<void> read_exactly(Files& files, FileId file, std::span<char> into, uint6
 
 Result<FileId> SystemFiles::open(const std::string& path, FileOpen how) {
   const int fd = ::open(path.c_str(), open_flags(how) | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (fd < 0) return failed("open", path);
-  return fd;
+  if (fd >= 0) return fd;
+  if (how == FileOpen::direct && errno == EINVAL) return Error(Errc::unsupported, "direct writes");
+  return failed("open", path);
 }
 
 void SystemFiles::close(FileId file) noexcept {
@@ -110,6 +113,22 @@ Result<size_t> SystemFiles::write_at(FileId file, std::span<const iovec> parts, 
     if (written >= 0) return static_cast<size_t>(written);
     if (errno != EINTR) return failed("write");
   }
+}
+
+Result<void> SystemFiles::write_synced(FileId file, std::string_view bytes, uint64_t offset) {
+  const size_t all = bytes.size();
+  while (!bytes.empty()) {
+    const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    const ssize_t written = ::pwritev2(file, &part, 1, static_cast<off_t>(offset), RWF_DSYNC);
+    if (written < 0 && errno == EINTR) continue;
+    const bool is_refused = written < 0 && (errno == EINVAL || errno == EOPNOTSUPP);
+    if (is_refused && bytes.size() == all) return Error(Errc::unsupported, "direct writes");
+    if (written < 0) return failed("write");
+    if (written == 0) return Error(Errc::disk_error, "a write took nothing");
+    bytes.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  return {};
 }
 
 Result<size_t> SystemFiles::read_at(FileId file, std::span<char> into, uint64_t offset) {

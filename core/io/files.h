@@ -23,7 +23,11 @@ enum class FileOpen : uint8_t {
   read_write,  // must exist
   create,      // reading and writing; made where missing
   create_new,  // reading and writing; must not exist
+  direct,  // writing past the system's cache; must exist. Errc::unsupported where that cannot be
 };
+
+// What is written to a file opened with FileOpen::direct: offset, length and address are multiples.
+inline constexpr size_t kDirectAlignment = 4096;
 
 struct FileStat {
   uint64_t bytes = 0;
@@ -46,6 +50,10 @@ class Files {
   virtual void close(FileId file) noexcept = 0;
   // May write less than asked; write_all() below goes on.
   virtual Result<size_t> write_at(FileId file, std::span<const iovec> parts, uint64_t offset) = 0;
+  // Writes all of `bytes` to a file opened with FileOpen::direct; they, and their place in the file
+  // where it was allocated, are on disk afterwards. Errc::unsupported: nothing was written, and
+  // will not be by asking again.
+  virtual Result<void> write_synced(FileId file, std::string_view bytes, uint64_t offset) = 0;
   // 0 at the end of the file; may read less than asked.
   virtual Result<size_t> read_at(FileId file, std::span<char> into, uint64_t offset) = 0;
   // The bytes and the length of the file are on disk afterwards. After an error nothing may be
@@ -109,6 +117,7 @@ class SystemFiles final : public Files {
   Result<FileId> open(const std::string& path, FileOpen how) override;
   void close(FileId file) noexcept override;
   Result<size_t> write_at(FileId file, std::span<const iovec> parts, uint64_t offset) override;
+  Result<void> write_synced(FileId file, std::string_view bytes, uint64_t offset) override;
   Result<size_t> read_at(FileId file, std::span<char> into, uint64_t offset) override;
   Result<void> sync_data(FileId file) override;
   Result<void> allocate(FileId file, uint64_t bytes) override;

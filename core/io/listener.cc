@@ -44,7 +44,21 @@ struct ListenerCallbacks {
       listener->handler_.on_accept_error(error_from_errno(-accepted, "accept"));
       return;
     }
+    if (listener->accepts_fast_open_) stream->fast_open_ = accepted_fast_open(stream->descriptor());
+    if (listener->backlog_limit_ > 0) tell_backlog(*listener, *stream);
     listener->handler_.on_connection(std::move(stream));
+  }
+  // Of a listening socket, what is "unacked" are the connections that nobody has accepted.
+  static void tell_backlog(Listener& listener, const UvStream& stream) noexcept {
+    uv_os_fd_t descriptor = -1;
+    tcp_info facts{};
+    socklen_t size = sizeof facts;
+    const auto* handle = reinterpret_cast<const uv_handle_t*>(&listener.handle_->stream);
+    if (uv_fileno(handle, &descriptor) != 0) return;
+    if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &facts, &size) != 0) return;
+    const std::optional<Endpoint> local = stream.local();
+    if (!local || facts.tcpi_unacked + 1 <= listener.backlog_limit_) return;
+    listener.handler_.on_backlog(facts.tcpi_unacked + 1, *local);
   }
   static void on_closed(uv_handle_t* handle) noexcept {
     delete reinterpret_cast<Listener::Handle*>(handle);
@@ -82,6 +96,8 @@ Result<std::unique_ptr<Listener>> Listener::open(Loop& loop, int descriptor, UvS
   if (kind == UvStream::Kind::tcp) {
     const int on = 1;  // what is accepted inherits it
     ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    listener->accepts_fast_open_ = may_accept_fast_open();
+    if (listener->accepts_fast_open_) accept_fast_open(descriptor, backlog);
   }
   const int listening =
       uv_listen(&listener->handle_->stream, backlog, &ListenerCallbacks::on_connection);

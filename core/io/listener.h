@@ -15,6 +15,10 @@ class ConnectionHandler {
   virtual void on_connection(std::unique_ptr<UvStream> stream) = 0;
   // accept() failed: out of descriptors or the like. Listening goes on.
   virtual void on_accept_error(const Error& error) = 0;
+  // So many connections, with the one that comes next, waited to be taken in; see watch_backlog().
+  virtual void on_backlog(uint32_t waiting, const Endpoint& local) {
+    static_cast<void>(waiting), static_cast<void>(local);
+  }
 };
 
 class Listener {
@@ -26,6 +30,9 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
+  // From now on the handler is told of backlogs over `limit`; zero: of none.
+  void watch_backlog(uint32_t limit) noexcept { backlog_limit_ = limit; }
+
  private:
   struct Handle;
   friend struct ListenerCallbacks;
@@ -36,6 +43,8 @@ class Listener {
   Later later_;     // a connection that waits to be taken in
   Handle* handle_;  // freed by libuv's close callback
   UvStream::Kind kind_;
+  bool accepts_fast_open_ = false;
+  uint32_t backlog_limit_ = 0;
 };
 
 // A bound TCP socket for a Listener, close-on-exec and non-blocking, or the reason why not.

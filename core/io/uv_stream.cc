@@ -327,7 +327,7 @@ class ConnectAwaiter {
       return false;
     }
     const int status = start_tcp();
-    if (status == 0) return false;
+    if (status == 0) return error_.has_value();
     delete std::exchange(request_, nullptr);
     error_.emplace(error_from_uv(status, "connect to " + options_.to.to_string()));
     return true;
@@ -350,6 +350,11 @@ class ConnectAwaiter {
 
   int start_tcp() {
     sockaddr_storage address{};
+    const bool is_fast = options_.fast_open && may_fast_open();
+    if (is_fast) {
+      const int status = make_fast_socket();
+      if (status != 0) return status;
+    }
     if (options_.from) {
       to_sockaddr(Endpoint{*options_.from, 0}, address);
       const int status =
@@ -357,8 +362,35 @@ class ConnectAwaiter {
       if (status != 0) return status;
     }
     to_sockaddr(options_.to, address);
-    return uv_tcp_connect(&request_->request, &stream_.handle_->tcp,
-                          reinterpret_cast<sockaddr*>(&address), &ConnectAwaiter::on_connect);
+    const int status =
+        uv_tcp_connect(&request_->request, &stream_.handle_->tcp,
+                       reinterpret_cast<sockaddr*>(&address), &ConnectAwaiter::on_connect);
+    if (status == 0 && is_fast) send_first();
+    return status;
+  }
+  int make_fast_socket() {
+    const int family = options_.to.address.is_v6() ? AF_INET6 : AF_INET;
+    const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -errno;
+    request_fast_open(fd);
+    const int status = uv_tcp_open(&stream_.handle_->tcp, fd);
+    if (status != 0) ::close(fd);
+    return status;
+  }
+  // Where the system has a cookie, the connection begins here, even with nothing to send.
+  void send_first() {
+    const std::string_view first = options_.first;
+    if (!first.empty() && !is_connecting(stream_.descriptor())) return;
+    const ssize_t sent =
+        ::send(stream_.descriptor(), first.data(), first.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0) {
+      stream_.first_sent_ = static_cast<size_t>(sent);
+    } else if (errno == EINPROGRESS) {
+      stream_.fast_open_ = FastOpen::used;
+    } else if (errno != EAGAIN) {
+      error_.emplace(error_from_errno(errno, "connect to " + options_.to.to_string()));
+      std::exchange(request_, nullptr)->awaiter = nullptr;
+    }
   }
   static void on_connect(uv_connect_t* connect, int status) noexcept {
     const std::unique_ptr<Request> request(static_cast<Request*>(connect->data));
@@ -431,6 +463,8 @@ Task<Result<std::unique_ptr<UvStream>>> connect(Loop& loop, ConnectOptions optio
   if (!connected) co_return connected.error();
   uv_tcp_nodelay(reinterpret_cast<uv_tcp_t*>(stream->uv()), 1);
   set_socket_options(stream->descriptor(), options);
+  if (stream->first_sent_ > 0 && is_first_data_taken(stream->descriptor()))
+    stream->fast_open_ = FastOpen::with_data;
   co_return std::move(stream);
 }
 

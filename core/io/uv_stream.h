@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/base/ip_address.h"
+#include "core/io/fast_open.h"
 #include "core/io/loop.h"
 #include "core/io/stream.h"
 #include "core/io/task.h"
@@ -37,6 +38,9 @@ class UvStream final : public ByteStream {
   Kind kind() const noexcept { return kind_; }
   // -1 when closed.
   int descriptor() const noexcept;
+  // How the connection began, and how much of ConnectOptions::first went with its first packets.
+  FastOpen fast_open() const noexcept { return fast_open_; }
+  size_t first_sent() const noexcept { return first_sent_; }
   // The next close sends RST instead of FIN (TCP): for clients that are refused in bulk.
   void reset_on_close() noexcept { reset_on_close_ = true; }
   // Small writes may wait for an acknowledgement of what went before (tcp_nodelay = false).
@@ -68,11 +72,13 @@ class UvStream final : public ByteStream {
   std::string pending_;  // arrived while nobody waited
   std::string handed_;   // what the last read() view points into, if not the loop's buffer
   size_t writes_in_flight_ = 0;
+  size_t first_sent_ = 0;
   Kind kind_;
   bool reading_ = false;  // uv_read_start is in force, or the read is put off
   bool ended_ = false;    // the peer's end of stream was seen
   bool closed_ = false;
   bool reset_on_close_ = false;
+  FastOpen fast_open_ = FastOpen::no;
 };
 
 struct ConnectOptions {
@@ -81,6 +87,8 @@ struct ConnectOptions {
   Millis timeout{300'000};
   bool keepalive = false;            // SO_KEEPALIVE
   std::optional<int> traffic_class;  // of the packets: the whole byte
+  bool fast_open = false;            // TCP Fast Open, where the system allows it
+  std::string_view first;  // with fast_open: may go with the first packet; outlives connect
   CancelSource* cancel = nullptr;
 };
 

@@ -21,7 +21,8 @@ inline constexpr size_t kUpdateBytesMax = 1024 * 1024;
 
 inline constexpr size_t kBatchBytesMax = 8 * 1024 * 1024;  // one job of the thread pool
 inline constexpr size_t kBatchRecordsMax = 4096;
-inline constexpr size_t kZeroBytesPerJob = 512 * 1024;  // of a segment in preparation
+inline constexpr size_t kDirectBytesMax = 2 * 1024 * 1024;  // of a batch written past the cache
+inline constexpr size_t kZeroBytesPerJob = 512 * 1024;      // of a segment in preparation
 
 inline constexpr Millis kLazyWrite{5};   // an update alone is written after this
 inline constexpr Millis kLazySync{200};  // and on disk after this

@@ -113,6 +113,7 @@ struct StoreStats {
   uint64_t commits = 0;
   uint64_t failed_commits = 0;
   uint64_t batches = 0;
+  uint64_t direct_batches = 0;  // of them, written past the system's cache
   uint64_t syncs = 0;
   uint64_t failed_batches = 0;
   uint64_t bytes_written = 0;

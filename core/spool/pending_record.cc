@@ -1,6 +1,9 @@
 #include "core/spool/pending_record.h"
 
 #include "core/spool/crc32c.h"
+#include "core/spool/limits.h"
+
+#include <cstring>
 
 namespace godwit::spool {
 namespace {
@@ -9,10 +12,21 @@ constexpr char kZeros[kRecordAlignment] = {};
 
 }  // namespace
 
+char* AlignedBuffer::room_for(size_t bytes) {
+  if (bytes <= bytes_) return memory_.get();
+  const size_t rounded = (bytes + kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
+  memory_.reset(static_cast<char*>(std::aligned_alloc(kDirectAlignment, rounded)));
+  bytes_ = memory_ == nullptr ? 0 : rounded;
+  return memory_.get();
+}
+
 void BatchJob::reset(const Segment& segment, bool sync) {
   records_.clear();
   parts_.clear();
+  padding_.clear();
   file_ = segment.file;
+  direct_ = segment.direct;
+  has_earlier_ = is_direct_ = is_direct_refused_ = false;
   salt_ = segment.salt;
   offset_ = segment.end;
   sync_ = sync;
@@ -25,8 +39,47 @@ void BatchJob::run() noexcept {
     complete(*record);
     gather(*record);
   }
-  result_ = write_all(file_->files(), file_->id(), parts_, offset_);
-  if (result_ && sync_) result_ = file_->files().sync_data(file_->id());
+  if (!padding_.empty()) {
+    const std::string_view zeros = std::string_view(padding_).substr(kRecordHeaderBytes);
+    padding_header_.payload_crc = crc32c(salt_, zeros);
+    encode_header(padding_header_, salt_, padding_.data());
+    add_part(padding_);
+  }
+  result_ = may_write_directly() ? write_directly() : write_cached();
+}
+
+void BatchJob::pad(const RecordHeader& header) {
+  padding_header_ = header;
+  padding_.assign(kRecordHeaderBytes + header.payload_bytes, '\0');
+}
+
+bool BatchJob::may_write_directly() const {
+  return direct_ != nullptr && sync_ && !has_earlier_ && bytes_written_ > 0 &&
+         bytes_written_ <= kDirectBytesMax && offset_ % kDirectAlignment == 0 &&
+         bytes_written_ % kDirectAlignment == 0;
+}
+
+Result<void> BatchJob::write_directly() {
+  char* const all = buffer_.room_for(bytes_written_);
+  if (all == nullptr) return write_cached();
+  char* to = all;
+  for (const iovec& part : parts_) {
+    std::memcpy(to, part.iov_base, part.iov_len);
+    to += part.iov_len;
+  }
+  Files& files = direct_->files();
+  Result<void> done =
+      files.write_synced(direct_->id(), std::string_view(all, bytes_written_), offset_);
+  is_direct_refused_ = !done && done.error().code() == Errc::unsupported;
+  if (is_direct_refused_) return write_cached();
+  is_direct_ = true;
+  return done;
+}
+
+Result<void> BatchJob::write_cached() {
+  Result<void> done = write_all(file_->files(), file_->id(), parts_, offset_);
+  if (done && sync_) done = file_->files().sync_data(file_->id());
+  return done;
 }
 
 void BatchJob::complete(PendingRecord& record) {

@@ -14,6 +14,13 @@ constexpr uint32_t kReserveDivisor = 4;
 
 // False where there is nothing to write, or no segment to write it into yet.
 bool StoreCore::fill_batch() {
+  if (!collect_batch()) return false;
+  pad_batch();
+  if (batch_.syncs() && !unsynced_.empty()) batch_.sync_earlier_too();
+  return true;
+}
+
+bool StoreCore::collect_batch() {
   waits_for_segment_ = false;
   if (tail_ == nullptr && !roll()) return false;
   const bool sync = sync_due_ <= loop_.clock().now();
@@ -29,7 +36,7 @@ bool StoreCore::fill_batch() {
     if (!batch_.records().empty()) return true;
     if (!unsynced_.empty()) {
       // Nothing goes into the next segment before this one is on disk.
-      batch_.set_sync();
+      batch_.sync_earlier_too();
       return true;
     }
     if (!roll()) return false;
@@ -40,6 +47,23 @@ bool StoreCore::fill_batch() {
     if (sync) sync_due_ = Instant::never();
   }
   return !batch_.records().empty() || (sync && !unsynced_.empty());
+}
+
+// The next batch then begins with a block.
+void StoreCore::pad_batch() {
+  const uint32_t bytes = padding_bytes(tail_->end);
+  if (tail_->direct == nullptr || !batch_.syncs() || batch_.records().empty() || bytes == 0 ||
+      !tail_->has_room_to_seal(bytes)) {
+    return;
+  }
+  RecordHeader header;
+  header.type = RecordType::padding;
+  header.segment = tail_->number;
+  header.offset = tail_->end;
+  header.payload_bytes = bytes - kRecordHeaderBytes;
+  header.synced_to = tail_->synced_to;
+  batch_.pad(header);
+  tail_->end += bytes;
 }
 
 void StoreCore::take_front(Placement placement) {
@@ -148,6 +172,7 @@ bool StoreCore::make_payload(PendingRecord& record) {
     case RecordType::start:
     case RecordType::index:
     case RecordType::seal:
+    case RecordType::padding:
       break;
   }
   record.header.payload_bytes = static_cast<uint32_t>(record.head.size()) - kRecordHeaderBytes;

@@ -70,7 +70,7 @@ std::optional<RecordHeader> decode_header(std::string_view bytes, uint32_t segme
   if (load<uint32_t>(in, 8) != segment || load<uint32_t>(in, 20) != offset) return std::nullopt;
   const auto type = load<uint8_t>(in, 12);
   if (type < static_cast<uint8_t>(RecordType::start) ||
-      type > static_cast<uint8_t>(RecordType::seal)) {
+      type > static_cast<uint8_t>(RecordType::padding)) {
     return std::nullopt;
   }
   RecordHeader header;
@@ -88,6 +88,11 @@ std::optional<RecordHeader> decode_header(std::string_view bytes, uint32_t segme
   header.key.low = load<uint64_t>(in, 40);
   if (header.payload_bytes > kSegmentBytesMax) return std::nullopt;
   return header;
+}
+
+uint32_t padding_bytes(uint32_t offset) {
+  const uint32_t left = (kBlockBytes - offset % kBlockBytes) % kBlockBytes;
+  return left > 0 && left < kRecordHeaderBytes ? left + kBlockBytes : left;
 }
 
 bool payload_matches(const RecordHeader& header, std::string_view payload, uint32_t salt) {

@@ -28,12 +28,18 @@ enum class RecordType : uint8_t {
   survivors = 5,  // of one other segment: its messages that live, where its valid part ends
   index = 6,      // of this segment: all records above
   seal = 7,       // the last bytes of a sealed segment: where its index is
+  padding = 8,    // zeros up to the next block, so that no block that is on disk is written again
 };
 
 enum RecordFlag : uint8_t {
   kFlagLargeBody = 1,  // the body is in large/<key>
   kFlagReplace = 2,    // an update that ends the validity of the earlier ones
 };
+
+inline constexpr uint32_t kBlockBytes = 4096;
+// The bytes of a padding record that begins at `offset`: 0 where a block begins there, otherwise
+// one that ends with a block and has room for its header.
+uint32_t padding_bytes(uint32_t offset);
 
 // A place in the log. Segments are numbered in the order in which they are written.
 struct Position {

@@ -63,9 +63,9 @@ bool Segment::fits(const IndexEntry& entry) const {
          bytes;
 }
 
-bool Segment::has_room_to_seal() const {
+bool Segment::has_room_to_seal(uint32_t more) const {
   const uint64_t index_bytes = aligned(index.payload_bytes());
-  return uint64_t{end} + kRecordHeaderBytes + index_bytes + kSealBytes <= bytes;
+  return uint64_t{end} + more + kRecordHeaderBytes + index_bytes + kSealBytes <= bytes;
 }
 
 SealCall::SealCall(const Segment& segment)

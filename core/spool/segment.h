@@ -30,8 +30,9 @@ struct Segment {
   uint32_t cut = UINT32_MAX;  // where a batch failed: nothing from here on counts
   SegmentState state = SegmentState::tail;
   std::shared_ptr<File> file;
-  IndexBuilder index;    // empty once sealed
-  uint32_t updates = 0;  // records of updates
+  std::shared_ptr<File> direct;  // the tail's, for writes past the system's cache; null where none
+  IndexBuilder index;            // empty once sealed
+  uint32_t updates = 0;          // records of updates
   // Segments with records that only this one's ends, survivors and moves keep dead. This one may
   // go when they went or were told about again further on. Sorted, unique.
   std::vector<uint32_t> guards;
@@ -45,7 +46,15 @@ struct Segment {
   void guard(uint32_t other);
   // Whether a record with this index entry fits, with room left for the index and the seal.
   bool fits(const IndexEntry& entry) const;
-  bool has_room_to_seal() const;
+  // Whether index and seal fit behind `more` bytes.
+  bool has_room_to_seal(uint32_t more = 0) const;
+};
+
+// The file of a segment that takes records. `direct` is not open where the file system knows no
+// direct writes.
+struct SegmentFile {
+  File file;
+  File direct;
 };
 
 using SegmentMap = std::map<uint32_t, Segment>;

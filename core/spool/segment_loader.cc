@@ -9,7 +9,6 @@ namespace godwit::spool {
 namespace {
 
 constexpr size_t kWindowBytes = 1024 * 1024;
-constexpr size_t kBlockBytes = 4096;
 
 Error broken(uint32_t segment, uint32_t offset, std::string_view what) {
   std::string text = segment_name(segment) + " at " + std::to_string(offset) + ": ";
@@ -39,7 +38,8 @@ class Window {
     buffer_.assign(std::min<uint64_t>(left, kWindowBytes + kBlockBytes), '\0');
     if (read_exactly(file_.files(), file_.id(), buffer_, start_)) return;
     for (size_t at = 0; at < buffer_.size(); at += kBlockBytes) {
-      const std::span<char> block(buffer_.data() + at, std::min(kBlockBytes, buffer_.size() - at));
+      const std::span<char> block(buffer_.data() + at,
+                                  std::min<size_t>(kBlockBytes, buffer_.size() - at));
       if (read_exactly(file_.files(), file_.id(), block, start_ + at)) continue;
       std::fill(block.begin(), block.end(), '\0');
       unreadable_.push_back(start_ + at);
@@ -118,7 +118,7 @@ class Scanner {
                                                            : take_plain(*header, entry, items);
     if (!whole) return false;
     entry.items = items;
-    builder_.add(entry);
+    if (header->type != RecordType::padding) builder_.add(entry);
     next = at + header->record_bytes();
     return true;
   }

@@ -11,33 +11,52 @@ namespace {
 
 // Zeros over [from, to) of the file: written once, so that later syncs need not touch metadata.
 struct ZeroCall {
-  const File* file;
+  SegmentFile* segment;
   uint64_t from;
   uint64_t to;
 
   Result<void> operator()() {
-    static const std::array<char, 256 * 1024> kZeros{};
+    alignas(kDirectAlignment) static const std::array<char, 256 * 1024> kZeros{};
+    const File& file = segment->file;
     for (uint64_t at = from; at < to; at += kZeros.size()) {
-      const size_t bytes = std::min<uint64_t>(kZeros.size(), to - at);
-      Result<void> done =
-          write_all(file->files(), file->id(), std::string_view(kZeros.data(), bytes), at);
+      const std::string_view zeros(kZeros.data(), std::min<uint64_t>(kZeros.size(), to - at));
+      Result<void> done = write(zeros, at);
       if (!done) return done;
     }
-    return file->files().sync_data(file->id());
+    return file.files().sync_data(file.id());
+  }
+
+  Result<void> write(std::string_view zeros, uint64_t at) {
+    const File& file = segment->file;
+    File& direct = segment->direct;
+    if (direct.is_open() && at % kDirectAlignment == 0 && zeros.size() % kDirectAlignment == 0) {
+      Result<void> done = direct.files().write_synced(direct.id(), zeros, at);
+      if (done || done.error().code() != Errc::unsupported) return done;
+      direct.close();
+    }
+    return write_all(file.files(), file.id(), zeros, at);
   }
 };
+
+// Not open where the file system knows no direct writes.
+File open_for_direct_writes(Files& files, const std::string& path, bool wanted) {
+  Result<File> file = Error(Errc::unsupported);
+  if (wanted) file = File::open(files, path, FileOpen::direct);
+  return file ? std::move(*file) : File();
+}
 
 struct CreateCall {
   Files* files;
   std::string path;
   uint64_t bytes;
+  bool direct;
 
-  Result<File> operator()() {
+  Result<SegmentFile> operator()() {
     Result<File> file = File::open(*files, path, FileOpen::create_new);
-    if (!file) return file;
+    if (!file) return file.error();
     const Result<void> allocated = files->allocate(file->id(), bytes);
     if (!allocated) return allocated.error();
-    return file;
+    return SegmentFile{std::move(*file), open_for_direct_writes(*files, path, direct)};
   }
 };
 
@@ -45,11 +64,14 @@ struct ReuseCall {
   Files* files;
   std::string from;
   std::string to;
+  bool direct;
 
-  Result<File> operator()() {
+  Result<SegmentFile> operator()() {
     const Result<void> renamed = files->rename(from, to);
     if (!renamed) return renamed.error();
-    return File::open(*files, to, FileOpen::read_write);
+    Result<File> file = File::open(*files, to, FileOpen::read_write);
+    if (!file) return file.error();
+    return SegmentFile{std::move(*file), open_for_direct_writes(*files, to, direct)};
   }
 };
 
@@ -116,6 +138,7 @@ bool StoreCore::roll() {
 void StoreCore::close_tail() {
   Segment& segment = *std::exchange(tail_, nullptr);
   segment.state = SegmentState::closed;
+  segment.direct.reset();
   background_.spawn(seal(segment.number));
   if (segment.live_messages == 0) cleaner_.kick();
 }
@@ -130,16 +153,17 @@ Task<void> StoreCore::prepare(uint32_t number) {
   const uint64_t bytes = std::exchange(had_first_segment_, true) ? options_.segment_bytes
                                                                  : options_.first_segment_bytes;
   const uint64_t asked_before = next_sequence_;
-  Result<File> file = co_await make_segment_file(number, bytes);
+  Result<SegmentFile> file = co_await make_segment_file(number, bytes);
   Result<void> done;
   Segment segment;
   if (file) {
     segment.number = number;
     segment.salt = static_cast<uint32_t>(random_.next());
-    const Result<FileStat> stat = files_.stat(file->id());
+    const Result<FileStat> stat = files_.stat(file->file.id());
     segment.bytes = static_cast<uint32_t>(stat ? stat->bytes : bytes);
     segment.end = segment.synced_to = kStartBytes;
-    segment.file = std::make_shared<File>(std::move(*file));
+    segment.file = std::make_shared<File>(std::move(file->file));
+    if (file->direct.is_open()) segment.direct = std::make_shared<File>(std::move(file->direct));
     StartCall start{segment.file.get(), dir_, start_record(segment)};
     done = co_await blocking(loop_, std::move(start));
   } else {
@@ -151,6 +175,7 @@ Task<void> StoreCore::prepare(uint32_t number) {
     cleaner_.kick_if_idle();
   } else {
     segment.file.reset();
+    segment.direct.reset();
     prepare_error_ = done.error();
     if (prepare_error_->code() != Errc::disk_full) {
       prepare_error_ = Error(Errc::disk_error, prepare_error_->to_string());
@@ -164,17 +189,17 @@ Task<void> StoreCore::prepare(uint32_t number) {
   pump();
 }
 
-Task<Result<File>> StoreCore::make_segment_file(uint32_t number, uint64_t bytes) {
+Task<Result<SegmentFile>> StoreCore::make_segment_file(uint32_t number, uint64_t bytes) {
   const std::string path = path_of(segment_name(number));
   if (!spares_.empty()) {
-    ReuseCall reuse{&files_, path_of(spare_name(spares_.back())), path};
+    ReuseCall reuse{&files_, path_of(spare_name(spares_.back())), path, writes_directly_};
     spares_.pop_back();
-    Result<File> reused = co_await blocking(loop_, std::move(reuse));
+    Result<SegmentFile> reused = co_await blocking(loop_, std::move(reuse));
     if (reused) co_return reused;
   }
   // Where the disk has no room for a whole one, a smaller one keeps mail flowing.
   for (;;) {
-    Result<File> file = co_await create_segment_file(path, bytes);
+    Result<SegmentFile> file = co_await create_segment_file(path, bytes);
     const bool is_full = !file && file.error().code() == Errc::disk_full;
     if (!is_full || bytes / 2 < options_.first_segment_bytes) co_return file;
     RemoveCall remove{&files_, {path}};
@@ -184,9 +209,9 @@ Task<Result<File>> StoreCore::make_segment_file(uint32_t number, uint64_t bytes)
   }
 }
 
-Task<Result<File>> StoreCore::create_segment_file(std::string path, uint64_t bytes) {
-  CreateCall create{&files_, path, bytes};
-  Result<File> file = co_await blocking(loop_, std::move(create));
+Task<Result<SegmentFile>> StoreCore::create_segment_file(std::string path, uint64_t bytes) {
+  CreateCall create{&files_, path, bytes, writes_directly_};
+  Result<SegmentFile> file = co_await blocking(loop_, std::move(create));
   if (!file) co_return file;
   for (uint64_t at = 0; at < bytes && !closing_; at += kZeroBytesPerJob) {
     ZeroCall zero{&*file, at, std::min<uint64_t>(at + kZeroBytesPerJob, bytes)};

@@ -132,6 +132,7 @@ void ShardImage::apply(Segment& segment, std::string_view index) {
       case RecordType::start:
       case RecordType::index:
       case RecordType::seal:
+      case RecordType::padding:
         break;
     }
   }

@@ -156,6 +156,11 @@ void StoreCore::batch_done() {
   if (batch_.result()) {
     counters_.bytes_written += batch_.bytes_written();
     unsynced_.insert(unsynced_.end(), batch_.records().begin(), batch_.records().end());
+    counters_.direct_batches += batch_.is_written_directly() ? 1 : 0;
+    if (batch_.is_direct_refused()) {
+      tail_->direct.reset();
+      writes_directly_ = false;
+    }
     if (batch_.syncs()) {
       ++counters_.syncs;
       if (std::exchange(failing_, false)) cleaner_.kick();
@@ -192,6 +197,7 @@ void StoreCore::settle(const RecordPtr& record) {
     case RecordType::start:
     case RecordType::index:
     case RecordType::seal:
+    case RecordType::padding:
       break;
   }
   conclude(record, RecordState::durable);
@@ -249,6 +255,7 @@ void StoreCore::give_up_tail(const Error& error) {
     live_[record.slot].chain_segment = record.previous_chain_segment;
   }
   tail_->state = SegmentState::closed;
+  tail_->direct.reset();
   tail_->cut = tail_->end = tail_->synced_to;
   tail_->index = index_below(tail_->index.payload(), tail_->cut);
   tail_->updates = tail_->index.updates();

@@ -106,6 +106,8 @@ class StoreCore {
   void wait_until(Instant at);
   void pump();
   bool fill_batch();
+  bool collect_batch();
+  void pad_batch();
   void take_front(Placement placement);
   Placement place(PendingRecord& record);
   bool still_holds(const PendingRecord& record) const;
@@ -129,8 +131,8 @@ class StoreCore {
   void close_tail();
   void start_prepare();
   Task<void> prepare(uint32_t number);
-  Task<Result<File>> make_segment_file(uint32_t number, uint64_t bytes);
-  Task<Result<File>> create_segment_file(std::string path, uint64_t bytes);
+  Task<Result<SegmentFile>> make_segment_file(uint32_t number, uint64_t bytes);
+  Task<Result<SegmentFile>> create_segment_file(std::string path, uint64_t bytes);
   Task<void> seal(uint32_t number);
   void start_removals();
   Task<void> run_removals();
@@ -173,7 +175,8 @@ class StoreCore {
   Instant sync_due_ = Instant::never();
   Instant retry_at_ = Instant{0};
   bool failing_ = false;
-  bool is_new_demand_ = false;  // a commit or a flush since the last failure
+  bool writes_directly_ = true;  // until the file system refuses
+  bool is_new_demand_ = false;   // a commit or a flush since the last failure
   std::vector<class FlushAwaiter*> flushes_;
   std::vector<class FlushAwaiter*> flushes_to_wake_;
   std::vector<RecordPtr> to_wake_;

@@ -113,6 +113,7 @@ Task<AttemptVerdict> DeliveryAttempt::pass() {
   co_await route_all();
   co_await tell_unrouted();
   co_await find_batch_ids();
+  co_await find_multi_domain();
   std::vector<Batch> work = batches();
   unfinished_batches_ = work.size();
   if (!work.empty()) co_await deliver_all(std::move(work));

@@ -55,6 +55,7 @@ class DeliveryAttempt {
     uint8_t dsn_flags = 0;
     GeneratedKind kind = GeneratedKind::address;
     std::optional<std::string> batch_id;  // where the transport has one that expands
+    bool mixes_domains = true;            // multi_domain, where that is an expression
     std::string local_part;
     std::string domain;
     State state = State::pending;
@@ -114,6 +115,7 @@ class DeliveryAttempt {
   bool fits(const Batch& batch, const Recipient& recipient) const;
   bool fits_locally(const Batch& batch, const Recipient& recipient) const;
   Task<void> find_batch_ids();
+  Task<void> find_multi_domain();
   Task<void> look_at_body();
   Task<void> deliver_all(std::vector<Batch> batches);
   Task<void> sort_remote(std::span<Batch> batches);
@@ -142,6 +144,8 @@ class DeliveryAttempt {
 
   // attempt_prepare.cc
   std::unique_ptr<LocalScene> scene_of(const Batch& batch);
+  std::unique_ptr<LocalScene> scene_at(const Batch& batch, const std::string& host_name,
+                                       const Endpoint& host);
   static std::string rcpt_address(const Recipient& recipient, const RouteResult& route,
                                   const Transport& transport);
   std::string envelope_to_line(const Batch& batch) const;
@@ -193,8 +197,10 @@ class DeliveryAttempt {
   std::string log_address(const Recipient& recipient, bool delivered) const;
   std::string_view return_path_of(const Recipient& recipient) const noexcept;
   acl::AddressFacts address_facts(const Recipient& recipient) const;
+  acl::AddressFacts batch_facts(const Batch& batch) const;
   acl::EvalContext evaluation_of(const acl::AddressFacts& address);
   class BatchContent;
+  class BatchSide;
   // The content with the header lines that routers and transport add and remove.
   Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
   Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;

@@ -27,8 +27,10 @@ bool DeliveryAttempt::fits(const Batch& batch, const Recipient& recipient) const
   const AddressProperties& own = recipient.route.properties;
   if (first.headers_add != own.headers_add || first.headers_remove != own.headers_remove)
     return false;
-  return transport->mixes_domains() ||
-         recipients_[batch.members.front()].domain == recipient.domain;
+  const Recipient& leader = recipients_[batch.members.front()];
+  if (!transport->mixes_domains() || !leader.mixes_domains)
+    return leader.domain == recipient.domain;
+  return recipient.mixes_domains;
 }
 
 // Several recipients of one local delivery have all but their addresses in common.
@@ -62,6 +64,31 @@ Task<void> DeliveryAttempt::find_batch_ids() {
     auto expanding = [&] { return transport->batching().id.evaluate(evaluation); };
     acl::EvalResult id = co_await on_fiber(expanding);
     if (id.ok()) recipient.batch_id = std::move(id.text);
+  }
+}
+
+// multi_domain where it is an expression; a recipient for which it is no boolean waits.
+Task<void> DeliveryAttempt::find_multi_domain() {
+  for (size_t at = 0; at < recipients_.size(); ++at) {
+    Recipient& recipient = recipients_[at];
+    if (recipient.state != State::pending) continue;
+    const Transport* transport = queue_.config_->transports->at(recipient.route.transport);
+    if (!transport->is_remote()) continue;
+    const FlagOption& option = static_cast<const SmtpTransport*>(transport)->multi_domain();
+    if (option.constant()) continue;
+    const Batch alone{transport, recipient.route.hosts, {}, 0, {at}};
+    const std::unique_ptr<LocalScene> scene = scene_of(alone);
+    const auto asking = [&option, &scene] { return option.evaluate(scene->evaluation); };
+    const Result<bool> answer = co_await on_fiber(asking);
+    if (answer) {
+      recipient.mixes_domains = *answer;
+      continue;
+    }
+    DeliveryOutcome outcome;
+    outcome.error_number = kErrorUnknown;
+    outcome.text = answer.error().detail();
+    queue_.services_.log.panic(LogEvent::configuration, facts_.id, outcome.text);
+    co_await settle_all(alone, std::move(outcome));
   }
 }
 
@@ -279,6 +306,7 @@ Task<std::vector<DeliveryOutcome>> DeliveryAttempt::run_local(const Batch& batch
                          scene.addresses,
                          scene.directory,
                          first.route.initgroups};
+  delivery.never_users = queue_.config_->never_users;
   if (batch.members.size() == 1) {
     std::vector<DeliveryOutcome> one;
     one.push_back(co_await batch.transport->deliver(queue_.services_.loop, delivery));

@@ -20,20 +20,27 @@ namespace godwit::delivery {
 
 // --- Who and where -------------------------------------------------------------------------------
 
+// What one transaction is about. Of several recipients only what they have in common has a value.
+acl::AddressFacts DeliveryAttempt::batch_facts(const Batch& batch) const {
+  const Recipient& first = recipients_[batch.members.front()];
+  acl::AddressFacts facts = address_facts(first);
+  facts.transport_name = batch.transport->name();
+  if (batch.members.size() == 1) return facts;
+  for (std::string* own :
+       {&facts.local_part, &facts.original_local_part, &facts.original_domain,
+        &facts.parent_local_part, &facts.parent_domain, &facts.local_part_prefix,
+        &facts.local_part_prefix_v, &facts.local_part_suffix, &facts.local_part_suffix_v})
+    own->clear();
+  const bool is_mixed = std::ranges::any_of(
+      batch.members, [&](size_t member) { return recipients_[member].domain != first.domain; });
+  if (is_mixed) facts.domain.clear();
+  return facts;
+}
+
 std::unique_ptr<LocalScene> DeliveryAttempt::scene_of(const Batch& batch) {
   const Recipient& first = recipients_[batch.members.front()];
   auto scene = std::make_unique<LocalScene>();
-  scene->address = address_facts(first);
-  scene->address.transport_name = batch.transport->name();
-  const auto differs = [&](const std::string Recipient::*part) {
-    return std::any_of(batch.members.begin(), batch.members.end(),
-                       [&](size_t member) { return recipients_[member].*part != first.*part; });
-  };
-  // What is not the same for all has no value.
-  if (!batch.transport->is_remote() && batch.members.size() > 1) {
-    scene->address.local_part.clear();
-    if (differs(&Recipient::domain)) scene->address.domain.clear();
-  }
+  scene->address = batch_facts(batch);
   scene->evaluation = evaluation_of(scene->address);
   scene->evaluation.domain_data = first.route.properties.domain_data;
   scene->evaluation.local_part_data = first.route.properties.local_part_data;
@@ -50,6 +57,17 @@ std::unique_ptr<LocalScene> DeliveryAttempt::scene_of(const Batch& batch) {
     const auto& addresses = hosts->hosts.front().addresses;
     if (!addresses.empty()) scene->address.host_address = addresses.front().to_string();
   }
+  return scene;
+}
+
+// With the host that is tried.
+std::unique_ptr<LocalScene> DeliveryAttempt::scene_at(const Batch& batch,
+                                                      const std::string& host_name,
+                                                      const Endpoint& host) {
+  std::unique_ptr<LocalScene> scene = scene_of(batch);
+  scene->address.host = host_name;
+  scene->address.host_address = host.address.to_string();
+  scene->address.host_port = host.port;
   return scene;
 }
 
@@ -107,9 +125,9 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
   if (batch.transport->options().return_path.is_set) {
     acl::EvalResult path = batch.transport->return_path().evaluate(evaluation);
     if (!path.ok() && path.status != acl::EvalStatus::forced_fail)
-      return Error(Errc::lookup_deferred, "failed to expand return path \"" +
-                                              std::string(batch.transport->return_path().source()) +
-                                              "\": " + path.text);
+      return Error(Errc::config, "Failed to expand return path \"" +
+                                     std::string(batch.transport->return_path().source()) +
+                                     "\": " + path.text);
     if (path.ok()) batch.return_path = path.text == "<>" ? "" : std::move(path.text);
   }
   const acl::Expansion* port =
@@ -121,8 +139,8 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
     const std::optional<uint16_t> number =
         text.ok() ? smtp::parse_port(trim(text.text)) : std::nullopt;
     if (!number)
-      return Error(Errc::lookup_deferred, "invalid port for " + batch.transport->name() +
-                                              " transport: \"" + text.text + "\"");
+      return Error(Errc::config, "invalid port for " + batch.transport->name() + " transport: \"" +
+                                     text.text + "\"");
     batch.port = *number;
   }
   return changed_content(batch, evaluation);
@@ -145,8 +163,8 @@ Result<MessageContent> DeliveryAttempt::changed_content(const Batch& batch,
       acl::EvalResult text = option.evaluate(evaluation);
       if (text.status == acl::EvalStatus::forced_fail) continue;
       if (!text.ok())
-        return Error(Errc::lookup_deferred, "failed to expand headers of transport " +
-                                                batch.transport->name() + ": " + text.text);
+        return Error(Errc::lookup_deferred,
+                     "failed to expand headers_add or headers_remove: " + text.text);
       part.texts.push_back(std::move(text.text));
     }
   }
@@ -222,8 +240,11 @@ bool DeliveryAttempt::check_size(const Batch& batch, const MessageContent& conte
   const std::string_view text = trim(limit.text);
   const Result<int64_t> bytes = config::parse_integer(text.empty() ? "0" : text);
   if (!limit.ok() || !bytes || *bytes < 0) {
-    trouble.text = "message_size_limit of the transport: " +
-                   (limit.ok() ? "malformed value \"" + limit.text + "\"" : limit.text);
+    const std::string option = "message_size_limit in " + batch.transport->name() + " transport: ";
+    trouble.error_number = kErrorUnknown;
+    trouble.text = limit.ok()
+                       ? "invalid " + option + "integer expected but \"" + limit.text + "\" found"
+                       : "failed to expand " + option + limit.text;
     return false;
   }
   if (*bytes == 0 || content.message_bytes() <= static_cast<uint64_t>(*bytes)) return true;
@@ -245,6 +266,8 @@ Task<std::optional<MessageContent>> DeliveryAttempt::prepare(Batch& batch, Local
     show_debug_print(transport, scene);
     Result<MessageContent> changed = content_for(batch, scene.evaluation);
     if (!changed) {
+      const bool is_headers = changed.error().code() == Errc::lookup_deferred;
+      trouble.error_number = is_headers ? kErrorHeaders : kErrorUnknown;
       trouble.text = changed.error().detail();
       return false;
     }
@@ -284,6 +307,7 @@ Task<std::optional<MessageContent>> DeliveryAttempt::filter(const Batch& batch, 
     delivery.user = route.user;
     delivery.group = route.group;
     delivery.initgroups = route.initgroups;
+    delivery.never_users = queue_.config_->never_users;
     Result<std::optional<RunAs>> who = co_await run_as(queue_.services_.loop, transport, delivery);
     if (!who) {
       trouble.text = who.error().detail();

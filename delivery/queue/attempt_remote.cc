@@ -31,6 +31,8 @@ RemoteDelivery delivery_of(const RemoteDelivery& from, const std::vector<size_t>
   out.is_retry = from.is_retry;
   out.events = from.events;
   out.maker = from.maker;
+  out.side = from.side;
+  out.sharing = from.sharing;
   out.port = from.port;
   out.utf8_downconvert = from.utf8_downconvert;
   out.recipients.reserve(recipients.size());
@@ -75,15 +77,11 @@ class DeliveryAttempt::BatchContent final : public ContentMaker {
   BatchContent(DeliveryAttempt& attempt, const Batch& batch) : attempt_(attempt), batch_(batch) {}
 
   Task<Result<MessageContent>> make(const RemoteInfo& remote) override {
-    acl::AddressFacts address = attempt_.address_facts(attempt_.recipients_[batch_.members[0]]);
-    address.transport_name = batch_.transport->name();
-    address.host = remote.host_name;
-    address.host_address = remote.endpoint.address.to_string();
-    address.host_port = remote.endpoint.port;
-    acl::EvalContext evaluation = attempt_.evaluation_of(address);
-    if (!remote.tls.cipher.empty()) evaluation.tls_out = &remote.tls;
-    const auto making = [this, &evaluation] {
-      return attempt_.changed_content(batch_, evaluation);
+    const std::unique_ptr<LocalScene> scene =
+        attempt_.scene_at(batch_, remote.host_name, remote.endpoint);
+    if (!remote.tls.cipher.empty()) scene->evaluation.tls_out = &remote.tls;
+    const auto making = [this, &scene] {
+      return attempt_.changed_content(batch_, scene->evaluation);
     };
     co_return co_await on_fiber(making);
   }
@@ -91,6 +89,32 @@ class DeliveryAttempt::BatchContent final : public ContentMaker {
  private:
   DeliveryAttempt& attempt_;
   const Batch& batch_;
+};
+
+// What a batch has to say of the hosts that it may go to.
+class DeliveryAttempt::BatchSide final : public MessageSide {
+ public:
+  BatchSide(DeliveryAttempt& attempt, const Batch& batch, const SmtpTransport& transport)
+      : attempt_(attempt), batch_(batch), transport_(transport) {}
+
+  Task<Result<std::string>> host_key(const std::string& host_name, const Endpoint& to) override {
+    const std::unique_ptr<LocalScene> scene = attempt_.scene_at(batch_, host_name, to);
+    const auto asking = [this, &scene] {
+      return transport_.retry_include_ip().evaluate(scene->evaluation);
+    };
+    const Result<bool> includes_ip = co_await on_fiber(asking);
+    if (!includes_ip) co_return includes_ip.error();
+    co_return host_retry_key(host_name, to, *includes_ip);
+  }
+
+  std::unique_ptr<LocalScene> scene(const std::string& host_name, const Endpoint& to) override {
+    return attempt_.scene_at(batch_, host_name, to);
+  }
+
+ private:
+  DeliveryAttempt& attempt_;
+  const Batch& batch_;
+  const SmtpTransport& transport_;
 };
 
 Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTransport& transport,
@@ -126,6 +150,16 @@ Task<void> DeliveryAttempt::deliver_remote(const Batch& batch, const SmtpTranspo
   if (tells || !main_events().empty()) delivery.events = &events;
   BatchContent maker(*this, batch);
   if (speaks_of_connection(transport)) delivery.maker = &maker;
+  BatchSide side(*this, batch, transport);
+  if (!transport.retry_include_ip().constant() || !transport.of_message().empty())
+    delivery.side = &side;
+  if (!transport.of_message().empty()) {
+    const std::unique_ptr<LocalScene> scene = scene_of(batch);
+    const auto asking = [&transport, &scene] {
+      return transport.of_message().values(scene->evaluation);
+    };
+    delivery.sharing = co_await on_fiber(asking);
+  }
   co_await queue_.destinations_.deliver(transport, batch.hosts, delivery);
   co_await deliver_to_others(delivery, batch, transport);
   co_await deliver_to_fallback(delivery, batch, transport);
@@ -209,7 +243,7 @@ Task<void> DeliveryAttempt::deliver_to_fallback(RemoteDelivery& delivery, const 
   const std::vector<size_t> left = still_waiting(delivery);
   if (left.empty()) co_return;
   RemoteDelivery again = delivery_of(delivery, left);
-  const acl::AddressFacts address = address_facts(first);
+  const acl::AddressFacts address = batch_facts(batch);
   acl::EvalContext evaluation = evaluation_of(address);
   auto finding = [&] { return find_hosts(names, transport, evaluation); };
   const SharedHostList hosts = co_await on_fiber(finding);

@@ -266,6 +266,9 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   facts.reply_to = reply_to;
   facts.to = plan.to;
   facts.message_id = report_id.text();
+  const acl::MessageIdWords id_words = co_await queue_.message_id_words();
+  facts.message_id_text = id_words.text;
+  facts.message_id_domain = id_words.domain;
   facts.reporting_mta =
       server.smtp_active_hostname.empty() ? server.primary_hostname : server.smtp_active_hostname;
   facts.primary_hostname = server.primary_hostname;

@@ -35,12 +35,9 @@ std::string DeliveryAttempt::delivery_key(const Recipient& recipient) const {
 std::string DeliveryAttempt::retry_key(const Recipient& recipient) const {
   const DeliveryOutcome& outcome = recipient.outcome;
   if (recipient.route.transport < 0) return routing_key(recipient);
-  if (outcome.scope != FailureScope::message || outcome.remote == nullptr)
+  if (outcome.scope != FailureScope::message || outcome.host_key.empty())
     return delivery_key(recipient);
-  const auto* smtp =
-      static_cast<const SmtpTransport*>(queue_.config_->transports->at(recipient.route.transport));
-  return host_retry_key(*smtp, outcome.remote->host_name, outcome.remote->endpoint) + ":" +
-         facts_.id;
+  return outcome.host_key + ":" + facts_.id;
 }
 
 void DeliveryAttempt::show_outcome(const Recipient& recipient) const {

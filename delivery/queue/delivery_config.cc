@@ -1,11 +1,39 @@
 #include "delivery/queue/delivery_config.h"
 
+#include "core/base/ascii.h"
 #include "core/config/values.h"
+
+#include <pwd.h>
 
 #include <algorithm>
 #include <utility>
 
 namespace godwit::delivery {
+namespace {
+
+std::vector<uint32_t> uids_of(const config::ConfigDocument& document,
+                              const config::PlainList& names, config::Diagnostics& diagnostics) {
+  std::vector<uint32_t> out;
+  for (const std::string& name : names) {
+    if (name.empty()) continue;
+    if (const std::optional<uint64_t> number = parse_decimal(name)) {
+      out.push_back(static_cast<uint32_t>(*number));
+      continue;
+    }
+    if (const passwd* user = getpwnam(name.c_str())) {
+      out.push_back(user->pw_uid);
+      continue;
+    }
+    config::Place place;
+    for (const config::Setting& setting : document.main) {
+      if (setting.name == "never_users") place = setting.place;
+    }
+    diagnostics.error(place, "never_users: user " + name + " was not found");
+  }
+  return out;
+}
+
+}  // namespace
 
 std::shared_ptr<const DeliveryConfig> compile_delivery(
     const config::ConfigDocument& document, std::shared_ptr<const acl::CompiledPolicy> policy,
@@ -23,6 +51,7 @@ std::shared_ptr<const DeliveryConfig> compile_delivery(
     return line.view().find("message_body") != std::string_view::npos;
   });
   const config::MainOptions& options = out->options();
+  out->never_users = uids_of(document, options.never_users, diagnostics);
   out->errors_copy = compile_errors_copy(options.errors_copy.text, lists, diagnostics);
   for (const config::LocatedText& item : config::split_list(options.remote_sort_domains.text)) {
     if (auto domains = lists.compile(config::ListKind::domain, item, {}, diagnostics))

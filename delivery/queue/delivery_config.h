@@ -16,7 +16,9 @@
 #include "delivery/transport/transport.h"
 #include "protocol/message/message_id.h"
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace godwit::tls {
 class ContextCache;
@@ -33,6 +35,7 @@ struct DeliveryConfig {
   std::shared_ptr<const retry::RetryRules> retry;
   bool reads_body = false;  // something in the file asks for $message_body or $message_body_end
   std::vector<ErrorsCopy> errors_copy;
+  std::vector<uint32_t> never_users;  // as whom no local delivery runs
   // remote_sort_domains, each item a list.
   std::vector<std::shared_ptr<const acl::ListPattern>> remote_order;
 

@@ -242,7 +242,7 @@ Task<void> Destination::serve_open(RemoteDelivery& first, SmtpConnection& connec
     if (outcomes->front().scope == FailureScope::host && outcomes->front().unanswered) {
       untouched.push_back(&done);
     } else {
-      settle(done, std::move(*outcomes), connection);
+      co_await settle_on(done, std::move(*outcomes), connection);
     }
   }
   while (!untouched.empty()) {
@@ -267,17 +267,24 @@ Task<bool> Destination::make_content(RemoteDelivery& delivery, const SmtpConnect
   co_return false;
 }
 
-// `outcomes` came over a session. A host that failed in its middle is remembered for those
-// recipients that had no answer.
-void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes,
-                         const SmtpConnection& connection) {
+// The same for a connection that was there before the delivery.
+Task<void> Destination::settle_on(RemoteDelivery& delivery, Outcomes outcomes,
+                                  const SmtpConnection& connection) {
   const Candidate candidate{&host_named(connection.remote()->host_name),
                             connection.remote()->endpoint};
+  const Result<std::string> key = co_await host_key(delivery, candidate);
+  settle(delivery, std::move(outcomes), candidate,
+         key ? *key : host_retry_key(transport_, candidate.host->name, candidate.endpoint));
+}
+
+// `outcomes` came over a session. A host that failed in its middle is remembered for those
+// recipients that had no answer.
+void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes, const Candidate& candidate,
+                         const std::string& key) {
   if (std::ranges::find(delivery.seen, candidate.endpoint) == delivery.seen.end()) {
     delivery.seen.push_back(candidate.endpoint);
     ++delivery.tries;
   }
-  const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
   const auto failure = std::ranges::find(outcomes, FailureScope::host, &DeliveryOutcome::scope);
   if (failure == outcomes.end()) {
     remember_success(table_.keeper_, key, delivery, outcomes);
@@ -294,6 +301,9 @@ void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes,
       outcome.retry_expired = verdict.give_up;
     }
     shrink_window();
+  }
+  for (DeliveryOutcome& outcome : outcomes) {
+    if (outcome.scope == FailureScope::message) outcome.host_key = key;
   }
   delivery.outcomes = std::move(outcomes);
   finish(delivery);
@@ -328,6 +338,7 @@ DestinationTable::Awaiter DestinationTable::deliver(const SmtpTransport& transpo
                                                     RemoteDelivery& delivery) {
   const uint16_t port = delivery.port != 0 ? delivery.port : transport.default_port();
   std::string key = transport.name() + " " + std::to_string(port) + " " + hosts->key;
+  if (!delivery.sharing.empty()) key += " " + delivery.sharing;
   auto found = destinations_.find(key);
   if (found == destinations_.end()) {
     auto destination = std::make_unique<Destination>(*this, key, transport, hosts, port);

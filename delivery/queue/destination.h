@@ -27,6 +27,18 @@ class ContentMaker {
   virtual Task<Result<MessageContent>> make(const RemoteInfo& remote) = 0;
 };
 
+struct LocalScene;
+
+// What the message has to say of a host, where options are expressions of both.
+class MessageSide {
+ public:
+  virtual ~MessageSide() = default;
+  // What hints about the host are kept under (retry_include_ip_address).
+  virtual Task<Result<std::string>> host_key(const std::string& host_name, const Endpoint& to) = 0;
+  // What a connection to the host is opened with.
+  virtual std::unique_ptr<LocalScene> scene(const std::string& host_name, const Endpoint& to) = 0;
+};
+
 // One transaction to be done: some recipients of one message. Owned by the waiting coroutine.
 struct RemoteDelivery {
   RemoteDelivery(const Envelope& e, const MessageContent& c, std::string_view return_path,
@@ -44,6 +56,8 @@ struct RemoteDelivery {
   bool forced = false;                  // whatever the hints say
   EventSink* events = nullptr;          // null: nobody wants to know what happens
   ContentMaker* maker = nullptr;        // null: `content` is what is sent
+  MessageSide* side = nullptr;          // null: no option of the transport asks the message
+  std::string sharing;                  // only deliveries with the same one share connections
   bool is_retry = false;                // the message was tried before
   std::optional<int> utf8_downconvert;  // 1, 0 or -1; nothing: as the message says
 
@@ -105,7 +119,9 @@ class DestinationTable {
   bool stopping_ = false;
 };
 
-// Keys of retry hints (EXIM.md 2.8).
+// The key of hints about one address of a host (EXIM.md 2.8).
+std::string host_retry_key(const std::string& host_name, const Endpoint& to, bool includes_ip);
+// Where the transport's option is a constant, or nobody knows better.
 std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
                            const Endpoint& to);
 

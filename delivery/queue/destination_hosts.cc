@@ -65,18 +65,23 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
     delivery.seen.push_back(candidate.endpoint);
     if (!transport_.smtp().allow_localhost &&
         table_.services_.hosts.is_local(candidate.endpoint.address)) {
-      tries.skip_local(candidate);
+      tries.skip(kErrorNone, "host " + candidate.host->name + " is the local host");
       continue;
     }
-    const std::string key = host_retry_key(transport_, candidate.host->name, candidate.endpoint);
-    if (tries.must_wait(candidate, key, now())) continue;
+    Result<std::string> key = co_await host_key(delivery, candidate);
+    if (!key) {
+      tries.skip(kErrorUnknown, key.error().detail());
+      continue;
+    }
+    if (tries.must_wait(candidate, *key, now())) continue;
     tries.begin(now());
     const size_t less_preferred = next_preference(candidates, at);
     if (!tries.may_try_more() && less_preferred < candidates.size()) {
       next = less_preferred;
       tries.do_not_count();
     }
-    std::optional<DeliveryOutcome> failure = co_await try_host(candidate, delivery, connection);
+    std::optional<DeliveryOutcome> failure =
+        co_await try_host(candidate, *key, delivery, connection);
     if (!failure) co_return;
     if (failure->scope == FailureScope::none) {  // nothing is wrong with it
       tries.busy(std::move(*failure), now());
@@ -85,27 +90,35 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
     log_host_failure(delivery, *failure);
     co_await tell(delivery.events, "msg:host:defer", failure->remote, failure->text,
                   failure->error_number);
-    tries.failed(candidate, key, std::move(*failure), now());
+    tries.failed(candidate, *key, std::move(*failure), now());
     if (connection != nullptr) co_await drop(connection);
   }
   shrink_window();
   finish_with(delivery, std::move(tries).outcome(now()));
 }
 
+// What hints about the host are kept under, for this message.
+Task<Result<std::string>> Destination::host_key(const RemoteDelivery& delivery,
+                                                const Candidate& candidate) const {
+  if (delivery.side == nullptr || transport_.retry_include_ip().constant())
+    co_return host_retry_key(transport_, candidate.host->name, candidate.endpoint);
+  co_return co_await delivery.side->host_key(candidate.host->name, candidate.endpoint);
+}
+
 // Nothing: the delivery is settled. Where the host is not what hints said of it, it is tried again
 // at once, without believing them.
 Task<std::optional<DeliveryOutcome>> Destination::try_host(
-    const Candidate& candidate, RemoteDelivery& delivery,
+    const Candidate& candidate, const std::string& key, RemoteDelivery& delivery,
     std::unique_ptr<SmtpConnection>& connection) {
   for (bool may_believe = true;; may_believe = false) {
     std::optional<DeliveryOutcome> failure =
-        co_await open(candidate, delivery.events, may_believe, connection);
+        co_await open(candidate, delivery, may_believe, connection);
     if (!failure) {
       const bool is_made = co_await make_content(delivery, *connection);
       if (!is_made) co_return std::nullopt;
       Outcomes outcomes = co_await connection->send(job_of(delivery));
       if (!failed_as_a_host(outcomes)) {
-        settle(delivery, std::move(outcomes), *connection);
+        settle(delivery, std::move(outcomes), candidate, key);
         co_return std::nullopt;
       }
       failure = std::move(outcomes.front());

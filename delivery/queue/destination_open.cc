@@ -2,6 +2,7 @@
 #include "core/io/fiber.h"
 #include "delivery/queue/destination_run.h"
 #include "delivery/queue/host_events.h"
+#include "delivery/queue/local_scene.h"
 
 #include <utility>
 
@@ -16,12 +17,17 @@ SmtpOpener Destination::opener() const {
 }
 
 Task<std::optional<DeliveryOutcome>> Destination::open(
-    const Candidate& candidate, EventSink* events, bool may_believe,
+    const Candidate& candidate, const RemoteDelivery& delivery, bool may_believe,
     std::unique_ptr<SmtpConnection>& connection) {
+  EventSink* events = delivery.events;
   const SmtpHost host{candidate.host->name, candidate.host->initial_name, candidate.endpoint,
                       candidate.host->secure, candidate.host->from_mx};
   const SmtpOpener prepares = opener();
-  PreparedOpening prepared = co_await prepares.prepare(host, SmtpUse::deliver);
+  std::unique_ptr<LocalScene> scene;
+  if (!transport_.of_message().empty() && delivery.side != nullptr)
+    scene = delivery.side->scene(host.name, host.endpoint);
+  acl::EvalContext* message = scene != nullptr ? &scene->evaluation : nullptr;
+  PreparedOpening prepared = co_await prepares.prepare(host, SmtpUse::deliver, message);
   if (prepared.failure) {
     if (!prepared.dane_failure.empty())
       co_await tell(events, "dane:fail", prepared.failure->remote, prepared.dane_failure);

@@ -58,12 +58,17 @@ class Destination {
   bool may_add(const SmtpConnection& connection) const;
   Task<bool> make_content(RemoteDelivery& delivery, const SmtpConnection& connection);
   size_t connections_max() const noexcept;
-  void settle(RemoteDelivery& delivery, Outcomes outcomes, const SmtpConnection& connection);
+  Task<void> settle_on(RemoteDelivery& delivery, Outcomes outcomes,
+                       const SmtpConnection& connection);
+  void settle(RemoteDelivery& delivery, Outcomes outcomes, const Candidate& candidate,
+              const std::string& key);
 
   // --- Hosts
   Task<void> serve_by_new_connection(RemoteDelivery& delivery,
                                      std::unique_ptr<SmtpConnection>& connection);
-  Task<std::optional<DeliveryOutcome>> try_host(const Candidate& candidate,
+  Task<Result<std::string>> host_key(const RemoteDelivery& delivery,
+                                     const Candidate& candidate) const;
+  Task<std::optional<DeliveryOutcome>> try_host(const Candidate& candidate, const std::string& key,
                                                 RemoteDelivery& delivery,
                                                 std::unique_ptr<SmtpConnection>& connection);
   const RouteHost& host_named(std::string_view name) const;
@@ -75,8 +80,8 @@ class Destination {
   // --- Opening
   SmtpOpener opener() const;
   Task<bool> is_serialized(const SmtpHost& host) const;
-  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate, EventSink* events,
-                                            bool may_believe,
+  Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate,
+                                            const RemoteDelivery& delivery, bool may_believe,
                                             std::unique_ptr<SmtpConnection>& connection);
   Task<std::optional<DeliveryOutcome>> open_as(const SmtpHost& host, SmtpOpening opening,
                                                std::unique_ptr<SmtpConnection>& connection,

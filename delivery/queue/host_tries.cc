@@ -19,12 +19,16 @@ std::string message_key(const std::string& host_key, const RemoteDelivery& deliv
 
 }  // namespace
 
-std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
-                           const Endpoint& to) {
+std::string host_retry_key(const std::string& host_name, const Endpoint& to, bool includes_ip) {
   std::string key = "T:" + host_name;
-  if (transport.includes_ip_in_retry()) key += ":" + to.address.to_string();
+  if (includes_ip) key += ":" + to.address.to_string();
   if (to.port != 25) key += ":" + std::to_string(to.port);
   return key;
+}
+
+std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
+                           const Endpoint& to) {
+  return host_retry_key(host_name, to, transport.retry_include_ip().constant().value_or(true));
 }
 
 retry::RetryKeeper::Failed host_failure_of(const RemoteDelivery& delivery,
@@ -66,8 +70,12 @@ bool has_failed_lately(retry::RetryKeeper& keeper, const SmtpTransport& transpor
                        const HostList& hosts, uint16_t default_port, WallTime now) {
   for (const RouteHost& host : hosts.hosts) {
     const uint16_t port = host.port != 0 ? host.port : default_port;
+    const std::optional<bool> with_ip = transport.retry_include_ip().constant();
     for (const IpAddress& address : host.addresses) {
-      if (keeper.find(host_retry_key(transport, host.name, {address, port}), now)) return true;
+      const Endpoint to{address, port};
+      // Where it depends on the message, either may be the one.
+      if (with_ip != false && keeper.find(host_retry_key(host.name, to, true), now)) return true;
+      if (with_ip != true && keeper.find(host_retry_key(host.name, to, false), now)) return true;
     }
   }
   return false;
@@ -114,10 +122,10 @@ bool HostTries::must_wait(const Candidate& candidate, const std::string& key, Wa
   return true;
 }
 
-void HostTries::skip_local(const Candidate& candidate) {
+void HostTries::skip(int error_number, std::string why) {
   last_.emplace();
-  last_->error_number = kErrorNone;
-  last_->text = "host " + candidate.host->name + " is the local host";
+  last_->error_number = error_number;
+  last_->text = std::move(why);
   all_expired_ = false;
 }
 

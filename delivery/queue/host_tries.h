@@ -50,8 +50,8 @@ class HostTries {
   }
   // The retry time of the host, or of the message there, has not come.
   bool must_wait(const Candidate& candidate, const std::string& key, WallTime now);
-  // It is this host itself.
-  void skip_local(const Candidate& candidate);
+  // It is not to be tried at all, and nothing is remembered of it.
+  void skip(int error_number, std::string why);
   // It serves another connection, and may have no second one (serialize_hosts).
   void busy(DeliveryOutcome outcome, WallTime now);
   void begin(WallTime now) noexcept {

@@ -1,4 +1,5 @@
 // Queue: messages of our own.
+#include "core/io/fiber.h"
 #include "delivery/queue/active_message.h"
 #include "delivery/queue/message_key.h"
 #include "delivery/queue/queue.h"
@@ -8,18 +9,43 @@
 
 namespace godwit::delivery {
 
+namespace {
+
+// Of a header section with a Message-Id: that was made for `id`; without brackets.
+std::string_view made_message_id(std::string_view headers, const std::string& id) {
+  const size_t at = headers.find("Message-Id: <E" + id);
+  if (at == std::string_view::npos) return {};
+  headers.remove_prefix(headers.find('<', at) + 1);
+  return headers.substr(0, headers.find('>'));
+}
+
+}  // namespace
+
+Task<acl::MessageIdWords> Queue::message_id_words() {
+  acl::EvalContext evaluation;
+  evaluation.server = &services_.server;
+  evaluation.services = services_.evaluators;
+  evaluation.now = services_.loop.clock().wall();
+  auto expanding = [&] { return acl::message_id_words(*config_->policy, evaluation); };
+  acl::MessageIdWords words = co_await on_fiber(expanding);
+  for (const std::string& problem : words.problems)
+    services_.log.panic(LogEvent::configuration, "", problem);
+  co_return words;
+}
+
 Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::string body,
                                  std::string reference) {
   const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
   envelope.message_bytes = headers.size() + MessageContent::kEmptyLine.size() + body.size();
   const std::unique_ptr<spool::MessageWriter> writer = services_.store->begin(key_of(id));
   co_await ok(writer->append(body));
+  const std::string made_id(made_message_id(headers, envelope.message_id));
   spool::StoredMessage stored =
       co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
   std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
                      " R=" + reference + " P=local S=" + std::to_string(envelope.message_bytes);
   if (config_->options().log_selector.has(config::LogSelector::msg_id_created))
-    line += " id*=E" + envelope.message_id + "@" + services_.server.primary_hostname;
+    line += " id*=" + made_id;
   services_.log.main(LogEvent::arrival, envelope.message_id, line);
   accepted(std::move(stored), std::move(envelope), false);
   co_return Result<void>();
@@ -46,8 +72,10 @@ Task<Result<void>> Queue::inject_message(std::string sender, std::vector<std::st
   facts.sender = envelope.sender;
   facts.id = envelope.message_id;
   facts.date = now;
-  std::string section = message::received_field(facts) + headers + "Message-Id: <E" +
-                        envelope.message_id + "@" + services_.server.primary_hostname + ">\r\n";
+  const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
+  const acl::MessageIdWords words = co_await message_id_words();
+  std::string section = message::received_field(facts) + headers +
+                        message::message_id_field(id, words.domain, words.text, false);
   co_return co_await inject(std::move(envelope), std::move(section), std::move(body),
                             std::move(reference));
 }

@@ -95,6 +95,7 @@ std::string host_field(const DeliveryOutcome& outcome, const LogSelectors& selec
     if (selectors.has(LogSelector::outgoing_port))
       out += ":" + std::to_string(outcome.remote->local->port);
   }
+  out += fast_open_field(outcome.remote->fast_open);
   return out;
 }
 

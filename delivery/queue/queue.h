@@ -6,6 +6,7 @@
 // A message that is tried is an ActiveMessage (active_message.h); one that waits is a QueueEntry.
 #pragma once
 
+#include "acl/policy/message_id_words.h"
 #include "core/io/scope.h"
 #include "delivery/queue/delivery_config.h"
 #include "delivery/queue/destination.h"
@@ -74,6 +75,8 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   // envelope has its id; header section and body are in wire format.
   Task<Result<void>> inject(Envelope envelope, std::string headers, std::string body,
                             std::string reference);
+  // Of Message-Id: fields that are made here; problems are told.
+  Task<acl::MessageIdWords> message_id_words();
 
   Task<Result<void>> inject_message(std::string sender, std::vector<std::string> recipients,
                                     std::string headers, std::string body,

@@ -236,7 +236,7 @@ bool HostFinder::find_services(const std::string& domain, const FindOptions& opt
     RouteHost& host = out.hosts.emplace_back();
     host.name = service.target;
     host.port = service.port;
-    host.preference = service.priority;
+    host.preference = host.mx_preference = service.priority;
     host.from_mx = true;
     host.secure = answer->secure;
   }
@@ -272,7 +272,7 @@ bool HostFinder::find_exchangers(const std::string& domain, const FindOptions& o
   for (const dns::Mx& mx : answer->hosts) {
     RouteHost& host = out.hosts.emplace_back();
     host.name = mx.exchange;
-    host.preference = mx.preference;
+    host.preference = host.mx_preference = mx.preference;
     host.from_mx = true;
     host.secure = answer->secure;
   }

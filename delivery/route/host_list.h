@@ -20,6 +20,7 @@ struct RouteHost {
   uint16_t port = 0;         // 0: the transport's
   int preference = 0;        // hosts of one preference may be tried in any order
   bool from_mx = false;
+  int mx_preference = 0;  // with from_mx: what the DNS says, whatever stands before it in a list
   std::vector<IpAddress> addresses;
   bool secure = false;  // MX and addresses were validated, as DANE needs it
 };

@@ -17,7 +17,10 @@ class IpLiteralRouter final : public RouterDriver {
     const std::string name = address->to_string();
     FoundAddresses found = context.hosts.find_addresses(
         name, FindMethod::bydns, find_options(router, context), context.evaluation);
-    if (found.status != FindStatus::found) return result;  // ignored
+    if (found.status != FindStatus::found) {
+      result.message = "IP literal host explicitly ignored";
+      return result;
+    }
     auto list = std::make_shared<HostList>();
     RouteHost& host = list->hosts.emplace_back();
     host.name = context.address.domain;

@@ -90,6 +90,12 @@ class ManualrouteRouter final : public RouterDriver {
   std::vector<NamedTransport> transports;
 
   bool copies_same_domain() const noexcept override { return options.same_domain_copy_routing; }
+  // The options of a rule may name one.
+  bool needs_transport() const noexcept override {
+    return !has_data && std::ranges::all_of(rules, [](const Rule& rule) {
+      return trim(rule.options.source()).empty();
+    });
+  }
 
   DriverResult route(const Router& router, RouteContext& context) const override {
     DriverResult result;
@@ -183,6 +189,11 @@ class ManualrouteRouter final : public RouterDriver {
       return result;
     }
     const int transport = result.transport >= 0 ? result.transport : router.transport_index();
+    if (transport < 0 && !router.options().transport.is_set && !router.options().verify_only) {
+      result.status = DriverStatus::defer;
+      result.message = "error in router: transport missing";
+      return result;
+    }
     if (is_local(transport)) {
       // A local transport finds the text in $host; nobody looks such hosts up.
       auto list = std::make_shared<HostList>();

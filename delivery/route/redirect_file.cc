@@ -41,6 +41,9 @@ ReadFile failure(const std::string& path, const char* what) {
   out.file.problem = errno;
   out.file.message = std::string("failed to ") + what + " " + path + ": " +
                      std::generic_category().message(out.file.problem);
+  if (out.file.problem == EACCES)
+    out.file.message +=
+        " (euid=" + std::to_string(::geteuid()) + " egid=" + std::to_string(::getegid()) + ")";
   return out;
 }
 

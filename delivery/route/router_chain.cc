@@ -104,7 +104,7 @@ std::string RouterChain::describe(const RouteResult& result) const {
   for (const RouteHost& host : result.hosts->hosts) {
     out += std::string(before) + host.name;
     for (const IpAddress& address : host.addresses) out += " [" + address.to_string() + "]";
-    if (host.from_mx) out += " MX=" + std::to_string(host.preference);
+    if (host.from_mx) out += " MX=" + std::to_string(host.mx_preference);
     if (host.port != 0) out += " port=" + std::to_string(host.port);
     before = ", ";
   }

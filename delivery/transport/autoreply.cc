@@ -8,12 +8,14 @@
 #include "delivery/transport/unique_fd.h"
 #include "protocol/message/address_list.h"
 #include "protocol/message/fixups.h"
+#include "protocol/message/references.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -26,6 +28,7 @@ using Options = AutoreplyOptions;
 using config::Effect;
 
 constexpr size_t kFileBytesMax = 1u << 20;
+constexpr int64_t kCopyBlock = 8192;  // the size that is told of a cut copy is in these
 
 // clang-format off
 constexpr auto kRows = std::to_array<config::OptionRow<Options>>({
@@ -106,17 +109,17 @@ class Remember final : public hints::Database::Change {
 };
 
 // Leaves out whoever has had an answer lately and remembers the others in the database that `once`
-// names. Touches the disk: for the pool. Where it cannot be opened everybody is answered, as Exim
-// does.
-void claim_answers(const std::string& path, Seconds repeat, WallTime now,
-                   std::vector<std::string>& recipients) {
+// names. Touches the disk: for the pool.
+Result<void> claim_answers(const std::string& path, Seconds repeat, WallTime now,
+                           std::vector<std::string>& recipients) {
   Result<std::unique_ptr<hints::LmdbDatabase>> database = hints::LmdbDatabase::open(path);
-  if (!database) return;
+  if (!database) return database.error();
   std::erase_if(recipients, [&](const std::string& recipient) {
     Remember remember(now, repeat);
     const Result<void> done = (*database)->update(to_lower(recipient), remember);
     return done && !remember.may_answer;
   });
+  return {};
 }
 
 // The answer could not be queued: it is tried again.
@@ -134,9 +137,14 @@ DeliveryOutcome outcome_of(OutcomeKind kind, std::string text) {
   return out;
 }
 
-Result<std::string> read_file(const std::string& path) {
+// `why` is the number of the system's error, where there is one.
+Result<std::string> read_file(const std::string& path, int& why) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return Error(Errc::not_found, "failed to open " + path);
+  if (!file) {
+    why = errno;
+    return Error(Errc::not_found, "Failed to open file " + path);
+  }
   std::string text{std::istreambuf_iterator<char>(file), {}};
   if (text.size() > kFileBytesMax) text.resize(kFileBytesMax);
   return text;
@@ -249,6 +257,15 @@ AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& deliv
     row.value = std::move(result.text);
   }
   if (!own_.to.is_set) out.to = delivery.envelope.sender;
+  const std::string_view repeat = trim(out.once_repeat);
+  const Result<Seconds> interval = repeat.empty() ? Seconds{0} : config::parse_time(repeat);
+  if (interval) {
+    out.interval = *interval;
+  } else {
+    out.problem = "Invalid time value \"" + std::string(repeat) + "\" for \"once_repeat\" in " +
+                  name_ + " transport";
+    out.is_final = true;
+  }
   return out;
 }
 
@@ -284,27 +301,67 @@ std::string AutoreplyTransport::header_section(const Answer& answer,
   // A filter may have taken the header section.
   const acl::MessageFacts* facts = delivery.evaluation.message;
   const bool has_own = facts != nullptr && !facts->headers.empty();
-  const std::string id =
-      message_id_of(has_own ? std::string_view(facts->headers) : delivery.content.header_section());
+  const std::string_view headers =
+      has_own ? std::string_view(facts->headers) : delivery.content.header_section();
+  const std::string id = message_id_of(headers);
   add_field("In-Reply-To", id, out);
-  add_field("References", id, out);
+  add_field("References", message::references_to(headers, id), out);
   add_field("Auto-Submitted", "auto-replied", out);
   out += "Date: " + format_rfc5322_time(delivery.now, delivery.evaluation.utc) + "\r\n";
   if (!answer.headers.empty()) add_with_crlf(answer.headers, out);
   return out;
 }
 
+DeliveryOutcome AutoreplyTransport::unopened(const std::string& what, int why) const {
+  const std::string reason = std::strerror(why);
+  DeliveryOutcome out =
+      outcome_of(OutcomeKind::deferred, reason + ": " + what + " when sending message from " +
+                                            name_ + " transport: " + reason);
+  out.error_number = why;
+  return out;
+}
+
+// return_message: what of the message goes back, up to bounce_return_size_limit of its body.
+Task<Result<std::string>> AutoreplyTransport::copy_of(const LocalDelivery& delivery) const {
+  std::string out = "\r\n------ This is a copy of ";
+  out += options_.headers_only ? "the message's header lines."
+         : options_.body_only  ? "the body of the message, without the headers."
+                               : "the message, including all the headers.";
+  out += "\r\n";
+  const int64_t limit = delivery.evaluation.server == nullptr
+                            ? 0
+                            : delivery.evaluation.server->bounce_return_size_limit;
+  MailboxTextOptions plain;
+  plain.use_crlf = true;
+  std::string text = co_await ok(whole_text(delivery.content, plain, "", ""));
+  const size_t body_at =
+      delivery.content.header_section().size() + delivery.content.separator().size();
+  const size_t body_bytes = text.size() - std::min(body_at, text.size());
+  if (limit > 0 && body_bytes > static_cast<size_t>(limit)) {
+    const int64_t shown = (limit / kCopyBlock + 1) * kCopyBlock / 1000 * 1000;
+    out += "------ The body of the message is " + std::to_string(body_bytes) +
+           " characters long; only the first\r\n------ " + std::to_string(shown) +
+           " or so are included here.\r\n";
+    text.resize(body_at + static_cast<size_t>(limit));
+    text += "\r\n";
+  }
+  co_return out + "\r\n" + text;
+}
+
 Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery delivery) const {
   auto answering = [&] { return answer(delivery); };
   Answer what = co_await on_fiber(answering);
-  if (!what.problem.empty()) co_return outcome_of(OutcomeKind::deferred, std::move(what.problem));
+  if (!what.problem.empty())
+    co_return outcome_of(what.is_final ? OutcomeKind::failed : OutcomeKind::deferred,
+                         std::move(what.problem));
   auto choosing = [&] { return recipients_of(what, delivery.evaluation); };
   std::vector<std::string> recipients = co_await on_fiber(choosing);
   if (recipients.empty()) co_return outcome_of(OutcomeKind::delivered, {});
   std::string body;
   if (!what.text.empty()) add_with_crlf(what.text, body);
   if (!what.file.empty()) {
-    auto reading = [&] { return read_file(what.file); };
+    int why = 0;
+    auto reading = [&] { return read_file(what.file, why); };
     auto job = blocking(loop, reading);
     Result<std::string> text = co_await job;
     if (text && own_.file_expand) {
@@ -315,26 +372,27 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
     if (text) {
       add_with_crlf(*text, body);
     } else if (!own_.file_optional) {
-      co_return outcome_of(OutcomeKind::deferred, text.error().detail());
+      co_return unopened(text.error().detail(), why);
     }
   }
   if (own_.return_message) {
-    MailboxTextOptions plain;
-    plain.use_crlf = true;
-    const Result<std::string> text = co_await whole_text(delivery.content, plain, "", "");
-    if (text) body += "\r\n------ This is a copy of your message.\r\n" + *text;
+    const Result<std::string> copy = co_await copy_of(delivery);
+    if (!copy) co_return outcome_of(OutcomeKind::deferred, copy.error().detail());
+    body += *copy;
   }
   if (delivery.injector == nullptr)
     co_return outcome_of(OutcomeKind::deferred, "answers cannot be sent from here");
   const bool remembers = !what.once.empty();
   if (remembers) {
-    const Result<Seconds> repeat = config::parse_time(trim(what.once_repeat));
     auto claiming = [&] {
-      claim_answers(what.once, repeat.value_or(Seconds{0}), delivery.now, recipients);
-      return true;
+      return claim_answers(what.once, what.interval, delivery.now, recipients);
     };
     auto job = blocking(loop, claiming);
-    co_await job;
+    const Result<void> claimed = co_await job;
+    if (!claimed)
+      co_return outcome_of(OutcomeKind::deferred, "Failed to open the database of \"once\" in " +
+                                                      name_ +
+                                                      " transport: " + claimed.error().detail());
     if (recipients.empty()) co_return outcome_of(OutcomeKind::delivered, {});
   }
   std::string headers = header_section(what, delivery);

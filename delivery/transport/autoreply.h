@@ -41,12 +41,16 @@ class AutoreplyTransport final : public Transport {
   // The values of the options for one message.
   struct Answer {
     std::string from, reply_to, to, cc, bcc, subject, headers, text, file, once, once_repeat, log;
+    Seconds interval;     // once_repeat
     std::string problem;  // not empty: why there is none
+    bool is_final = false;
   };
   Answer answer(const LocalDelivery& delivery) const;
   std::vector<std::string> recipients_of(const Answer& answer, acl::EvalContext& context) const;
   static std::string log_record(const Answer& answer, const LocalDelivery& delivery);
   std::string header_section(const Answer& answer, const LocalDelivery& delivery) const;
+  DeliveryOutcome unopened(const std::string& what, int why) const;
+  Task<Result<std::string>> copy_of(const LocalDelivery& delivery) const;
 
   AutoreplyOptions own_;
   acl::Expansion bcc_, cc_, file_, from_, headers_, log_, once_, once_repeat_, reply_to_, subject_,

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -50,7 +51,9 @@ Result<RunAs> user_of(const std::string& name) {
                {}};
 }
 
-Result<std::optional<RunAs>> look_up(const std::string& user, const std::string& group) {
+Result<std::optional<RunAs>> look_up(const std::string& user, const std::string& group,
+                                     const std::string& transport,
+                                     std::span<const uint32_t> never_users) {
   RunAs out;
   out.user = static_cast<uint32_t>(getuid());
   out.group = static_cast<uint32_t>(getgid());
@@ -64,6 +67,11 @@ Result<std::optional<RunAs>> look_up(const std::string& user, const std::string&
     if (!found) return found.error();
     out.group = *found;
   }
+  const bool is_forbidden = !user.empty() && std::find(never_users.begin(), never_users.end(),
+                                                       out.user) != never_users.end();
+  if (is_forbidden)
+    return Error(Errc::config, "User " + std::to_string(out.user) + " set for " + transport +
+                                   " transport is on the never_users list");
   if (geteuid() == 0) return std::optional<RunAs>(std::move(out));
   if (out.user != getuid() || out.group != getgid()) {
     return Error(Errc::config, "unable to become user " + (user.empty() ? group : user) +
@@ -196,8 +204,9 @@ Task<Result<std::optional<RunAs>>> run_as(Loop& loop, const Transport& transport
   std::string& group = names.group;
   if (user.empty() && group.empty()) co_return std::optional<RunAs>();
   const bool wants_groups = transport.options().initgroups || delivery.initgroups;
-  auto call = [&user, &group, wants_groups] {
-    Result<std::optional<RunAs>> found = look_up(user, group);
+  auto call = [&] {
+    Result<std::optional<RunAs>> found =
+        look_up(user, group, transport.name(), delivery.never_users);
     if (found && *found && wants_groups) add_groups(**found);
     return found;
   };

@@ -5,6 +5,7 @@
 #include "acl/expand/context.h"
 #include "core/base/ip_address.h"
 #include "core/base/time.h"
+#include "core/io/fast_open.h"
 #include "delivery/retry/retry.h"
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct RemoteInfo {
   std::string helo_reply;         // first line of the EHLO or HELO answer, with its code
   acl::TlsFacts tls;              // no cipher: in clear
   bool is_mx = false;
+  FastOpen fast_open = FastOpen::no;
   bool does_dsn = false;  // offered DSN: reports on success are its affair
 };
 
@@ -41,10 +43,12 @@ enum class FailureScope : uint8_t {
 
 // Numbers that Exim's log shows in "defer (N)"; errno values are used as they are.
 enum ErrorNumber : int {
+  kErrorUnknown = -1,
   kErrorNone = 0,
   kErrorConnectionLost = -18,
   kErrorSmtpFormat = -20,
   kErrorFilter = -24,
+  kErrorHeaders = -25,
   kErrorExpansion = -27,
   kErrorHostLookup = -32,
   kErrorTlsFailure = -37,
@@ -80,6 +84,7 @@ struct DeliveryOutcome {
   std::string status;          // RFC 3463, where it is known and no reply says it
   std::string reply;           // the SMTP reply that decided a failure; empty for none
   std::string steps;           // PS: the commands that were sent, a letter each
+  std::string host_key;        // of scope message: what hints about the host are kept under
   std::string file;            // appendfile: what was written to
   std::string output;          // of a command: goes into the report of a failure
   std::string output_line;     // its first line, where it is to be logged

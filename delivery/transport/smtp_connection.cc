@@ -44,10 +44,20 @@ Task<std::optional<smtp::ClientEvent>> SmtpConnection::pump() {
   for (;;) {
     const smtp::ClientEvent event = engine_->next();
     if (event.kind == smtp::ClientEventKind::send_body) co_return event;  // goes out with the body
-    if (engine_->has_output()) {
+    // What opens the session goes out with the first transaction.
+    if (event.kind == smtp::ClientEventKind::ready && waiting_) co_return event;
+    if (engine_->has_output() && !unconnected_) {
       const std::string output = engine_->take_output();
+      size_t first_sent = 0;
+      if (waiting_) {
+        const Result<size_t> connected = co_await connect_with(output);
+        if (!connected) note_failure(connected.error());
+        if (!connected) continue;
+        first_sent = *connected;
+      }
       set_phase_deadline(event.phase);
-      const Result<void> sent = co_await stream().write(output);
+      const Result<void> sent =
+          co_await stream().write(std::string_view(output).substr(first_sent));
       if (!sent) {
         note_failure(sent.error());
         continue;
@@ -205,7 +215,7 @@ Task<std::optional<std::vector<DeliveryOutcome>>> SmtpConnection::finish() {
     for (size_t n : flight.left) flight.outcomes[n] = untaken();
     std::vector<DeliveryOutcome> outcomes = std::move(flight.outcomes);
     jobs_.pop_front();
-    if (!usable_ && jobs_.empty()) stream().close();
+    if (!usable_ && jobs_.empty() && socket_ != nullptr) stream().close();
     co_return outcomes;
   }
 }
@@ -213,7 +223,7 @@ Task<std::optional<std::vector<DeliveryOutcome>>> SmtpConnection::finish() {
 // What the engine says of the transaction that has just ended. The server may take fewer recipients
 // at a time than there are (RFC 9422): those that were not tried are left.
 void SmtpConnection::note_outcomes(Flight& flight) {
-  if (peer_.remote->helo_reply.empty()) {  // it began before it was answered
+  if (peer_.remote->helo_reply.empty() && !unconnected_) {  // it began before it was answered
     remember_ehlo();
     note_remote();
   }
@@ -233,6 +243,7 @@ void SmtpConnection::note_outcomes(Flight& flight) {
     out.belief_wrong = engine_->was_belief_wrong();
     out.chunked = engine_->used_bdat();
     out.prdr = engine_->used_prdr();
+    if (unconnected_) out = *unconnected_;
     if (!flight.spool_error || out.kind == OutcomeKind::delivered) continue;
     out = DeliveryOutcome();
     out.text = "reading the spool failed: " + flight.spool_error->to_string();

@@ -38,6 +38,7 @@ struct SmtpOpening {
   bool esmtp = true;
   bool chunking = true;
   bool prdr = true;
+  bool fast_open = false;           // TCP Fast Open
   bool secure = false;              // DNSSEC vouches for the host's address
   std::vector<SocksProxy> proxies;  // in the order of trying; empty: none is used
   TlsPlan tls;
@@ -89,6 +90,7 @@ class SmtpConnection {
   }
 
   bool is_usable() const noexcept { return usable_; }
+  // False also while it waits for the first bytes to connect with.
   bool is_connected() const noexcept { return socket_ != nullptr; }
   uint32_t messages_sent() const noexcept { return messages_sent_; }
   const std::shared_ptr<const RemoteInfo>& remote() const noexcept { return peer_.remote; }
@@ -113,7 +115,8 @@ class SmtpConnection {
     if (tls_ != nullptr) return *tls_;
     return *socket_;
   }
-  Task<std::optional<DeliveryOutcome>> connect_to_host(const SmtpOpening& opening);
+  Task<std::optional<DeliveryOutcome>> connect_to_host(const SmtpOpening& opening, bool waits);
+  Task<Result<size_t>> connect_with(std::string_view first);
   Task<std::string> connect_by_proxy(const SocksProxy& proxy, ConnectOptions options,
                                      Instant deadline);
   Task<std::optional<DeliveryOutcome>> begin_session();
@@ -149,7 +152,9 @@ class SmtpConnection {
   TlsPlan plan_;
   std::optional<EhloMemory> memory_;
   std::string tls_problem_;
-  EventSink* events_ = nullptr;  // while open() runs
+  std::optional<ConnectOptions> waiting_;       // connects when there is something to send
+  std::optional<DeliveryOutcome> unconnected_;  // and why it could not
+  EventSink* events_ = nullptr;                 // while open() runs
   std::unique_ptr<smtp::ClientEngine> engine_;
   std::deque<Flight> jobs_;                      // under way, the oldest first
   std::string early_input_;                      // of the host, with the last answer of its proxy

@@ -20,16 +20,18 @@ DeliveryOutcome host_not_now(const SmtpHost& host, std::string why) {
   return out;
 }
 
-Task<PreparedOpening> SmtpOpener::prepare(const SmtpHost& host, SmtpUse use) const {
+Task<PreparedOpening> SmtpOpener::prepare(const SmtpHost& host, SmtpUse use,
+                                          acl::EvalContext* message) const {
   PreparedOpening out;
-  const DanePlan dane = co_await ask_dane(host);
+  const DanePlan dane = co_await ask_dane(host, message);
   if (dane.use == DanePlan::Use::defer) {
     out.failure = host_not_now(host, dane.problem);
     out.dane_failure = dane.is_required ? "dane-required" : "dnssec-invalid";
     co_return out;
   }
-  auto asking = [this, &host, &dane, use] { return ask(host, dane, use); };
-  out.opening = co_await on_fiber(asking);
+  auto asking = [this, &host, &dane, use, message] { return ask(host, dane, use, message); };
+  out = co_await on_fiber(asking);
+  if (out.failure) co_return out;
   TlsPlan& tls = out.opening.tls;
   if (tls.problem.empty() && tls.attempts) {
     auto context = co_await services_.tls.client(tls.settings);
@@ -54,21 +56,37 @@ SmtpOpening SmtpOpener::in_clear(SmtpOpening opening, const SmtpHost& host,
 }
 
 // What lists and expressions say of a host. On a fiber.
-SmtpOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const {
+PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use,
+                                acl::EvalContext* message) const {
   HostScene scene(services_, host.name, host.endpoint);
-  acl::EvalContext& evaluation = scene.evaluation;
+  acl::EvalContext& evaluation = message != nullptr ? *message : scene.evaluation;
   const acl::EvalResult helo = transport_.helo_data().evaluate(evaluation);
   const IpAddress& ip = host.endpoint.address;
   const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {
     return SmtpTransport::matches(list, host.name, ip, evaluation);
   };
-  SmtpOpening out;
+  PreparedOpening prepared;
+  SmtpOpening& out = prepared.opening;
+  if (!helo.ok() && helo.status != acl::EvalStatus::forced_fail) {
+    prepared.failure = host_not_now(host, "failed to expand helo_data: " + helo.text);
+    prepared.failure->error_number = kErrorExpansion;
+    return prepared;
+  }
+  const Result<std::optional<IpAddress>> from = local_address(ip, evaluation);
+  if (!from) {
+    prepared.failure = host_not_now(host, from.error().detail());
+    prepared.failure->error_number = kErrorUnknown;
+    prepared.failure->scope = FailureScope::none;
+    prepared.failure->remote = nullptr;  // it is not about the host
+    return prepared;
+  }
+  out.from = *from;
   out.helo_name = helo.ok() && !helo.text.empty() ? helo.text : services_.server.primary_hostname;
   out.pipelining = !matches(transport_.avoid_pipelining);
   out.esmtp = !matches(transport_.avoid_esmtp);
   out.chunking = matches(transport_.try_chunking);
+  out.fast_open = may_fast_open() && matches(transport_.try_fast_open);
   out.prdr = matches(transport_.try_prdr);
-  out.from = local_address(ip, evaluation);
   out.secure = host.is_secure;
   if (services_.hints != nullptr && use == SmtpUse::deliver && matches(transport_.pipe_connect))
     out.memory.emplace(*services_.hints, services_.options.retry_data_expire, host.endpoint,
@@ -77,7 +95,7 @@ SmtpOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, SmtpUse 
                          evaluation.now, use};
   out.tls = transport_.tls().plan(target, evaluation);
   out.proxies = proxies_of(evaluation, out.tls.problem);
-  return out;
+  return prepared;
 }
 
 // What socks_proxy says, in the order of trying.
@@ -99,18 +117,22 @@ std::vector<SocksProxy> SmtpOpener::proxies_of(acl::EvalContext& evaluation,
 }
 
 // What DANE asks of a host; nothing where nobody can ask DNS, or nobody wants to know.
-Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host) const {
+Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host, acl::EvalContext* message) const {
   if (services_.dane == nullptr) co_return DanePlan();
-  acl::EvalContext evaluation;
-  evaluation.services = services_.evaluators;
-  evaluation.server = &services_.server;
-  const auto asking = [this, &host, &evaluation] {
-    const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {
-      return SmtpTransport::matches(list, host.name, host.endpoint.address, evaluation);
+  HostScene scene(services_, host.name, host.endpoint);
+  acl::EvalContext& evaluation = message != nullptr ? *message : scene.evaluation;
+  std::string problem;
+  const auto asking = [this, &host, &evaluation, &problem] {
+    const auto demands = [&](const std::shared_ptr<const acl::ListPattern>& list,
+                             std::string_view option) {
+      return SmtpTransport::demands(list, option, {host.name, host.endpoint.address}, evaluation,
+                                    problem);
     };
-    return std::pair(matches(transport_.tls().try_dane), matches(transport_.tls().require_dane));
+    const bool tries_it = demands(transport_.tls().try_dane, "hosts_try_dane");
+    return std::pair(tries_it, demands(transport_.tls().require_dane, "hosts_require_dane"));
   };
   const auto [tries, requires_dane] = co_await on_fiber(asking);
+  if (!problem.empty()) co_return DanePlan{.use = DanePlan::Use::defer, .problem = problem};
   if (!tries && !requires_dane) co_return DanePlan();
   DaneAnswer answer;
   if (host.is_secure) {
@@ -124,15 +146,19 @@ Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host) const {
 }
 
 // The first address of `interface` that has the family of `to`.
-std::optional<IpAddress> SmtpOpener::local_address(const IpAddress& to,
-                                                   acl::EvalContext& evaluation) const {
+Result<std::optional<IpAddress>> SmtpOpener::local_address(const IpAddress& to,
+                                                           acl::EvalContext& evaluation) const {
+  const std::string option = "\"interface\" option for " + transport_.name() + " transport";
   const acl::EvalResult list = transport_.interface().evaluate(evaluation);
-  if (!list.ok()) return std::nullopt;
+  if (list.status == acl::EvalStatus::forced_fail) return std::optional<IpAddress>();
+  if (!list.ok()) return Error(Errc::config, "failed to expand " + option + ": " + list.text);
   for (const std::string& item : config::split_list(list.text)) {
     const Result<IpAddress> address = IpAddress::parse(item);
-    if (address && address->is_v6() == to.is_v6()) return *address;
+    if (!address)
+      return Error(Errc::config, "\"" + item + "\" is not a valid IP address for the " + option);
+    if (address->is_v6() == to.is_v6()) return std::optional(*address);
   }
-  return std::nullopt;
+  return std::optional<IpAddress>();
 }
 
 }  // namespace godwit::delivery

@@ -54,16 +54,20 @@ class SmtpOpener {
   SmtpOpener(const SmtpOpenerServices& services, const SmtpTransport& transport)
       : services_(services), transport_(transport) {}
 
-  // `host` outlives the task.
-  Task<PreparedOpening> prepare(const SmtpHost& host, SmtpUse use) const;
+  // `host` and `message` outlive the task. `message`: with the message and this host in it; null
+  // where there is none, or no option speaks of it.
+  Task<PreparedOpening> prepare(const SmtpHost& host, SmtpUse use,
+                                acl::EvalContext* message = nullptr) const;
   // The same host without TLS, where the plan allows it: says so in the log.
   SmtpOpening in_clear(SmtpOpening opening, const SmtpHost& host, const std::string& why) const;
 
  private:
-  SmtpOpening ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use) const;
-  Task<DanePlan> ask_dane(const SmtpHost& host) const;
+  PreparedOpening ask(const SmtpHost& host, const DanePlan& dane, SmtpUse use,
+                      acl::EvalContext* message) const;
+  Task<DanePlan> ask_dane(const SmtpHost& host, acl::EvalContext* message) const;
   std::vector<SocksProxy> proxies_of(acl::EvalContext& evaluation, std::string& problem) const;
-  std::optional<IpAddress> local_address(const IpAddress& to, acl::EvalContext& evaluation) const;
+  Result<std::optional<IpAddress>> local_address(const IpAddress& to,
+                                                 acl::EvalContext& evaluation) const;
 
   SmtpOpenerServices services_;
   const SmtpTransport& transport_;

@@ -64,7 +64,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"hosts_try_auth",                 &Options::hosts_try_auth,                  "",        Effect::later, "authenticate where possible"},
     {"hosts_try_chunking",             &Options::hosts_try_chunking,              "*",       Effect::now,   "use BDAT where it is offered"},
     {"hosts_try_dane",                 &Options::hosts_try_dane,                  "*",       Effect::now,   "use DANE where it is possible"},
-    {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::never, "the loop cannot send with the first packet; early pipelining saves that round trip"},
+    {"hosts_try_fastopen",             &Options::hosts_try_fastopen,              "*",       Effect::now,   "TCP Fast Open, where the system allows it"},
     {"hosts_try_prdr",                 &Options::hosts_try_prdr,                  "*",       Effect::now,   "use PRDR where it is offered"},
     {"hosts_verify_avoid_tls",         &Options::hosts_verify_avoid_tls,          "",        Effect::now,   "no STARTTLS in callouts"},
     {"interface",                      &Options::interface,                       "",        Effect::now,   "local addresses to connect from"},
@@ -165,6 +165,7 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   if (!trim(options.hosts_pipe_connect.text.view()).empty())
     transport->pipe_connect = context.list(config::ListKind::host, options.hosts_pipe_connect);
   transport->try_chunking = context.list(config::ListKind::host, options.hosts_try_chunking);
+  transport->try_fast_open = context.list(config::ListKind::host, options.hosts_try_fastopen);
   transport->try_prdr = context.list(config::ListKind::host, options.hosts_try_prdr);
   if (!trim(options.serialize_hosts.text.view()).empty())
     transport->serialize = context.list(config::ListKind::host, options.serialize_hosts);
@@ -172,9 +173,42 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
       context.list(config::ListKind::domain, options.dnssec_request_domains);
   transport->dnssec_require =
       context.list(config::ListKind::domain, options.dnssec_require_domains);
-  transport->retry_include_ip_ =
-      acl::truth_of(options.retry_include_ip_address.text.view()).value_or(true);
-  transport->multi_domain_ = acl::truth_of(options.multi_domain.text.view()).value_or(true);
+  for (const config::ConfigText* option :
+       std::initializer_list<const config::ConfigText*>{&options.dane_require_tls_ciphers,
+                                                        &options.helo_data,
+                                                        &options.hosts_avoid_esmtp,
+                                                        &options.hosts_avoid_pipelining,
+                                                        &options.hosts_avoid_tls,
+                                                        &options.hosts_pipe_connect,
+                                                        &options.hosts_request_ocsp,
+                                                        &options.hosts_require_alpn,
+                                                        &options.hosts_require_dane,
+                                                        &options.hosts_require_ocsp,
+                                                        &options.hosts_require_tls,
+                                                        &options.hosts_try_chunking,
+                                                        &options.hosts_try_dane,
+                                                        &options.hosts_try_fastopen,
+                                                        &options.hosts_try_prdr,
+                                                        &options.interface,
+                                                        &options.serialize_hosts,
+                                                        &options.socks_proxy,
+                                                        &options.tls_alpn,
+                                                        &options.tls_certificate,
+                                                        &options.tls_crl,
+                                                        &options.tls_privatekey,
+                                                        &options.tls_require_ciphers,
+                                                        &options.tls_resumption_hosts,
+                                                        &options.tls_sni,
+                                                        &options.tls_try_verify_hosts,
+                                                        &options.tls_verify_cert_hostnames,
+                                                        &options.tls_verify_certificates,
+                                                        &options.tls_verify_hosts})
+    transport->of_message_.add(*option, context);
+  const std::string owner = instance.name + " transport";
+  transport->retry_include_ip_ = FlagOption::compile(
+      "retry_include_ip_address", options.retry_include_ip_address, true, owner, context);
+  transport->multi_domain_ =
+      FlagOption::compile("multi_domain", options.multi_domain, true, owner, context);
 
   const config::Setting* protocol = instance.find("protocol");
   transport->is_lmtp_ = options.protocol == "lmtp";
@@ -219,6 +253,16 @@ bool SmtpTransport::matches(const std::shared_ptr<const acl::ListPattern>& list,
                             acl::EvalContext& evaluation) {
   if (list == nullptr) return false;
   return list->match({{}, address, host_name}, evaluation).match == acl::Match::yes;
+}
+
+bool SmtpTransport::demands(const std::shared_ptr<const acl::ListPattern>& list,
+                            std::string_view option, const ListedHost& host,
+                            acl::EvalContext& evaluation, std::string& problem) {
+  if (list == nullptr) return false;
+  const acl::ListMatch found = list->match({{}, host.address, host.name}, evaluation);
+  if (found.match == acl::Match::defer)
+    problem = std::string(option) + " cannot be asked: " + found.message;
+  return found.match != acl::Match::no;
 }
 
 }  // namespace godwit::delivery

@@ -23,8 +23,6 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
     if (!refusal.empty())
       co_return refused_by_event(kErrorEvent, "Event requests alternate response");
   }
-  std::optional<DeliveryOutcome> unconnected = co_await connect_to_host(opening);
-  if (unconnected) co_return unconnected;
   chunking_ = opening.chunking;
   prdr_ = opening.prdr;
   is_secure_ = opening.secure;
@@ -33,7 +31,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   command_timeout_ = opening.command_timeout;
 
   smtp::ClientOptions engine_options;
-  engine_options.helo_name = std::move(opening.helo_name);
+  engine_options.helo_name = opening.helo_name;
   engine_options.use_pipelining = opening.pipelining;
   engine_options.use_esmtp = opening.esmtp;
   engine_options.lmtp = transport_.is_lmtp();
@@ -41,10 +39,16 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   engine_options.pipeline_depth =
       static_cast<uint32_t>(std::clamp<int64_t>(transport_.smtp().smtp_pipeline_depth, 1, 100));
   if (memory_ && opening.uses_memory) believe(engine_options);
+  // What is said before the host has spoken may go with the first packet.
+  const bool waits =
+      engine_options.known && opening.fast_open && opening.proxies.empty() && !plan_.on_connect;
+  std::optional<DeliveryOutcome> unconnected = co_await connect_to_host(opening, waits);
+  if (unconnected) co_return unconnected;
   engine_ = std::make_unique<smtp::ClientEngine>(std::move(engine_options));
   if (!plan_.on_connect) engine_->receive(std::exchange(early_input_, {}));
 
   std::optional<DeliveryOutcome> failure = co_await begin_session();
+  if (unconnected_) co_return unconnected_;
   remember_ehlo();
   note_remote();
   if (failure) {
@@ -57,14 +61,19 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   co_return failure;
 }
 
-Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpOpening& opening) {
+// `waits`: not before there is something to send.
+Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpOpening& opening,
+                                                                     bool waits) {
   ConnectOptions options;
   options.from = opening.from;
   options.timeout = opening.connect_timeout.value_or(transport_.smtp().connect_timeout);
   options.keepalive = transport_.smtp().keepalive;
   options.traffic_class = transport_.traffic_class();
+  options.fast_open = opening.fast_open;
   if (opening.proxies.empty()) {
     options.to = peer_.remote->endpoint;
+    if (waits) waiting_ = options;
+    if (waits) co_return std::nullopt;
     Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
     if (!connected) co_return connect_failure(peer_, connected.error());
     socket_ = std::move(*connected);
@@ -86,6 +95,23 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpO
   DeliveryOutcome failure = connect_failure(peer_, Error(Errc::unreachable));
   failure.text = problem;
   co_return failure;
+}
+
+// What was put off. Gives how much of `first` went with the first packet.
+Task<Result<size_t>> SmtpConnection::connect_with(std::string_view first) {
+  ConnectOptions options = *waiting_;
+  waiting_.reset();
+  options.first = first;
+  Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
+  if (!connected) {
+    unconnected_ = connect_failure(peer_, connected.error());
+    // A host that hangs up at once may have been told too much.
+    unconnected_->belief_wrong = connected.error().code() == Errc::connection_reset;
+    if (unconnected_->belief_wrong) memory_->forget();
+    co_return connected.error();
+  }
+  socket_ = std::move(*connected);
+  co_return connector_.how_opened(*socket_).first_sent;
 }
 
 // Empty: `socket_` leads to the host. Otherwise why it does not.
@@ -229,7 +255,11 @@ void SmtpConnection::note_remote() {
       engine_->greeting().code != 0 ? engine_->greeting() : engine_->failure().reply;
   if (greeting.code != 0) remote->greeting = first_line(greeting.full_text());
   remote->helo_reply = first_line(engine_->helo_reply());
-  remote->local = connector_.local_of(*socket_);
+  if (socket_ != nullptr) {
+    const Opened opened = connector_.how_opened(*socket_);
+    remote->local = opened.local;
+    remote->fast_open = opened.fast_open;
+  }
   remote->secure = is_secure_;
   remote->does_dsn = engine_->capabilities().has(smtp::Extension::dsn);
   if (tls_ != nullptr && tls_->engine().is_open()) {

@@ -75,7 +75,11 @@ TlsPlan SmtpTlsRules::plan(const TlsTarget& target, acl::EvalContext& evaluation
   plan.uses_dane = target.dane.use == DanePlan::Use::verify;
   plan.tlsa_usages = target.dane.judged.usages;
   const bool is_dane = plan.uses_dane || target.dane.use == DanePlan::Use::encrypt_only;
-  plan.requires_tls = is_dane || matches(require_tls_);
+  const auto demands = [&](const List& list, std::string_view option) {
+    return SmtpTransport::demands(list, option, {target.host_name, target.address}, evaluation,
+                                  plan.problem);
+  };
+  plan.requires_tls = is_dane || demands(require_tls_, "hosts_require_tls");
   // What is required cannot be avoided.
   const auto avoids = [&] {
     return matches(avoid_tls_) || (target.use == SmtpUse::verify && matches(verify_avoid_tls_));
@@ -83,7 +87,7 @@ TlsPlan SmtpTlsRules::plan(const TlsTarget& target, acl::EvalContext& evaluation
   plan.attempts = plan.requires_tls || on_connect_ || !avoids();
   if (!plan.attempts) return plan;
   plan.tries_clear = tries_clear_ && !plan.requires_tls && !on_connect_;
-  plan.requires_alpn = matches(require_alpn_);
+  plan.requires_alpn = demands(require_alpn_, "hosts_require_alpn");
   plan.session.now = target.now;
   expand(plan, target.dane, evaluation);
   plan.settings.options = target.openssl_options;
@@ -94,7 +98,8 @@ TlsPlan SmtpTlsRules::plan(const TlsTarget& target, acl::EvalContext& evaluation
   decide_ocsp(plan, target, evaluation);
   evaluation.tls_out = nullptr;
   if (matches(resumption_))
-    plan.session.session_key = target.host_name + " " + target.address.to_string();
+    plan.session.session_key = target.host_name + " " + target.address.to_string() + " " +
+                               plan.settings.certificate;  // a session has one identity
   return plan;
 }
 
@@ -114,7 +119,9 @@ void SmtpTlsRules::decide_verification(TlsPlan& plan, const TlsTarget& target,
     if (target.host_name != target.dane.base_name) plan.session.names.push_back(target.host_name);
     return;
   }
-  plan.session.verify = matches(verify_)       ? tls::Verify::require
+  const bool is_required = SmtpTransport::demands(
+      verify_, "tls_verify_hosts", {target.host_name, target.address}, evaluation, plan.problem);
+  plan.session.verify = is_required            ? tls::Verify::require
                         : matches(try_verify_) ? tls::Verify::attempt
                                                : tls::Verify::no;
   if (plan.session.verify == tls::Verify::no) {
@@ -132,7 +139,9 @@ void SmtpTlsRules::decide_ocsp(TlsPlan& plan, const TlsTarget& target,
   const auto matches = [&](const List& list) {
     return SmtpTransport::matches(list, target.host_name, target.address, evaluation);
   };
-  plan.session.require_ocsp = matches(require_ocsp_);
+  plan.session.require_ocsp =
+      SmtpTransport::demands(require_ocsp_, "hosts_require_ocsp",
+                             {target.host_name, target.address}, evaluation, plan.problem);
   const bool is_pointless =
       has_usual_ocsp_list_ && plan.tlsa_usages != 0 && plan.tlsa_usages != kTrustAnchorOnly;
   plan.session.request_ocsp =

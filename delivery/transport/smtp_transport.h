@@ -2,6 +2,8 @@
 // destination queues (delivery/queue) open and keep connections. RFC 5321; EXIM.md 2.8.
 #pragma once
 
+#include "delivery/transport/flag_option.h"
+#include "delivery/transport/message_options.h"
 #include "delivery/transport/smtp_tls.h"
 #include "delivery/transport/transport.h"
 
@@ -69,7 +71,7 @@ struct SmtpOptions {
   config::ExpandBool multi_domain;
   config::ExpandText port;
   std::string protocol;
-  config::ExpandText retry_include_ip_address;
+  config::ExpandBool retry_include_ip_address;
   config::HostListText serialize_hosts;
   int64_t size_addition = 0;
   int64_t smtp_pipeline_depth = 0;
@@ -113,16 +115,29 @@ class SmtpTransport final : public Transport {
   // Hosts of the transport's own `hosts`, for routers that give none or with hosts_override.
   const acl::Expansion& hosts() const noexcept { return hosts_; }
   const SmtpTlsRules& tls() const noexcept { return tls_; }
-  bool includes_ip_in_retry() const noexcept { return retry_include_ip_; }
-  bool mixes_domains() const noexcept override { return multi_domain_; }
+  // What decides about a connection and speaks of the message.
+  const MessageOptions& of_message() const noexcept { return of_message_; }
+  const FlagOption& retry_include_ip() const noexcept { return retry_include_ip_; }
+  const FlagOption& multi_domain() const noexcept { return multi_domain_; }
+  // True also where it is to be asked for each recipient.
+  bool mixes_domains() const noexcept override { return multi_domain_.constant().value_or(true); }
   static bool matches(const std::shared_ptr<const acl::ListPattern>& list,
                       const std::string& host_name, const IpAddress& address,
                       acl::EvalContext& evaluation);
+  // The same for what keeps mail safe. True also where the list cannot be asked: `problem` says
+  // why, and the host is not to be used now.
+  struct ListedHost {
+    const std::string& name;
+    const IpAddress& address;
+  };
+  static bool demands(const std::shared_ptr<const acl::ListPattern>& list, std::string_view option,
+                      const ListedHost& host, acl::EvalContext& evaluation, std::string& problem);
 
   std::shared_ptr<const acl::ListPattern> avoid_esmtp;
   std::shared_ptr<const acl::ListPattern> avoid_pipelining;
   std::shared_ptr<const acl::ListPattern> pipe_connect;  // null: none
   std::shared_ptr<const acl::ListPattern> try_chunking;
+  std::shared_ptr<const acl::ListPattern> try_fast_open;
   std::shared_ptr<const acl::ListPattern> try_prdr;
   std::shared_ptr<const acl::ListPattern> serialize;  // null: none
   std::shared_ptr<const acl::ListPattern> dnssec_request;
@@ -140,11 +155,12 @@ class SmtpTransport final : public Transport {
   acl::Expansion socks_proxy_;
   std::optional<int> traffic_class_;
   SmtpTlsRules tls_;
+  MessageOptions of_message_;
+  FlagOption retry_include_ip_;
+  FlagOption multi_domain_;
   uint16_t default_port_ = 25;
   bool is_lmtp_ = false;
   bool has_expanded_port_ = false;
-  bool retry_include_ip_ = true;
-  bool multi_domain_ = true;
 };
 
 }  // namespace godwit::delivery

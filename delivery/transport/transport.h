@@ -89,6 +89,7 @@ struct LocalDelivery {
   std::string_view directory = {};  // where commands run; empty: wherever this process is
   bool initgroups = false;          // the router wants the user's additional groups
   bool is_handed_over = false;      // another transport found that the mailbox is for this one
+  std::span<const uint32_t> never_users = {};  // as whom no delivery runs
 };
 
 struct TransportCompileContext {

@@ -22,6 +22,8 @@ constexpr unsigned kStartBits = 33;
 static_assert(kPidBits + kWorkerBits + kStartBits == 64);
 static_assert(kSecondsDigits + kProcessDigits + kFractionDigits + 2 == kMessageIdBytes);
 static_assert(kFractionsPerSecond < kFractionEnd);
+static_assert((kHostNumberMax + 1) * kHostFractionsPerSecond <= kFractionEnd);
+static_assert((kHostNumberMax + 1) * kShortHostFractionsPerSecond <= kShortFractionsPerSecond);
 // Start stamps of the short form: what the pid leaves of 62^6.
 constexpr uint64_t kShortStarts = kShortProcessEnd >> kPidBits;
 static_assert(kShortStarts == 13'542);
@@ -82,9 +84,14 @@ int64_t MessageId::seconds() const noexcept {
   return value ? static_cast<int64_t>(*value) : 0;
 }
 
-MessageIdGenerator::MessageIdGenerator(uint32_t pid, uint32_t worker, WallTime start,
-                                       IdForm form) noexcept
-    : form_(form) {
+MessageIdGenerator::MessageIdGenerator(uint32_t pid, uint32_t worker, WallTime start, IdForm form,
+                                       std::optional<uint32_t> host) noexcept
+    : form_(form),
+      units_(form == IdForm::short_form ? kShortFractionsPerSecond : kFractionsPerSecond) {
+  if (host) {
+    units_ = form == IdForm::short_form ? kShortHostFractionsPerSecond : kHostFractionsPerSecond;
+    host_ = static_cast<uint32_t>(std::min(*host, kHostNumberMax) * units_);
+  }
   const auto hundredths = static_cast<uint64_t>(std::max<int64_t>(start.micros, 0)) / 10'000;
   if (form == IdForm::short_form) {
     process_ = low_bits(pid, kPidBits) * kShortStarts + hundredths % kShortStarts;
@@ -95,15 +102,14 @@ MessageIdGenerator::MessageIdGenerator(uint32_t pid, uint32_t worker, WallTime s
 }
 
 MessageId MessageIdGenerator::next(WallTime now) noexcept {
-  const bool is_short = form_ == IdForm::short_form;
-  const uint64_t units = is_short ? kShortFractionsPerSecond : kFractionsPerSecond;
   const auto micros = static_cast<uint64_t>(std::max<int64_t>(now.micros, 0));
   const uint64_t stamp =
-      micros / kMicrosPerSecond * units + micros % kMicrosPerSecond * units / kMicrosPerSecond;
+      micros / kMicrosPerSecond * units_ + micros % kMicrosPerSecond * units_ / kMicrosPerSecond;
   last_stamp_ = std::max(stamp, last_stamp_ + 1);
-  const auto fraction = static_cast<uint32_t>(last_stamp_ % units);
-  return is_short ? MessageId::make_short(last_stamp_ / units, process_, fraction)
-                  : MessageId::make(last_stamp_ / units, process_, fraction);
+  const auto fraction = static_cast<uint32_t>(last_stamp_ % units_) + host_;
+  return form_ == IdForm::short_form
+             ? MessageId::make_short(last_stamp_ / units_, process_, fraction)
+             : MessageId::make(last_stamp_ / units_, process_, fraction);
 }
 
 }  // namespace godwit::message

@@ -21,6 +21,9 @@
 //  - A later process with the same pid starts when the clock is past the stamps of the earlier one,
 //    or, where that one was ahead, differs in the start stamp. A duplicate takes the same pid,
 //    stamps ahead of the clock (or a clock set back), and starts a multiple of 135.42 s apart.
+// localhost_number keeps hosts apart that share names of messages: it is counted in the last field,
+// in steps of the fractions that a second has, of which there are fewer then (a half of the long
+// form's, 200 of the short one's). The arguments above hold for each host.
 #pragma once
 
 #include "core/base/result.h"
@@ -30,6 +33,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -72,20 +76,27 @@ class MessageIdGenerator {
  public:
   // `pid` of this process, `worker` its number below 512 (so that threads may have one each),
   // `start` when it started. The short form leaves the worker number out: one generator a process.
-  MessageIdGenerator(uint32_t pid, uint32_t worker, WallTime start,
-                     IdForm form = IdForm::long_form) noexcept;
+  // `host`: localhost_number, at most kHostNumberMax.
+  MessageIdGenerator(uint32_t pid, uint32_t worker, WallTime start, IdForm form = IdForm::long_form,
+                     std::optional<uint32_t> host = {}) noexcept;
 
   MessageId next(WallTime now) noexcept;
 
  private:
   IdForm form_;
+  uint64_t units_;     // fractions of a second
+  uint32_t host_ = 0;  // what the number of the host adds to them
   uint64_t process_;
-  uint64_t last_stamp_ = 0;  // seconds / (fractions per second of the form)
+  uint64_t last_stamp_ = 0;  // seconds / units_
 };
 
 // Units of the third field: microseconds; 62^4 is 14.7 million.
 inline constexpr uint64_t kFractionsPerSecond = 1'000'000;
 // The same of the short form: all of 62^2.
 inline constexpr uint64_t kShortFractionsPerSecond = 3'844;
+// With localhost_number.
+inline constexpr uint64_t kHostFractionsPerSecond = 500'000;
+inline constexpr uint64_t kShortHostFractionsPerSecond = 200;
+inline constexpr uint32_t kHostNumberMax = 16;
 
 }  // namespace godwit::message

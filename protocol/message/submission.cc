@@ -15,7 +15,6 @@
 namespace godwit::message {
 namespace {
 
-constexpr std::string_view kFromLine = "From ";
 constexpr std::string_view kLineEnd = "\r\n";
 
 Error refused(std::string text) {
@@ -38,17 +37,6 @@ std::string address_key(std::string_view address) {
   return std::string(parts.local_part) + "@" + to_lower(parts.domain);
 }
 
-// The address of a From_ line: "From user@host Sat Nov 21 04:30:00 2026". Nothing where the line
-// is something else: "From : a@b" is an old way to write a header field.
-std::optional<std::string_view> from_line_address(std::string_view line) {
-  if (line.starts_with('>')) line.remove_prefix(1);
-  if (!line.starts_with(kFromLine)) return {};
-  const std::string_view rest = trim_left(line.substr(kFromLine.size()));
-  const size_t end = rest.find_first_of(" \t");
-  if (rest.empty() || rest.starts_with(':') || end == std::string_view::npos) return {};
-  return rest.substr(0, end);
-}
-
 class Preparation {
  public:
   explicit Preparation(const SubmissionOptions& options)
@@ -60,7 +48,6 @@ class Preparation {
 
  private:
   Result<void> split(std::string_view input);
-  void take_from_line();
   Result<void> settle_sender();
   Result<void> copy_fields();
   Result<void> copy_field(const FieldPlace& place, std::string_view text);
@@ -80,9 +67,9 @@ class Preparation {
   Utf8 utf8_;
   HeaderScanner scanner_;
   std::string wire_;
-  std::string_view text_;  // wire_ without a From_ line
-  std::string_view from_line_;
-  bool from_is_own_ = false;  // From: holds the caller's address and no other
+  std::string_view text_;         // wire_
+  bool from_line_named_ = false;  // the sender is that of a From line, whose name nobody knows
+  bool from_is_own_ = false;      // From: holds the caller's address and no other
   std::unordered_set<std::string> seen_;
   Submission out_;
 };
@@ -114,7 +101,6 @@ Result<void> Preparation::split(std::string_view input) {
     return Error(Errc::too_long,
                  "the message is larger than the limit of " + std::to_string(limit) + " bytes");
   }
-  take_from_line();
   scanner_.feed(text_);
   scanner_.finish();
   switch (scanner_.verdict()) {
@@ -134,32 +120,24 @@ Result<void> Preparation::split(std::string_view input) {
   return refused("the message header has a NUL character");
 }
 
-void Preparation::take_from_line() {
-  const size_t end = text_.find(kLineEnd);
-  if (end == std::string_view::npos) return;
-  const std::optional<std::string_view> address = from_line_address(text_.substr(0, end));
-  if (!address) return;
-  from_line_ = *address;
-  text_.remove_prefix(end + kLineEnd.size());
-}
-
 // Anybody may send a bounce; only a trusted caller may be somebody else.
 Result<void> Preparation::settle_sender() {
   out_.sender = own_address();
-  std::string_view wanted = options_.sender ? std::string_view(*options_.sender) : from_line_;
-  if (!options_.sender && wanted.empty()) return {};
-  const bool is_bounce = trim(wanted).empty() || trim(wanted) == "<>";
-  if (is_bounce && options_.sender) {
+  const std::optional<std::string>& wanted =
+      options_.sender ? options_.sender : options_.from_line_sender;
+  if (!wanted) return {};
+  const std::string_view text = trim(*wanted);
+  if (text == "<>" || (text.empty() && options_.sender)) {
     out_.sender.clear();
     return {};
   }
-  const bool may_set = options_.sender && options_.may_set_sender;
-  if ((!options_.is_trusted && !may_set) || is_bounce) return {};
-  const Result<ListedAddress> listed = parse_address(wanted, utf8_, false);
+  if (options_.sender && !options_.is_trusted && !options_.may_set_sender) return {};
+  const Result<ListedAddress> listed = parse_address(text, utf8_, false);
   if (listed) {
     out_.sender = qualified(*listed, options_.qualify_domain);
+    from_line_named_ = !options_.sender;
   } else if (options_.sender) {
-    return refused("bad sender address \"" + escape_control(wanted) +
+    return refused("bad sender address \"" + escape_control(text) +
                    "\": " + listed.error().detail());
   }
   return {};
@@ -288,7 +266,7 @@ void Preparation::add_missing_fields() {
   const bool resent = scanner_.has_resent();
   const std::string_view prefix = resent ? "Resent-" : "";
   const auto add_address = [&](std::string_view name, const std::string& address) {
-    const std::string phrase = encode_phrase(options_.full_name);
+    const std::string phrase = from_line_named_ ? "" : encode_phrase(options_.full_name);
     out_.headers.append(prefix).append(name).append(": ");
     if (!phrase.empty()) out_.headers.append(phrase).append(" <");
     out_.headers.append(address);

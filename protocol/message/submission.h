@@ -23,6 +23,8 @@ struct SubmissionOptions {
   bool removes_arguments = true;         // extract_addresses_remove_arguments; else they are added
   std::vector<std::string> arguments;    // the addresses of the command line
   std::optional<std::string> sender;     // -f; "<>" or empty: a bounce
+  // Of a trusted caller without -f: what a From line names; "<>": a bounce, no address: nobody.
+  std::optional<std::string> from_line_sender;
 
   // Who calls.
   std::string login;

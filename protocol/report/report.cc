@@ -3,6 +3,7 @@
 
 #include "core/base/ascii.h"
 #include "protocol/message/header_scan.h"
+#include "protocol/message/references.h"
 #include "protocol/report/fact_text.h"
 #include "protocol/report/limits.h"
 #include "protocol/report/status_part.h"
@@ -232,14 +233,17 @@ std::string make_headers(const ReportFacts& facts, std::string_view boundary, bo
   append_field(out, "To", facts.to, utf8);
   const std::string_view original = original_message_id(facts.original_headers);
   append_field(out, "In-Reply-To", original, utf8);
-  append_field(out, "References", original, utf8);
+  append_field(out, "References", message::references_to(facts.original_headers, original), utf8);
   const std::string own = own_header_lines(facts.own_headers);
   out += own;
   if (own.empty()) append_field(out, "Subject", subject(facts), utf8);
   append_field(out, "Date", format_rfc5322_time(facts.now, facts.utc), utf8);
-  append_field(
-      out, "Message-Id",
-      "<E" + std::string(facts.message_id) + "@" + std::string(facts.primary_hostname) + ">", utf8);
+  std::string id = "<E";
+  append_all(
+      id,
+      {facts.message_id, facts.message_id_text.empty() ? "" : ".", facts.message_id_text, "@",
+       facts.message_id_domain.empty() ? facts.primary_hostname : facts.message_id_domain, ">"});
+  append_field(out, "Message-Id", id, utf8);
   append_field(out, "MIME-Version", "1.0", utf8);
   append_all(out, {"Content-Type: multipart/report; report-type=delivery-status;", kLineEnd,
                    "\tboundary=\"", boundary, "\"", kLineEnd});

@@ -34,7 +34,9 @@ struct ReportedRecipient {
 
 struct ReportFacts {
   ReportKind kind = ReportKind::failure;
-  std::string_view message_id;     // of the report, for its Message-Id header
+  std::string_view message_id;         // of the report, for its Message-Id header
+  std::string_view message_id_text;    // message_id_header_text; empty for none
+  std::string_view message_id_domain;  // empty: primary_hostname
   std::string_view from;           // dsn_from, expanded: "Mail Delivery System <Mailer-Daemon@x>"
   std::string_view reply_to;       // errors_reply_to; empty for none
   std::string_view to;             // the original sender

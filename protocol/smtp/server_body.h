@@ -11,13 +11,16 @@
 namespace godwit::smtp {
 
 struct ServerEngine::Body {
-  explicit Body(const ServerLimits& limits) : headers(limits.header), data(limits.bare_line_ends) {}
+  explicit Body(const ServerLimits& limits)
+      : from_lines(limits.from_lines), headers(limits.header), data(limits.bare_line_ends) {}
 
+  message::FromLines from_lines;
   message::HeaderScanner headers;
   DataStream data;
   BareLineEndFinder chunks;  // BDAT only
   uint64_t bytes = 0;
   bool chunked = false;
+  bool ended = false;  // DATA: the dot was read
   std::optional<ReplyId> refusal;
 
   bool has_bare_line_ends() const noexcept { return chunked ? chunks.found() : data.bare_seen(); }

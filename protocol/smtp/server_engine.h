@@ -15,6 +15,7 @@
 // RFC 5321, 1870, 2034, 2920, 3030, 3461, 6152, 6531, 9422.
 #pragma once
 
+#include "protocol/message/from_lines.h"
 #include "protocol/message/header_scan.h"
 #include "protocol/smtp/bdat.h"
 #include "protocol/smtp/command.h"
@@ -49,6 +50,9 @@ struct ServerLimits {
   BareLineEnds bare_line_ends = BareLineEnds::reject;
   PathRules paths;
   std::string_view helo_allow_chars;  // the driver keeps it alive
+  // Lines before the header section that are not part of the message (ignore_fromline_hosts); null:
+  // none. The driver keeps it alive.
+  const message::LineMatcher* from_lines = nullptr;
 };
 
 enum class EventKind : uint8_t {
@@ -189,6 +193,7 @@ class ServerEngine {
   bool next_data(Event& event);
   bool next_chunk(Event& event);
   bool chunk_done(Event& event);
+  bool give_rest(Event& event);
   Event body_done();
   Event refuse(Fault fault, const ReplyView& answer);
   Event refuse(Fault fault, ReplyId id) { return refuse(fault, named_reply(id)); }
@@ -199,7 +204,8 @@ class ServerEngine {
   void send(const ReplyView& answer);
   void note_rcpt_refusal(std::string_view text);
   void after_reply(EventKind kind, uint16_t code);
-  void judge_body(std::string_view bytes);
+  std::string_view judge_body(std::string_view bytes);
+  void judge_header(std::string_view text);
   void open_body();
   void end_transaction();
   void end_message();

@@ -75,24 +75,35 @@ void ServerEngine::open_body() {
 
 bool ServerEngine::next_data(Event& event) {
   Body& body = *body_;
-  while (!input_.empty()) {
+  const auto is_refused_for_bare_ends = [&] {
+    return body.data.bare_seen() && limits_.bare_line_ends == BareLineEnds::reject;
+  };
+  while (!body.ended && !input_.empty()) {
     const DataStream::Step step = body.data.take(input_);
     input_.remove_prefix(step.consumed);
-    if (step.ended) {
-      if (body.data.bare_seen() && limits_.bare_line_ends == BareLineEnds::reject) {
-        body.refusal = ReplyId::bare_line_end;
-      }
-      event = body_done();
-      return true;
-    }
-    judge_body(step.text);
-    if (step.text.empty() || body.refusal) continue;
-    if (body.data.bare_seen() && limits_.bare_line_ends == BareLineEnds::reject) continue;
-    event = {EventKind::body_chunk, step.text};
+    body.ended = step.ended;
+    if (step.ended) break;
+    const std::string_view text = judge_body(step.text);
+    if (text.empty() || body.refusal || is_refused_for_bare_ends()) continue;
+    event = {EventKind::body_chunk, text};
     return true;
   }
-  event = {};
+  if (!body.ended) {
+    event = {};
+    return true;
+  }
+  if (is_refused_for_bare_ends()) body.refusal = ReplyId::bare_line_end;
+  if (!give_rest(event)) event = body_done();
   return true;
+}
+
+// What was kept back of a message that has ended; false: nothing.
+bool ServerEngine::give_rest(Event& event) {
+  const std::string_view rest = body_->from_lines.finish();
+  if (rest.empty() || body_->refusal) return false;
+  judge_header(rest);
+  event = {EventKind::body_chunk, rest};
+  return !body_->refusal;
 }
 
 bool ServerEngine::next_chunk(Event& event) {
@@ -104,10 +115,10 @@ bool ServerEngine::next_chunk(Event& event) {
     const std::string_view octets = bdat_.take(input_);
     input_.remove_prefix(octets.size());
     if (chunk_answered_ || bdat_.is_failed()) continue;
-    judge_body(octets);
     body_->chunks.feed(octets);
-    if (body_->refusal) continue;
-    event = {EventKind::body_chunk, octets};
+    const std::string_view text = judge_body(octets);
+    if (text.empty() || body_->refusal) continue;
+    event = {EventKind::body_chunk, text};
     return true;
   }
   return chunk_done(event);
@@ -115,6 +126,8 @@ bool ServerEngine::next_chunk(Event& event) {
 
 // All octets of a chunk were read. False where there is nothing to report.
 bool ServerEngine::chunk_done(Event& event) {
+  const bool is_whole = !chunk_answered_ && !bdat_.is_failed() && bdat_.is_last();
+  if (is_whole && give_rest(event)) return true;
   state_ = after_chunk_;
   if (chunk_answered_) {
     if (bdat_.is_failed() && bdat_.is_last()) {
@@ -158,18 +171,25 @@ Event ServerEngine::body_done() {
   return event;
 }
 
-void ServerEngine::judge_body(std::string_view bytes) {
+// What the driver gets of the next bytes; nothing matters where the body has a refusal.
+std::string_view ServerEngine::judge_body(std::string_view bytes) {
   Body& body = *body_;
   body.bytes += bytes.size();
-  if (body.refusal) return;
+  if (body.refusal) return {};
   if (limits_.message_size_limit != 0 && body.bytes > limits_.message_size_limit) {
     body.refusal = ReplyId::message_too_big;
-    return;
+    return {};
   }
-  body.headers.feed(bytes);
-  if (body.headers.verdict() != message::HeaderVerdict::good) {
+  const std::string_view text = body.from_lines.feed(bytes);
+  judge_header(text);
+  return text;
+}
+
+void ServerEngine::judge_header(std::string_view text) {
+  Body& body = *body_;
+  body.headers.feed(text);
+  if (body.headers.verdict() != message::HeaderVerdict::good)
     body.refusal = reply_for(body.headers.verdict());
-  }
 }
 
 Event ServerEngine::refuse_body(ReplyId id) {

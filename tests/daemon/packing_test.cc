@@ -31,6 +31,19 @@ TEST_F(PackingTest, TheFirstWorkerGetsEverythingAtFirst) {
   EXPECT_EQ(packing.shares(), (std::vector<uint16_t>{65535, 0, 0, 0}));
 }
 
+TEST_F(PackingTest, WorkersThatAreSetAsideGetNothingAndTheNextOnesTakeTheirPlace) {
+  Packing packing(4);
+  EXPECT_EQ(packing.shares(0b0010), (std::vector<uint16_t>{65535, 0, 0, 0}));
+  EXPECT_EQ(packing.shares(0b0001), (std::vector<uint16_t>{0, 65535, 0, 0}));
+  EXPECT_EQ(packing.shares(0b1111), (std::vector<uint16_t>{0, 0, 0, 0}));
+  look(packing, 0.5);
+  look_often(packing, 1, 20);
+  EXPECT_EQ(packing.width(), 4);
+  EXPECT_EQ(packing.shares(), (std::vector<uint16_t>{16384, 16384, 16384, 16384}));
+  EXPECT_EQ(packing.shares(0b0010), (std::vector<uint16_t>{21845, 0, 21845, 21845}));
+  EXPECT_EQ(packing.shares(0b1110), (std::vector<uint16_t>{65535, 0, 0, 0}));
+}
+
 TEST_F(PackingTest, AWorkerWithRoomKeepsEverything) {
   Packing packing(4);
   look_often(packing, 0.85, 100);

@@ -40,7 +40,7 @@ def encode_data(kind, text):
 class FakeDns:
     """Use as a context manager. `asked`: (name, type, has EDNS, DO bit) of every query."""
 
-    def __init__(self, zone, authoritative=False, authentic=False):
+    def __init__(self, zone, authoritative=False, authentic=False, port=0):
         self.records = {}
         for line in zone.strip().splitlines():
             name, kind, data = line.split(None, 2)
@@ -48,7 +48,7 @@ class FakeDns:
         self.flags = 0x8180 | (0x0400 if authoritative else 0) | (0x0020 if authentic else 0)
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()

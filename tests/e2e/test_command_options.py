@@ -36,6 +36,8 @@ CASES = [
     ("faildone", "return_fail_output", "echo nothing to return; exit 0", [DONE], []),
     ("short", "max_output = 1K", "head -c 900 /dev/zero; exit 0", [DONE], []),
     ("long", "max_output = 1K", "head -c 9000 /dev/zero; sleep 60", [FAILED + ".* was terminated by signal 9"], []),
+    ("forbidden", "user = games\n  group = games", "exit 0", [LATER + r"User \d+ set for forbidden transport is on the never_users list"], []),
+    ("permitted", "user = root\n  group = root", "exit 0", [DONE], []),
     ("cores", "permit_coredump\n  use_classresources", "exit 0", [DONE], []),
 ]
 WORDS = [  # options with a command of their own
@@ -65,7 +67,7 @@ def test_options_of_commands():
             transports += f"{name}:\n  driver = pipe\n  command = {path}\n  {options}\n"
         for name, options, _ in WORDS:
             transports += f"{name}:\n  driver = pipe\n  {options}\n"
-        godwit.write_config(routers=ROUTERS.format(names=" : ".join(names)), transports=transports, retry="* * F,2h,1h")
+        godwit.write_config(main="never_users = games", routers=ROUTERS.format(names=" : ".join(names)), transports=transports, retry="* * F,2h,1h")
         godwit.start()
         godwit.send(recipients=[name + "@local.test" for name in names])
         for name, wanted, unwanted in [(c[0], c[3], c[4]) for c in CASES] + [(w[0], w[2], []) for w in WORDS]:

@@ -155,11 +155,47 @@ def test_domains_do_not_share_a_transaction_where_forbidden():
         assert sorted(map(sorted, recipients(sink))) == [["a@one.test", "c@one.test"], ["b@two.test"]]
 
 
+def test_an_expression_says_which_domains_share_a_transaction():
+    """As the real Exim 4.96 does: asked for each recipient, with the first of its hosts."""
+    option = ("multi_domain = ${if eq{$host|$host_address}{127.0.0.1|127.0.0.1}"
+              "{${if eq{$domain}{alone.test}{no}{${if eq{$domain}{odd.test}{perhaps}{yes}}}}}{perhaps}}\n"
+              "  headers_add = X-For: $local_part@$domain of $original_local_part@$original_domain")
+    to = ["a@one.test", "b@alone.test", "c@two.test", "d@alone.test", "e@odd.test"]
+    with Sink() as sink:
+        with Godwit(sink.port, smtp=option, retry="* * F,2h,1h") as godwit:
+            godwit.send(recipients=to)
+            for recipient in to[:-1]:
+                godwit.wait_log(f"[=-]> {recipient} ")
+            why = r'"perhaps" is not a valid value for the "multi_domain" option in the remote transport'
+            godwit.wait_log(rf"== e@odd\.test R=out T=remote defer \(-1\): {why}")
+            godwit.wait_log(why, name="panic")
+            assert sorted(map(sorted, recipients(sink))) == [["a@one.test", "c@two.test"],
+                                                             ["b@alone.test", "d@alone.test"]]
+            # What they do not have in common has no value.
+            lines = sorted(re.search(rb"X-For: (.*)\r", got["data"]).group(1) for got in sink.messages)
+            assert lines == [b"@ of @", b"@alone.test of @"], lines
+
+
 def test_the_interface_is_an_address_of_ours():
     with Sink() as sink:
         with Godwit(sink.port, smtp="interface = 127.0.0.9", main="log_selector = +incoming_interface +outgoing_interface") as godwit:
             godwit.send()
             godwit.wait_log(r"=> b@example.com .*H=127.0.0.1 \[127.0.0.1\] I=\[127.0.0.9\] C=")
+
+
+def test_who_sends_may_decide_how_a_host_is_reached():
+    """A source address and a name for each sender's domain; connections are shared by those who agree."""
+    smtp = ("interface = ${if eq{$sender_address_domain}{one.test}{127.0.0.9}{127.0.0.8}}\n"
+            "  helo_data = out.$sender_address_domain\n  hosts_avoid_pipelining = ${if eq{$h_subject:}{wait}{*}}\n")
+    with Sink() as sink, Godwit(sink.port, smtp=smtp, main="log_selector = +incoming_interface +outgoing_interface +pipelining") as godwit:
+        sent = 0
+        for domain, subject, local, mark in (("one.test", "x", 9, " L "), ("two.test", "x", 8, " L "), ("one.test", "y", 9, " L "),
+                                             ("two.test", "y", 8, " L "), ("one.test", "wait", 9, " C=")):
+            sent += 1
+            godwit.send(sender=f"s{sent}@{domain}", recipients=[f"r{sent}@example.com"], text=f"Subject: {subject}\r\n\r\nx\r\n")
+            line = godwit.wait_log(rf"=> r{sent}@example\.com .*").group(0)
+            assert f"I=[127.0.0.{local}]{mark}" in line, line
+        assert [name for command, name in sink.commands if command == "EHLO"] == ["out.one.test", "out.two.test", "out.one.test"]
 
 
 def test_the_return_path_may_be_an_expression():

@@ -148,3 +148,59 @@ def test_the_full_name_of_a_user():
         assert "From: root <root@mx.test>" in header_of(godwit, "", user=None)
         text = header_of(godwit, "gecos_pattern = ^(..)\ngecos_name = The $1 user\n", user=None)
         assert "From: The ro user <root@mx.test>" in text, text
+
+
+OWN_ROUTERS = """\
+unreadable:
+  driver = redirect
+  domains = closed.test : open.test
+  file = {dir}/kept/aliases
+  OPTION
+rest:
+  driver = accept
+  domains = !closed.test
+  local_parts = creator : group : named : nobody
+  transport = $local_part_data
+"""
+PIPE = "{name}:\n  driver = pipe\n  command = {script}\n  {options}\n"
+RUNS = {  # options, and what the user and the group of the command are
+    "creator": ("pipe_as_creator", (USER, USER)),
+    "group": (f"pipe_as_creator\n  group = {USER + 1}", (USER, USER + 1)),
+    "named": (f"pipe_as_creator\n  user = {USER + 2}\n  group = {USER + 3}", (USER + 2, USER + 3)),
+    "nobody": ("user = nobody", (65534, 65534)),
+}
+
+
+def test_a_command_runs_as_who_submitted():
+    with Godwit(1, start=False) as godwit:
+        godwit.dir.chmod(0o777)
+        for name in ("spool", "log", "who"):
+            (godwit.dir / name).mkdir()
+            (godwit.dir / name).chmod(0o777)
+        script = godwit.dir / "script"
+        script.write_text(f"#!/bin/sh\ncat > /dev/null\necho $(id -u) $(id -g) > {godwit.dir}/who/$LOCAL_PART\n")
+        script.chmod(0o755)
+        godwit.write_config(routers=OWN_ROUTERS.format(dir=godwit.dir).replace("  OPTION\n", ""),
+                            transports="".join(PIPE.format(name=name, script=script, options=options)
+                                               for name, (options, _) in RUNS.items()))
+        assert not command(godwit, "queue_only\n", *(f"{name}@local.test" for name in RUNS), stdin="Subject: x\n\nx\n",
+                           user=USER)
+        godwit.cli("-q")
+        for name, (_, wanted) in RUNS.items():
+            path = godwit.dir / "who" / name
+            assert path.exists() and tuple(map(int, path.read_text().split())) == wanted, (name, godwit.log())
+
+
+def test_a_file_that_may_not_be_read():
+    """As where there is none, or wait: what the real Exim 4.96 says to the same user."""
+    with Godwit(1, start=False) as godwit:
+        godwit.dir.chmod(0o755)
+        (godwit.dir / "kept").mkdir()
+        (godwit.dir / "kept" / "aliases").write_text("x@closed.test\n")
+        (godwit.dir / "kept").chmod(0o700)
+        why = f"cannot be resolved at this time: failed to open {godwit.dir}/kept/aliases: Permission denied " \
+            f"(euid={USER} egid={USER})"
+        for option, said in (("ignore_eacces", "router = rest, transport = nobody"), ("no_ignore_eacces", why)):
+            godwit.write_config(routers=OWN_ROUTERS.format(dir=godwit.dir).replace("OPTION", option),
+                                transports="".join(PIPE.format(name=name, script="/bin/true", options="") for name in RUNS))
+            assert said in command(godwit, "", "-bt", "nobody@open.test", user=USER), option

@@ -1,5 +1,7 @@
 """Main options that say what a bounce message is like, who gets it, and in which order remote mail leaves."""
 
+import re
+
 from harness import Godwit, Sink, TRANSPORTS, wait_for
 
 ROUTERS = """\
@@ -35,10 +37,12 @@ def test_a_bounce_message_as_it_is_by_default():
                  "Subject: original\r\n", "body line\r\n"):
         assert line in bounce["data"], bounce["data"]
     assert "\r\nReply-To:" not in bounce["data"], bounce["data"]
+    assert re.search(r"^Message-Id: <E[^.@]+@mx\.test>\r$", bounce["data"], re.M), bounce["data"]
 
 
 def test_texts_and_copies():
     main = ("bounce_message_text = It costs $5 to ask.\ndsn_from = Reports <reports@$qualify_domain>\n"
+            "message_id_header_text = a text\nmessage_id_header_domain = ids.test\n"
             "errors_reply_to = help@mx.test\nno_bounce_return_body\nbounce_return_linesize_limit = 500\n"
             "errors_copy = nobody@test.example none@copies.test : \"s@test.example\" $local_part-of-$domain@copies.test, "
             "second@copies.test : * third@copies.test\n")
@@ -48,6 +52,7 @@ def test_texts_and_copies():
     for line in ("From: Reports <reports@mx.test>\r\n", "Reply-To: help@mx.test\r\n", "It costs $5 to ask.\r\n",
                  "Content-Type: text/rfc822-headers\r\n", "To: s@test.example\r\n", "Subject: original\r\n"):
         assert line in bounce["data"], bounce["data"]
+    assert re.search(r"^Message-Id: <E[^.@]+\.a-text@ids\.test>\r$", bounce["data"], re.M), bounce["data"]
     assert "body line" not in bounce["data"] and "copies.test" not in bounce["data"], bounce["data"]
 
 

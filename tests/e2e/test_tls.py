@@ -15,7 +15,7 @@ import tempfile
 import time
 
 from dns_lab import DnsLab
-from harness import Client, Godwit, Sink, free_port, wait_for
+from harness import RETRY, Client, Godwit, Sink, free_port, wait_for
 from peers import Exim, Postfix, Skipped, swaks
 
 
@@ -168,8 +168,8 @@ def test_tls_on_connect():
             assert "STARTTLS" in plain.command("EHLO client.test", 250)
 
 
-def on_connect(port):
-    godwit = serving(tls=f"tls_on_connect_ports = {port}\nlog_selector = +tls_on_connect", start=False)
+def on_connect(port, more="", retry=RETRY):
+    godwit = serving(tls=f"tls_on_connect_ports = {port}\nlog_selector = +tls_on_connect\n{more}", start=False, retry=retry)
     godwit.arguments = ["-oX", f"127.0.0.1.{godwit.port} : 127.0.0.1.{port}"]
     godwit.start()
     return godwit

@@ -1,9 +1,12 @@
 """Options of TLS that need certificates of their own: revocation, separate keys, ALPN."""
 
+import socket
 import ssl
 
 from fake_dns import FakeDns
-from test_tls import ACL_RETRY, TEXT, Certificates, TlsClient, TlsSink, context, key_digest, openssl, relaying, serving
+from harness import free_port
+from test_tls import (ACL_RETRY, TEXT, Certificates, TlsClient, TlsSink, context, key_digest, on_connect, openssl, relaying,
+                      serving)
 
 
 def revoke(certificates, *names):
@@ -50,6 +53,81 @@ def test_options_of_the_server():
         godwit.start()
         assert "verified 1" in verdict("good.test") and "verified 0" in verdict("gone.test")
         assert "verified 1" in verdict("good.test", ""), "tls_remember_esmtp"
+
+
+def test_a_group_that_is_too_large_is_not_used():
+    with serving(start=False) as godwit:
+        certificates = Certificates(godwit.dir / "certs")
+        pair = certificates.make("mx.test", key=("rsa:2048",))
+        group = certificates.dir / "dh.pem"
+        openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe3072", "-out", group)
+        made = context(maximum_version=ssl.TLSVersion.TLSv1_2)
+        made.set_ciphers("DHE-RSA-AES128-GCM-SHA256")
+        refusal = "tls_dhparam: .*dh.pem has 3072 bits, more than tls_dh_max_bits; not used"
+        for bits, is_used in ((2236, False), (4096, True)):
+            godwit.write_config(tls=f"tls_certificate = {pair}\ntls_dhparam = {group}\ntls_dh_max_bits = {bits}\n")
+            godwit.start()
+            with TlsClient(godwit.port) as client:
+                client.command("EHLO client.test", 250)
+                try:
+                    client.start_tls(made)
+                    assert is_used, bits
+                except ssl.SSLError:
+                    assert not is_used, bits
+                    godwit.wait_log(refusal)
+            godwit.stop()
+
+
+def greeting_before_the_client_is_done(port, version):
+    """What is there when the client knows the server's part of the handshake and has not sent its own."""
+    made = context(minimum_version=version, maximum_version=version)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = made.wrap_bio(incoming, outgoing, server_hostname="mx.test")
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        said = b""
+        while True:
+            try:
+                session.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                incoming.write(connection.recv(65536))
+        connection.settimeout(0.5)
+        for is_late in (False, True):
+            if is_late:
+                early, said = said, b""
+                connection.sendall(outgoing.read())
+            while b"\n" not in early + said if is_late else b"\n" not in said:
+                try:
+                    said += session.read(4096)
+                    continue
+                except ssl.SSLWantReadError:
+                    pass
+                try:
+                    incoming.write(connection.recv(65536))
+                except TimeoutError:
+                    if not is_late:
+                        break
+        return early, said
+
+
+def test_the_greeting_may_come_with_the_handshake():
+    port = free_port()
+    greeting = b"220 mx.test"
+    acl = "slow:\n  accept logwrite = connect acl with <$tls_in_cipher>\nno:\n  deny message = not you\n"
+    for option, version, connect, is_early, wanted in (
+            ("tls_early_banner_hosts = *", ssl.TLSVersion.TLSv1_3, "slow", True, greeting),
+            # Here the server is the last one to speak in the handshake.
+            ("tls_early_banner_hosts = *", ssl.TLSVersion.TLSv1_2, "slow", True, greeting),
+            ("tls_early_banner_hosts = !127.0.0.1", ssl.TLSVersion.TLSv1_3, "slow", False, greeting),
+            ("tls_early_banner_hosts = *\ntls_try_verify_hosts = *", ssl.TLSVersion.TLSv1_3, "slow", False, greeting),
+            ("tls_early_banner_hosts = *", ssl.TLSVersion.TLSv1_3, "no", False, b"550 not you")):
+        with on_connect(port, f"{option}\nacl_smtp_connect = {connect}", ACL_RETRY.replace("begin acl\n", "begin acl\n" + acl)) as godwit:
+            early, late = greeting_before_the_client_is_done(port, version)
+            assert (early if is_early else late).startswith(wanted), (option, version, early, late)
+            assert not (late if is_early else early), (option, version, early, late)
+            if connect == "slow":
+                godwit.wait_log(f"connect acl with <TLS1.{3 if version == ssl.TLSVersion.TLSv1_3 else 2}:")
 
 
 def test_clients_that_must_name_a_protocol():

@@ -5,6 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 
+namespace {
+
+struct AnyFromLine final : godwit::message::LineMatcher {
+  bool matches(std::string_view line) const override { return line.starts_with("From "); }
+};
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace godwit;
   if (size == 0) return 0;
@@ -15,6 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   limits.enforce_sync = (data[0] & 8) != 0;
   limits.recipients_max = (data[0] & 16) != 0 ? 2 : 0;
   limits.accepts_early = (data[0] & 64) != 0;
+  const AnyFromLine any_from_line;
+  if ((data[0] & 128) != 0) limits.from_lines = &any_from_line;
   limits.max_synprot_errors = (data[0] & 32) != 0 ? 3 : 1000;
   const fuzz::Played whole = fuzz::play(limits, input, input.size() + 1);
   // What is out of synchronisation depends on how the input comes.

@@ -78,6 +78,12 @@ void PowerCutFiles::fail_writes(bool fail) {
   fail_writes_ = fail;
 }
 
+void PowerCutFiles::allow_direct(bool opens, bool writes) {
+  const std::lock_guard lock(mutex_);
+  opens_direct_ = opens;
+  writes_direct_ = writes;
+}
+
 void PowerCutFiles::start_again() {
   const std::lock_guard lock(mutex_);
   GODWIT_ASSERT(open_.empty());
@@ -178,6 +184,8 @@ void PowerCutFiles::apply(Changes changes) {
 Result<FileId> PowerCutFiles::open(const std::string& path, FileOpen how) {
   const std::lock_guard lock(mutex_);
   if (off_) return off();
+  const bool is_direct = how == FileOpen::direct;
+  if (is_direct && !opens_direct_) return Error(Errc::unsupported, path);
   Result<Place> place = find(path);
   if (!place) return place.error();
   if (place->node && how == FileOpen::create_new) return Error(Errc::already_exists, path);
@@ -187,13 +195,13 @@ Result<FileId> PowerCutFiles::open(const std::string& path, FileOpen how) {
     place->node = make_node(false);
     apply({Change{place->folder, place->name, place->node}});
   }
-  open_[next_file_] = place->node;
+  open_[next_file_] = Open{place->node, is_direct};
   return next_file_++;
 }
 
 void PowerCutFiles::close(FileId file) noexcept {
   const std::lock_guard lock(mutex_);
-  const NodePtr node = open_.at(file);
+  const NodePtr node = open_.at(file).node;
   if (node->locked_by == file) node->locked_by = -1;
   open_.erase(file);
 }
@@ -211,9 +219,10 @@ Result<size_t> PowerCutFiles::write_at(FileId file, std::span<const iovec> parts
     --short_left_;
     bytes.resize(1 + random_.below(bytes.size() - 1));
   }
+  if (open_.at(file).is_direct) GODWIT_ASSERT(offset % kDirectAlignment == 0);
   // A write that fails may have done a part of its work.
   if (error) bytes.resize(random_.below(bytes.size() + 1));
-  Node& node = *open_.at(file);
+  Node& node = *open_.at(file).node;
   if (offset + bytes.size() > node.seen.size()) {
     const uint64_t growth = offset + bytes.size() - node.seen.size();
     if (used_ + growth > capacity_) return Error(Errc::disk_full, "write");
@@ -231,27 +240,55 @@ Result<size_t> PowerCutFiles::write_at(FileId file, std::span<const iovec> parts
 Result<size_t> PowerCutFiles::read_at(FileId file, std::span<char> into, uint64_t offset) {
   const std::lock_guard lock(mutex_);
   if (off_) return off();
-  const Node& node = *open_.at(file);
+  const Node& node = *open_.at(file).node;
   if (offset >= node.seen.size()) return size_t{0};
   return node.seen.copy(into.data(), into.size(), offset);
+}
+
+void PowerCutFiles::write_back(Node& node, uint64_t from, uint64_t to, bool fails) {
+  node.durable.resize(node.seen.size(), '\0');
+  auto sector = node.dirty.lower_bound(from / kSector);
+  while (sector != node.dirty.end() && *sector * kSector < to) {
+    const uint64_t at = *sector * kSector;
+    // A kernel marks pages clean after a failed write-back too.
+    sector = node.dirty.erase(sector);
+    if (at >= node.seen.size() || (fails && random_.below(2) == 0)) continue;
+    const uint64_t bytes = std::min<uint64_t>(kSector, node.seen.size() - at);
+    node.durable.replace(at, bytes, node.seen, at, bytes);
+  }
+}
+
+// Two operations, so that a test can cut the power between what is written and the last of it on
+// disk.
+Result<void> PowerCutFiles::write_synced(FileId file, std::string_view bytes, uint64_t offset) {
+  {
+    const std::lock_guard lock(mutex_);
+    GODWIT_ASSERT(open_.at(file).is_direct);
+    GODWIT_ASSERT(bytes.size() % kDirectAlignment == 0);
+    GODWIT_ASSERT(reinterpret_cast<uintptr_t>(bytes.data()) % kDirectAlignment == 0);
+    if (!writes_direct_) return Error(Errc::unsupported, "direct writes");
+  }
+  const iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  const Result<size_t> written = write_at(file, std::span(&part, 1), offset);
+  if (!written) return written.error();
+  if (*written < bytes.size()) return Error(Errc::disk_error, "a direct write was short");
+  const std::lock_guard lock(mutex_);
+  const std::optional<Error> error = begin_change("write past the cache");
+  if (off_) return off();
+  const bool fails = error || fail_syncs_;
+  write_back(*open_.at(file).node, offset, offset + bytes.size(), fails);
+  if (error) return *error;
+  if (fails) return Error(Errc::disk_error, "injected into write past the cache");
+  return {};
 }
 
 Result<void> PowerCutFiles::sync_data(FileId file) {
   const std::lock_guard lock(mutex_);
   const std::optional<Error> error = begin_change("fdatasync");
   if (off_) return off();
-  Node& node = *open_.at(file);
-  node.durable.resize(node.seen.size(), '\0');
+  Node& node = *open_.at(file).node;
   const bool fails = error || fail_syncs_;
-  for (const uint64_t sector : node.dirty) {
-    if (fails && random_.below(2) == 0) continue;
-    const uint64_t at = sector * kSector;
-    if (at >= node.seen.size()) continue;
-    const uint64_t bytes = std::min<uint64_t>(kSector, node.seen.size() - at);
-    node.durable.replace(at, bytes, node.seen, at, bytes);
-  }
-  // As with a kernel that marks pages clean after a failed write-back.
-  node.dirty.clear();
+  write_back(node, 0, node.seen.size(), fails);
   if (error) return *error;
   if (fails) return Error(Errc::disk_error, "injected into fdatasync");
   return {};
@@ -260,7 +297,7 @@ Result<void> PowerCutFiles::sync_data(FileId file) {
 Result<void> PowerCutFiles::allocate(FileId file, uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   if (const auto error = begin_change("fallocate")) return *error;
-  Node& node = *open_.at(file);
+  Node& node = *open_.at(file).node;
   if (bytes <= node.seen.size()) return {};
   const uint64_t growth = bytes - node.seen.size();
   if (used_ + growth > capacity_) return Error(Errc::disk_full, "fallocate");
@@ -272,7 +309,7 @@ Result<void> PowerCutFiles::allocate(FileId file, uint64_t bytes) {
 Result<void> PowerCutFiles::lock(FileId file) {
   const std::lock_guard lock(mutex_);
   if (off_) return off();
-  Node& node = *open_.at(file);
+  Node& node = *open_.at(file).node;
   if (node.locked_by != -1 && node.locked_by != file) return Error(Errc::locked, "flock");
   node.locked_by = file;
   return {};
@@ -281,7 +318,7 @@ Result<void> PowerCutFiles::lock(FileId file) {
 Result<FileStat> PowerCutFiles::stat(FileId file) {
   const std::lock_guard lock(mutex_);
   if (off_) return off();
-  const Node& node = *open_.at(file);
+  const Node& node = *open_.at(file).node;
   return FileStat{node.seen.size(), node.inode, node.is_folder};
 }
 

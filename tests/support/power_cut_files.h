@@ -43,6 +43,10 @@ class PowerCutFiles final : public Files {
   void fail_syncs(bool fail);
   void fail_writes(bool fail);
 
+  // Whether files can be opened with FileOpen::direct (not so at first), and written so: a file
+  // system may open one and refuse the write.
+  void allow_direct(bool opens, bool writes = true);
+
   // For tests that damage or build files themselves; on the disk at once.
   void write_file(const std::string& path, std::string content);
   Result<std::string> read_file(const std::string& path);
@@ -51,6 +55,7 @@ class PowerCutFiles final : public Files {
   Result<FileId> open(const std::string& path, FileOpen how) override;
   void close(FileId file) noexcept override;
   Result<size_t> write_at(FileId file, std::span<const iovec> parts, uint64_t offset) override;
+  Result<void> write_synced(FileId file, std::string_view bytes, uint64_t offset) override;
   Result<size_t> read_at(FileId file, std::span<char> into, uint64_t offset) override;
   Result<void> sync_data(FileId file) override;
   Result<void> allocate(FileId file, uint64_t bytes) override;
@@ -68,6 +73,10 @@ class PowerCutFiles final : public Files {
  private:
   struct Node;
   using NodePtr = std::shared_ptr<Node>;
+  struct Open {
+    NodePtr node;
+    bool is_direct = false;
+  };
   struct Change {  // of one folder
     NodePtr folder;
     std::string name;
@@ -87,12 +96,14 @@ class PowerCutFiles final : public Files {
   std::optional<Error> begin_change(const char* what);
   void apply(Changes changes);
   void settle(const NodePtr& node);
+  // The dirty sectors in [from, to) go to the disk; half of them where `fails`.
+  void write_back(Node& node, uint64_t from, uint64_t to, bool fails);
 
   mutable std::mutex mutex_;
   Random random_;
   NodePtr root_;
   uint64_t next_inode_ = 1;
-  std::map<FileId, NodePtr> open_;
+  std::map<FileId, Open> open_;
   FileId next_file_ = 3;
   std::vector<Changes> unsynced_names_;
   uint64_t operations_ = 0;
@@ -105,6 +116,8 @@ class PowerCutFiles final : public Files {
   uint64_t used_ = 0;
   bool fail_syncs_ = false;
   bool fail_writes_ = false;
+  bool opens_direct_ = false;
+  bool writes_direct_ = false;
 };
 
 }  // namespace godwit::test

@@ -155,5 +155,37 @@ TEST_F(ListenerTest, TheLastWordsBeforeTheEndArrive) {
   EXPECT_EQ(all, "221 bye\r\n");
 }
 
+struct BacklogKeeper final : ConnectionHandler {
+  void on_connection(std::unique_ptr<UvStream> got) override { streams.push_back(std::move(got)); }
+  void on_accept_error(const Error&) override { ADD_FAILURE(); }
+  void on_backlog(uint32_t waiting, const Endpoint& local) override {
+    backlogs.push_back(waiting);
+    at = local;
+  }
+  std::vector<std::unique_ptr<UvStream>> streams;
+  std::vector<uint32_t> backlogs;
+  Endpoint at;
+};
+
+TEST(Listener, TellsOfBacklogsOverALimit) {
+  constexpr size_t kClients = 5;
+  for (const uint32_t limit : {0u, 3u}) {
+    Loop loop;
+    BacklogKeeper keeper;
+    const int listening = *bind_tcp(Endpoint{*IpAddress::parse("127.0.0.1"), 0});
+    auto listener = Listener::open(loop, listening, UvStream::Kind::tcp, 16, keeper);
+    ASSERT_TRUE(listener);
+    (*listener)->watch_backlog(limit);
+    const Endpoint at = bound_at(listening);
+    std::vector<int> clients;
+    while (clients.size() < kClients) clients.push_back(connect_to(at));
+    while (keeper.streams.size() < kClients) loop.run_once();
+    EXPECT_EQ(keeper.backlogs,
+              limit == 0 ? std::vector<uint32_t>() : (std::vector<uint32_t>{5, 4}));
+    if (limit != 0) EXPECT_EQ(keeper.at, at);
+    for (const int client : clients) ::close(client);
+  }
+}
+
 }  // namespace
 }  // namespace godwit

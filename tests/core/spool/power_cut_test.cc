@@ -27,7 +27,8 @@ struct Expected {
 // One machine with its disk, through several lives.
 class Machine {
  public:
-  explicit Machine(uint64_t seed) : files(seed), random_(seed) {
+  Machine(uint64_t seed, DirectWrites direct) : files(seed), random_(seed) {
+    allow_direct(files, direct);
     EXPECT_TRUE(files.make_directory("/shards"));
     EXPECT_TRUE(files.sync_directory("/"));
   }
@@ -74,6 +75,7 @@ class Machine {
 
   void note(const StoreStats& stats) {
     seen.commits += stats.commits;
+    seen.direct_batches += stats.direct_batches;
     seen.moved_messages += stats.moved_messages;
     seen.recycled_segments += stats.recycled_segments;
     seen.removed_segments += stats.removed_segments;
@@ -256,8 +258,10 @@ class Machine {
 
 constexpr unsigned kSteps = 70;
 
-uint64_t operations_of(uint64_t seed) {
-  Machine machine(seed);
+class PowerCut : public testing::TestWithParam<DirectWrites> {};
+
+uint64_t operations_of(uint64_t seed, DirectWrites direct) {
+  Machine machine(seed, direct);
   machine.live(kSteps);
   EXPECT_TRUE(machine.finished);
   machine.check("without a cut");
@@ -265,6 +269,7 @@ uint64_t operations_of(uint64_t seed) {
   EXPECT_GT(machine.seen.commits, 40u);
   EXPECT_GT(machine.seen.recycled_segments + machine.seen.removed_segments, 2u);
   EXPECT_GT(machine.seen.moved_messages, 0u);
+  EXPECT_EQ(machine.seen.direct_batches > 0, direct == DirectWrites::work);
   return machine.files.operations();
 }
 
@@ -274,13 +279,13 @@ uint64_t seeds() {
   return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1;
 }
 
-TEST(PowerCut, EveryOperationMayBeTheLast) {
+TEST_P(PowerCut, EveryOperationMayBeTheLast) {
   for (uint64_t seed = 1; seed <= seeds(); ++seed) {
-    const uint64_t operations = operations_of(seed);
+    const uint64_t operations = operations_of(seed, GetParam());
     RecordProperty("operations", static_cast<int>(operations));
     for (uint64_t cut = 0; cut < operations; ++cut) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ", cut at " + std::to_string(cut));
-      Machine machine(seed);
+      Machine machine(seed, GetParam());
       machine.files.cut_power_at(cut);
       machine.live(kSteps);
       machine.files.cut_power_now();
@@ -290,9 +295,9 @@ TEST(PowerCut, EveryOperationMayBeTheLast) {
   }
 }
 
-TEST(PowerCut, CutsFollowCuts) {
+TEST_P(PowerCut, CutsFollowCuts) {
   for (uint64_t seed = 100; seed < 100 + 20 * seeds(); ++seed) {
-    Machine machine(seed);
+    Machine machine(seed, GetParam());
     Random random(seed);
     for (int life = 0; life < 6; ++life) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ", life " + std::to_string(life));
@@ -305,10 +310,10 @@ TEST(PowerCut, CutsFollowCuts) {
   }
 }
 
-TEST(PowerCut, AFailedCallLosesNothingThatWasPromised) {
+TEST_P(PowerCut, AFailedCallLosesNothingThatWasPromised) {
   for (uint64_t seed = 500; seed < 500 + 40 * seeds(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    Machine machine(seed);
+    Machine machine(seed, GetParam());
     Random random(seed);
     machine.has_faults = true;
     for (int i = 0; i < 5; ++i) {
@@ -321,6 +326,9 @@ TEST(PowerCut, AFailedCallLosesNothingThatWasPromised) {
     if (testing::Test::HasFailure()) return;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Disks, PowerCut, testing::Values(DirectWrites::none, DirectWrites::work),
+                         direct_name);
 
 }  // namespace
 }  // namespace godwit::spool::test

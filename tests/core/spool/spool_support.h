@@ -6,6 +6,8 @@
 #include "tests/support/power_cut_files.h"
 #include "tests/support/run_task.h"
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +18,19 @@ namespace godwit::spool::test {
 
 using godwit::test::PowerCutFiles;
 using godwit::test::run_task;
+
+// What a file system says to FileOpen::direct.
+enum class DirectWrites { none, work, refused };
+inline constexpr DirectWrites kAllDirectWrites[] = {DirectWrites::none, DirectWrites::work,
+                                                    DirectWrites::refused};
+
+inline void allow_direct(PowerCutFiles& files, DirectWrites how) {
+  files.allow_direct(how != DirectWrites::none, how == DirectWrites::work);
+}
+inline std::string direct_name(const testing::TestParamInfo<DirectWrites>& info) {
+  constexpr const char* kNames[] = {"Cached", "Direct", "DirectRefused"};
+  return kNames[static_cast<size_t>(info.param)];
+}
 
 struct Told {
   MessageRef ref;

@@ -11,9 +11,11 @@
 namespace godwit::spool::test {
 namespace {
 
-class StoreTest : public testing::Test {
+// With a file system that knows direct writes, one that does not, and one that says so too late.
+class StoreTest : public testing::TestWithParam<DirectWrites> {
  protected:
   StoreTest() {
+    allow_direct(files, GetParam());
     EXPECT_TRUE(files.make_directory("/shards"));
     EXPECT_TRUE(files.sync_directory("/"));
   }
@@ -65,7 +67,7 @@ class StoreTest : public testing::Test {
   std::unique_ptr<Store> store;
 };
 
-TEST_F(StoreTest, CommittedMessageSurvivesPowerCut) {
+TEST_P(StoreTest, CommittedMessageSurvivesPowerCut) {
   open();
   ASSERT_TRUE(commit(7));
   cut_and_reopen();
@@ -78,7 +80,7 @@ TEST_F(StoreTest, CommittedMessageSurvivesPowerCut) {
   expect_whole(7, told.ref);
 }
 
-TEST_F(StoreTest, CommitGivesTheBytesThatItHeld) {
+TEST_P(StoreTest, CommitGivesTheBytesThatItHeld) {
   open();
   const auto stored = commit(7, 3000);
   ASSERT_TRUE(stored);
@@ -90,7 +92,7 @@ TEST_F(StoreTest, CommitGivesTheBytesThatItHeld) {
   expect_whole(7, stored->ref, 3000);
 }
 
-TEST_F(StoreTest, LargeBodyGoesToItsOwnFileAndComesBack) {
+TEST_P(StoreTest, LargeBodyGoesToItsOwnFileAndComesBack) {
   open();
   const auto stored = commit(5, 700'000);
   ASSERT_TRUE(stored);
@@ -106,7 +108,7 @@ TEST_F(StoreTest, LargeBodyGoesToItsOwnFileAndComesBack) {
   EXPECT_TRUE(sink.messages.empty());
 }
 
-TEST_F(StoreTest, WriterWithoutCommitLeavesNothing) {
+TEST_P(StoreTest, WriterWithoutCommitLeavesNothing) {
   open();
   {
     const auto writer = store->begin({1, 1});
@@ -119,7 +121,7 @@ TEST_F(StoreTest, WriterWithoutCommitLeavesNothing) {
   EXPECT_TRUE(files.list("/shards/a/large")->empty());
 }
 
-TEST_F(StoreTest, UpdatesComeBackInOrderAndReplaceForgetsEarlierOnes) {
+TEST_P(StoreTest, UpdatesComeBackInOrderAndReplaceForgetsEarlierOnes) {
   open();
   const auto first = commit(1);
   const auto second = commit(2);
@@ -136,7 +138,7 @@ TEST_F(StoreTest, UpdatesComeBackInOrderAndReplaceForgetsEarlierOnes) {
   EXPECT_EQ(sink.strays, 0);
 }
 
-TEST_F(StoreTest, EndedMessageDoesNotComeBack) {
+TEST_P(StoreTest, EndedMessageDoesNotComeBack) {
   open();
   const auto stored = commit(1);
   ASSERT_TRUE(stored);
@@ -147,7 +149,7 @@ TEST_F(StoreTest, EndedMessageDoesNotComeBack) {
   EXPECT_TRUE(sink.messages.empty());
 }
 
-TEST_F(StoreTest, UpdateAloneIsWrittenAndSyncedWithoutFlush) {
+TEST_P(StoreTest, UpdateAloneIsWrittenAndSyncedWithoutFlush) {
   StoreOptions options = small_options();
   options.lazy_sync = Millis{10};
   open(options);
@@ -160,7 +162,7 @@ TEST_F(StoreTest, UpdateAloneIsWrittenAndSyncedWithoutFlush) {
   EXPECT_EQ((sink.messages[{1, 1}].updates), (std::vector<std::string>{"later"}));
 }
 
-TEST_F(StoreTest, CommitsOfOneTurnShareOneSync) {
+TEST_P(StoreTest, CommitsOfOneTurnShareOneSync) {
   open();
   const uint64_t before = store->stats().syncs;
   Scope scope;
@@ -176,7 +178,7 @@ TEST_F(StoreTest, CommitsOfOneTurnShareOneSync) {
   EXPECT_EQ(store->stats().syncs - before, 1u);
 }
 
-TEST_F(StoreTest, SecondOwnerIsRefused) {
+TEST_P(StoreTest, SecondOwnerIsRefused) {
   open();
   KeepingSink other;
   const auto second = run_task(loop, Store::open(loop, files, "/shards/a", small_options(), other));
@@ -184,7 +186,7 @@ TEST_F(StoreTest, SecondOwnerIsRefused) {
   EXPECT_EQ(second.error().code(), Errc::locked);
 }
 
-TEST_F(StoreTest, SameKeyTwiceIsRefused) {
+TEST_P(StoreTest, SameKeyTwiceIsRefused) {
   open();
   ASSERT_TRUE(commit(1));
   const auto again = commit(1);
@@ -192,7 +194,7 @@ TEST_F(StoreTest, SameKeyTwiceIsRefused) {
   EXPECT_EQ(again.error().code(), Errc::already_exists);
 }
 
-TEST_F(StoreTest, EmptySegmentsAreReusedAndTheRestRemoved) {
+TEST_P(StoreTest, EmptySegmentsAreReusedAndTheRestRemoved) {
   open();
   for (uint64_t id = 1; id <= 400; ++id) {
     const auto stored = commit(id, 1000);
@@ -209,7 +211,7 @@ TEST_F(StoreTest, EmptySegmentsAreReusedAndTheRestRemoved) {
   EXPECT_TRUE(sink.messages.empty());
 }
 
-TEST_F(StoreTest, LeftoversMoveWithTheirUpdatesSoThatOldSegmentsGo) {
+TEST_P(StoreTest, LeftoversMoveWithTheirUpdatesSoThatOldSegmentsGo) {
   open();
   std::vector<uint64_t> kept;
   for (uint64_t id = 1; id <= 400; ++id) {
@@ -235,7 +237,7 @@ TEST_F(StoreTest, LeftoversMoveWithTheirUpdatesSoThatOldSegmentsGo) {
   }
 }
 
-TEST_F(StoreTest, StalledMessagesPinNothingButTheirOwnSegments) {
+TEST_P(StoreTest, StalledMessagesPinNothingButTheirOwnSegments) {
   open();
   std::vector<StoredMessage> stalled;
   for (uint64_t id = 1; id <= 100; ++id) {
@@ -263,7 +265,7 @@ TEST_F(StoreTest, StalledMessagesPinNothingButTheirOwnSegments) {
   for (const auto& [key, told] : sink.messages) EXPECT_EQ(told.updates.size(), 6u);
 }
 
-TEST_F(StoreTest, FailedSyncFailsItsCommitsAndTheNextOnesWork) {
+TEST_P(StoreTest, FailedSyncFailsItsCommitsAndTheNextOnesWork) {
   open();
   const auto first = commit(1);
   ASSERT_TRUE(first);
@@ -343,7 +345,7 @@ TEST(StoreWindow, AFailedBatchMayComeBackWholeUntilALaterOneIsOnDisk) {
   EXPECT_LT(came_back, kSeeds);
 }
 
-TEST_F(StoreTest, FullDiskRefusesMailButRecordsEnds) {
+TEST_P(StoreTest, FullDiskRefusesMailButRecordsEnds) {
   open();
   std::vector<MessageRef> refs;
   files.set_capacity(150'000);
@@ -368,7 +370,7 @@ TEST_F(StoreTest, FullDiskRefusesMailButRecordsEnds) {
   EXPECT_EQ(sink.messages.size(), 1u);
 }
 
-TEST_F(StoreTest, MailIsTakenAgainOnceOthersGaveSpaceBack) {
+TEST_P(StoreTest, MailIsTakenAgainOnceOthersGaveSpaceBack) {
   open();
   files.set_capacity(150'000);
   uint64_t id = 1;
@@ -383,7 +385,7 @@ TEST_F(StoreTest, MailIsTakenAgainOnceOthersGaveSpaceBack) {
   EXPECT_TRUE(is_taken);
 }
 
-TEST_F(StoreTest, LargeBodyOnFullDiskFailsAndLeavesNothing) {
+TEST_P(StoreTest, LargeBodyOnFullDiskFailsAndLeavesNothing) {
   open();
   files.set_capacity(400'000);
   const auto stored = commit(1, 700'000);
@@ -394,7 +396,7 @@ TEST_F(StoreTest, LargeBodyOnFullDiskFailsAndLeavesNothing) {
   EXPECT_TRUE(sink.messages.empty());
 }
 
-TEST_F(StoreTest, ShortWritesAreFinished) {
+TEST_P(StoreTest, ShortWritesAreFinished) {
   open();
   files.write_short_at(files.operations(), 20);
   ASSERT_TRUE(commit(1, 3000));
@@ -403,7 +405,7 @@ TEST_F(StoreTest, ShortWritesAreFinished) {
   expect_whole(1, sink.messages.begin()->second.ref, 3000);
 }
 
-TEST_F(StoreTest, DamagedRecordIsNamedAndItsNeighboursLive) {
+TEST_P(StoreTest, DamagedRecordIsNamedAndItsNeighboursLive) {
   open();
   for (uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(commit(id));
   files.cut_power_now();
@@ -422,8 +424,10 @@ TEST_F(StoreTest, DamagedRecordIsNamedAndItsNeighboursLive) {
       << sink.damage[0];
 }
 
-TEST_F(StoreTest, DamagedIndexFallsBackToAScan) {
-  open();
+TEST_P(StoreTest, DamagedIndexFallsBackToAScan) {
+  StoreOptions options = small_options();
+  options.segment_bytes = options.first_segment_bytes = 256 * 1024;
+  open(options);
   for (uint64_t id = 1; id <= 30; ++id) ASSERT_TRUE(commit(id, 1000));
   close();
   const std::string path = "/shards/a/seg-00000001";
@@ -433,7 +437,7 @@ TEST_F(StoreTest, DamagedIndexFallsBackToAScan) {
   EXPECT_EQ(sink.messages.size(), 30u);
 }
 
-TEST_F(StoreTest, CorruptEnvelopeIsAnErrorNotAMessage) {
+TEST_P(StoreTest, CorruptEnvelopeIsAnErrorNotAMessage) {
   open();
   const auto stored = commit(1);
   ASSERT_TRUE(stored);
@@ -445,7 +449,7 @@ TEST_F(StoreTest, CorruptEnvelopeIsAnErrorNotAMessage) {
   EXPECT_EQ(read.error().code(), Errc::disk_error);
 }
 
-TEST_F(StoreTest, AdoptsMessagesUpdatesAndLargeBodies) {
+TEST_P(StoreTest, AdoptsMessagesUpdatesAndLargeBodies) {
   open(small_options(), "/shards/b");
   const auto with_updates = commit(1);
   ASSERT_TRUE(with_updates);
@@ -473,7 +477,7 @@ TEST_F(StoreTest, AdoptsMessagesUpdatesAndLargeBodies) {
   expect_whole(2, (sink.messages[{2, 2}].ref), 9000);
 }
 
-TEST_F(StoreTest, DoesNotAdoptAShardThatHasAnOwner) {
+TEST_P(StoreTest, DoesNotAdoptAShardThatHasAnOwner) {
   open(small_options(), "/shards/b");
   const std::unique_ptr<Store> owner = std::move(store);
   open();
@@ -488,7 +492,7 @@ TEST_F(StoreTest, DoesNotAdoptAShardThatHasAnOwner) {
   EXPECT_TRUE(run_task(loop, closing(*owner)));
 }
 
-TEST_F(StoreTest, ReaderSeesALiveShardAndTakesNoLock) {
+TEST_P(StoreTest, ReaderSeesALiveShardAndTakesNoLock) {
   open();
   const auto stored = commit(1);
   ASSERT_TRUE(stored);
@@ -511,7 +515,7 @@ TEST_F(StoreTest, ReaderSeesALiveShardAndTakesNoLock) {
   EXPECT_EQ(body, text_of(3, 300));
 }
 
-TEST_F(StoreTest, ReaderNamesTheShardsThatAreBeingTakenOver) {
+TEST_P(StoreTest, ReaderNamesTheShardsThatAreBeingTakenOver) {
   open();
   ASSERT_TRUE(commit(1, 300));
   ASSERT_TRUE(flush());
@@ -524,7 +528,7 @@ TEST_F(StoreTest, ReaderNamesTheShardsThatAreBeingTakenOver) {
   EXPECT_EQ(reader->adopted(), (std::vector<std::string>{"/shards/a/adopted-b-0123456789abcdef"}));
 }
 
-TEST_F(StoreTest, LiveMessageCostsAtMostSixtyFourBytes) {
+TEST_P(StoreTest, LiveMessageCostsAtMostSixtyFourBytes) {
   LiveTable table;
   Segment segment;
   segment.number = 1;
@@ -537,6 +541,8 @@ TEST_F(StoreTest, LiveMessageCostsAtMostSixtyFourBytes) {
     EXPECT_EQ(table.find({i, i * 7u}) == LiveTable::kNone, i % 2 == 0);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Disks, StoreTest, testing::ValuesIn(kAllDirectWrites), direct_name);
 
 }  // namespace
 }  // namespace godwit::spool::test

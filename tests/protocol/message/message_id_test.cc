@@ -1,5 +1,7 @@
 #include "protocol/message/message_id.h"
 
+#include "core/base/ascii.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -41,6 +43,32 @@ TEST(ShortMessageId, IncreasesWhateverTheClockDoes) {
     const MessageId id = generator.next({kNow.micros + step});
     EXPECT_LT(last, id);
     last = id;
+  }
+}
+
+// The last field of an id, as a number.
+uint64_t fraction_of(const MessageId& id) {
+  return *parse_base62(id.text().substr(id.text().rfind('-') + 1));
+}
+
+TEST(MessageId, HostsWithNumbersHaveRangesOfTheirOwn) {
+  struct Case {
+    IdForm form;
+    uint64_t units;
+  };
+  for (const Case& c : {Case{IdForm::long_form, kHostFractionsPerSecond},
+                        Case{IdForm::short_form, kShortHostFractionsPerSecond}}) {
+    for (const uint32_t host : {0u, 1u, kHostNumberMax}) {
+      MessageIdGenerator generator(4242, 0, kNow, c.form, host);
+      const MessageId first = generator.next(kNow);
+      EXPECT_EQ(fraction_of(first), host * c.units);
+      const MessageId last = generator.next({kNow.micros + 999'999});
+      EXPECT_EQ(fraction_of(last), host * c.units + c.units - 1);
+      const MessageId next = generator.next(kNow);
+      EXPECT_LT(last, next) << "the second was full";
+      EXPECT_EQ(next.seconds(), kNow.seconds() + 1);
+      EXPECT_EQ(fraction_of(next), host * c.units);
+    }
   }
 }
 

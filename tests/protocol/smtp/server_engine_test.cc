@@ -173,6 +173,47 @@ TEST(ServerEngine, ReadsThousandsOfChunksFromOneBufferWithoutRecursion) {
   EXPECT_EQ(session.message().size(), 20002u);
 }
 
+struct StartsWithFrom final : message::LineMatcher {
+  bool matches(std::string_view line) const override { return line.starts_with("From "); }
+};
+
+TEST(ServerEngine, TakesFromLinesOffWhereItIsToldTo) {
+  constexpr std::string_view kMessage = "From a Fri\r\nSubject: x\r\n\r\nFrom b\r\n";
+  constexpr std::string_view kLeft = "Subject: x\r\n\r\nFrom b\r\n";
+  const StartsWithFrom from_lines;
+  ServerLimits limits;
+  limits.enforce_sync = false;
+  for (const bool takes_off : {false, true}) {
+    limits.from_lines = takes_off ? &from_lines : nullptr;
+    Session session(limits);
+    session.say(kEhlo);
+    session.say(std::string(kMail) + std::string(kRcpt) + "DATA\r\n");
+    session.say(std::string(kMessage) + ".\r\n");
+    EXPECT_EQ(session.message(), takes_off ? kLeft : kMessage);
+    session.say(std::string(kMail) + std::string(kRcpt) + "BDAT 3\r\nFro" + "BDAT " +
+                std::to_string(kMessage.size() - 3) + " LAST\r\n");
+    session.say(kMessage.substr(3));
+    EXPECT_EQ(session.message(), takes_off ? kLeft : kMessage);
+    EXPECT_EQ(session.messages(), 2u);
+  }
+}
+
+TEST(ServerEngine, GivesWhatItHasKeptBackOfAMessageThatEnds) {
+  const StartsWithFrom from_lines;
+  ServerLimits limits;
+  limits.enforce_sync = false;
+  limits.from_lines = &from_lines;
+  Session session(limits);
+  session.say(kEhlo);
+  session.say(std::string(kMail) + std::string(kRcpt) + "DATA\r\n");
+  EXPECT_EQ(session.say("Subject: x\r\n.\r\n"), "250 OK id=x\r\n");
+  EXPECT_EQ(session.message(), "Subject: x\r\n");
+  session.say(std::string(kMail) + std::string(kRcpt));
+  session.say("BDAT 12 LAST\r\nSubject: x\r\n");
+  EXPECT_EQ(session.message(), "Subject: x\r\n");
+  EXPECT_EQ(session.messages(), 2u);
+}
+
 TEST(ServerEngine, ForgetsPlaintextWhenTlsStarts) {
   ServerLimits limits;
   limits.enforce_sync = false;

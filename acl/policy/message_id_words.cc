@@ -1,8 +1,8 @@
-#include "daemon/message_id_words.h"
+#include "acl/policy/message_id_words.h"
 
 #include "core/base/ascii.h"
 
-namespace godwit::daemon {
+namespace godwit::acl {
 namespace {
 
 bool stands_in_domain(char c) {
@@ -18,11 +18,11 @@ bool stands_in_text(char c) {
 
 }  // namespace
 
-MessageIdWords message_id_words(const acl::CompiledPolicy& policy, acl::EvalContext& context) {
+MessageIdWords message_id_words(const CompiledPolicy& policy, EvalContext& context) {
   MessageIdWords words;
   const auto expand = [&](const char* option, bool (*stands)(char), std::string& out) {
-    acl::EvalResult value = policy.expansion(option).evaluate(context);
-    if (value.status == acl::EvalStatus::forced_fail || (value.ok() && value.text.empty())) return;
+    EvalResult value = policy.expansion(option).evaluate(context);
+    if (value.status == EvalStatus::forced_fail || (value.ok() && value.text.empty())) return;
     if (!value.ok()) {
       words.problems.push_back(std::string("failed to expand ") + option + ": " + value.text);
       return;
@@ -38,4 +38,4 @@ MessageIdWords message_id_words(const acl::CompiledPolicy& policy, acl::EvalCont
   return words;
 }
 
-}  // namespace godwit::daemon
+}  // namespace godwit::acl

@@ -1,5 +1,5 @@
 // message_id_header_domain and message_id_header_text: what stands on both sides of the "@" in a
-// Message-ID: that this host makes.
+// Message-ID: that this host makes. Used by: submissions, reports and other messages of our own.
 #pragma once
 
 #include "acl/expand/context.h"
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace godwit::daemon {
+namespace godwit::acl {
 
 struct MessageIdWords {
   std::string domain;  // the name of the host where the option says nothing
@@ -17,6 +17,6 @@ struct MessageIdWords {
 };
 
 // May wait on the current fiber. What cannot stand in a Message-ID: becomes "-".
-MessageIdWords message_id_words(const acl::CompiledPolicy& policy, acl::EvalContext& context);
+MessageIdWords message_id_words(const CompiledPolicy& policy, EvalContext& context);
 
-}  // namespace godwit::daemon
+}  // namespace godwit::acl
