@@ -2,6 +2,7 @@
 // printed. "Failed: ..." says why one could not be. EXIM.md 4.1.
 #include "acl/expand/expansion.h"
 #include "core/base/ascii.h"
+#include "core/base/text_hash.h"
 #include "core/config/macros.h"
 #include "core/io/fiber.h"
 #include "core/io/scope.h"
@@ -17,8 +18,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace godwit::daemon {
 namespace {
@@ -100,11 +104,13 @@ class ExpansionShell {
 
   Task<void> close() { return services_.close(); }
 
+  // For lines that came together one time is enough.
+  void look_at_clock() { context_.now = clock_now(); }
+
   // Prints what `text` gives, where that needs no answer from outside. Otherwise false.
-  bool expand_pure_line(const std::string& text) {
+  bool expand_pure_line(std::string_view text) {
     const acl::Expansion* expansion = find_pure(text);
     if (expansion == nullptr) return false;
-    context_.now = clock_now();
     expansion->evaluate(context_, result_);
     print(result_);
     return true;
@@ -158,10 +164,10 @@ class ExpansionShell {
   }
 
   // A line that only computes, compiled and kept for when it comes again. Null for any other.
-  const acl::Expansion* find_pure(const std::string& text) {
+  const acl::Expansion* find_pure(std::string_view text) {
     const auto known = pure_lines_.find(text);
     if (known != pure_lines_.end()) return &known->second;
-    const std::string line = replace_macros(text);
+    const std::string line = replace_macros(std::string(text));
     if (is_command(line) || text.size() > kKeptLineBytesMax) return nullptr;
     Result<acl::Expansion> expansion = compile(line);
     if (!expansion || expansion->can_suspend()) return nullptr;
@@ -236,7 +242,7 @@ class ExpansionShell {
   EvaluatorServices services_;
   MessageServices asks_;
   config::MacroTable macros_;
-  std::unordered_map<std::string, acl::Expansion> pure_lines_;
+  std::unordered_map<std::string, acl::Expansion, TextHash, std::equal_to<>> pure_lines_;
   Debugging debugging_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
@@ -264,20 +270,37 @@ class LineInput {
   explicit LineInput(std::string& output) : output_(output) {}
 
   // A line without its blanks at the end; a backslash there joins the next one. False at the end.
-  bool read_line(std::string& line) {
+  // The view lasts until the next call.
+  bool read_line(std::string_view& line) {
     output_ += "> ";
-    if (!read_piece(line)) return false;
-    line.resize(trim_right(line).size());
+    if (read_whole(line)) return true;
+    if (!read_piece(line_)) return false;
+    line_.resize(trim_right(line_).size());
     std::string next;
-    while (line.ends_with('\\') && read_piece(next)) {
-      line.pop_back();
-      line += trim(next);
+    while (line_.ends_with('\\') && read_piece(next)) {
+      line_.pop_back();
+      line_ += trim(next);
       if (trim(next).empty()) break;
     }
+    line = line_;
     return true;
   }
 
+  // Whether more was read since the last question: time has passed.
+  bool has_waited() noexcept { return std::exchange(has_waited_, false); }
+
  private:
+  // A line that is there as a whole and is not continued, shown where it stands.
+  bool read_whole(std::string_view& line) noexcept {
+    const std::string_view rest = std::string_view(buffer_).substr(at_);
+    const size_t end = rest.find('\n');
+    if (end == std::string_view::npos) return false;
+    line = trim_right(rest.substr(0, end));
+    if (line.ends_with('\\')) return false;
+    at_ += end + 1;
+    return true;
+  }
+
   // Up to the end of the line. False where there is nothing left.
   bool read_piece(std::string& piece) {
     piece.clear();
@@ -300,12 +323,15 @@ class LineInput {
     const ssize_t got = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
     buffer_.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
     at_ = 0;
+    has_waited_ = true;
     return got > 0;
   }
 
   std::string& output_;
   std::string buffer_;
+  std::string line_;
   size_t at_ = 0;
+  bool has_waited_ = false;
 };
 
 Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, std::string& output,
@@ -316,12 +342,14 @@ Task<void> expand_all(ExpansionShell& shell, const CommandLine& line, std::strin
   }
   if (line.arguments.empty()) {
     LineInput input(output);
-    std::string text;
+    std::string_view text;
     while (input.read_line(text)) {
+      if (input.has_waited()) shell.look_at_clock();
       if (!shell.expand_pure_line(text)) {
         // It may take a while, or say something on standard error.
         write_out(output);
-        co_await shell.expand_line(text);
+        co_await shell.expand_line(std::string(text));
+        shell.look_at_clock();
       } else if (output.size() >= kOutputBufferBytes) {
         write_out(output);
       }

@@ -7,52 +7,58 @@
 
 namespace godwit::acl {
 
-namespace {
-
-// True where nothing is evaluated to get its text: reading it changes no $value and no $item.
-bool is_shown(const Sequence& sequence) {
-  if (sequence.empty()) return true;
-  if (sequence.size() > 1) return false;
-  const Node& node = sequence.front();
-  return node.run == run_literal ||
-         (node.variable != nullptr && node.variable->source.text != nullptr);
-}
-
-}  // namespace
-
-// False where the text has to be made.
-bool Argument::show(const Sequence& sequence, EvalContext& context, bool moving_too) {
-  if (!is_shown(sequence)) return false;
-  if (sequence.empty()) return true;
-  const Node& node = sequence.front();
-  if (node.variable == nullptr) {
-    text_ = node.text;
+bool Argument::show_variable(const Node& node, EvalContext& context) {
+  if (node.run == run_text_variable) {
+    const VariableRow& row = *node.variable;
+    text_ = row.source.text(context);
+    tainted_ = !text_.empty() && is_tainted(row.taint, context);
+    moves_ = row.source.moves;
     return true;
   }
-  const VariableRow& row = *node.variable;
-  if (!moving_too && (row.taint == Taint::of_value || row.taint == Taint::of_item)) return false;
-  if (const std::string* text = row.source.text(context)) text_ = *text;
-  made_.tainted = !text_.empty() && is_tainted(row.taint, context);
+  moves_ = true;
+  if (node.run == run_capture) {
+    if (node.number_count < context.captures.size()) text_ = context.captures[node.number_count];
+    tainted_ = !text_.empty() && context.captures_tainted;
+    return true;
+  }
+  if (node.run != run_set_variable) return false;
+  const AclValue* value = find_set_variable(node.text, context);
+  if (value == nullptr) return false;
+  text_ = value->text;
+  tainted_ = value->tainted;
   return true;
 }
 
-EvalStatus Argument::peek(const Sequence& sequence, EvalContext& context) {
-  return show(sequence, context, true) ? EvalStatus::ok : read(sequence, context);
+EvalStatus Argument::make(const Sequence& sequence, EvalContext& context) {
+  std::string& text = made_.text();
+  const bool before = std::exchange(context.tainted, false);
+  const EvalStatus status = run_sequence(sequence, context, text);
+  tainted_ = std::exchange(context.tainted, before);
+  text_ = text;
+  return status;
+}
+
+void Argument::keep() {
+  if (!moves_ || text_.empty()) return;
+  made_.text() = text_;
+  text_ = made_.text();
 }
 
 EvalStatus Argument::read(const Sequence& sequence, EvalContext& context) {
-  if (show(sequence, context, false)) return EvalStatus::ok;
-  const EvalStatus status = read_value(sequence, context, made_);
-  text_ = made_.text;
-  return status;
+  if (!show(sequence, context)) return make(sequence, context);
+  keep();
+  return EvalStatus::ok;
 }
 
 EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& context,
                      std::array<Argument, 2>& pair) {
-  // The second must not move what the first shows.
-  const EvalStatus status = is_shown(sequences[1]) ? pair[0].peek(sequences[0], context)
-                                                   : pair[0].read(sequences[0], context);
-  return status == EvalStatus::ok ? pair[1].peek(sequences[1], context) : status;
+  if (!pair[0].show(sequences[0], context)) {
+    const EvalStatus status = pair[0].make(sequences[0], context);
+    return status == EvalStatus::ok ? pair[1].peek(sequences[1], context) : status;
+  }
+  if (pair[1].show(sequences[1], context)) return EvalStatus::ok;
+  pair[0].keep();
+  return pair[1].make(sequences[1], context);
 }
 
 EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value) {
@@ -82,36 +88,35 @@ StateGuard::StateGuard(EvalContext& context)
       item_tainted_(context.item_tainted) {}
 
 StateGuard::~StateGuard() {
-  context_.captures = std::move(captures_);
+  // Where there were none the next match finds its memory again.
+  if (captures_.empty()) {
+    context_.captures.clear();
+  } else {
+    context_.captures = std::move(captures_);
+  }
   context_.value = std::move(value_);
-  context_.item = std::move(item_);
+  context_.item = item_;
   context_.captures_tainted = captures_tainted_;
   context_.value_tainted = value_tainted_;
   context_.item_tainted = item_tainted_;
 }
 
-EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, Value value,
-                       std::string& out) {
+EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, std::string_view value,
+                       bool tainted, std::string& out) {
   if (yes && node.tail.empty()) {
-    out += value.text;
-    context.tainted |= value.tainted;
+    out += value;
+    context.tainted |= tainted;
     return EvalStatus::ok;
   }
   if (yes) {
     const ValueGuard guard(context);
-    set_value(context, std::move(value.text), value.tainted);
+    set_value(context, value, tainted);
     return run_sequence(node.tail[0], context, out);
   }
   if (node.tail.size() > 1) return run_sequence(node.tail[1], context, out);
   if (!node.tail_fails) return EvalStatus::ok;
   context.error = "\"" + node.text + "\" failed and \"fail\" requested";
   return EvalStatus::forced_fail;
-}
-
-const Regex* regex_for(const ItemData* data, std::string_view pattern, Result<Regex>& made) {
-  if (data != nullptr) return &static_cast<const RegexData*>(data)->regex;
-  made = compile_regex(pattern);
-  return made ? &*made : nullptr;
 }
 
 Result<Regex> compile_regex(std::string_view pattern) {
@@ -127,8 +132,8 @@ CompileOptions run_time_options(const EvalContext& context) {
   return options;
 }
 
-void set_value(EvalContext& context, std::string text, bool tainted) {
-  context.value = std::move(text);
+void set_value(EvalContext& context, std::string_view text, bool tainted) {
+  context.value.assign(text);
   context.value_tainted = tainted;
 }
 

@@ -4,6 +4,7 @@
 
 #include "acl/expand/node.h"
 #include "acl/expand/regex.h"
+#include "acl/expand/scratch.h"
 
 #include <array>
 #include <string>
@@ -23,17 +24,35 @@ struct Value {
 class Argument {
  public:
   EvalStatus read(const Sequence& sequence, EvalContext& context);
-  // The same, and shows $value and $item where they stand, too: for a caller that evaluates nothing
-  // else while it looks at the text.
-  EvalStatus peek(const Sequence& sequence, EvalContext& context);
+  // The same, and shows $value, $1 and what ACLs have set where they stand, too: for a caller that
+  // evaluates nothing else while it looks at the text.
+  EvalStatus peek(const Sequence& sequence, EvalContext& context) {
+    return show(sequence, context) ? EvalStatus::ok : make(sequence, context);
+  }
   std::string_view text() const noexcept { return text_; }
-  bool tainted() const noexcept { return made_.tainted; }
+  bool tainted() const noexcept { return tainted_; }
 
  private:
-  bool show(const Sequence& sequence, EvalContext& context, bool moving_too);
+  friend EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& context,
+                              std::array<Argument, 2>& pair);
 
-  Value made_;
+  // False where the text has to be made.
+  bool show(const Sequence& sequence, EvalContext& context) {
+    if (sequence.size() != 1) return sequence.empty();
+    const Node& node = sequence.front();
+    if (node.run != run_literal) return show_variable(node, context);
+    text_ = node.text;
+    return true;
+  }
+  bool show_variable(const Node& node, EvalContext& context);
+  EvalStatus make(const Sequence& sequence, EvalContext& context);
+  // Copies what may change while something else is evaluated.
+  void keep();
+
+  Scratch made_;
   std::string_view text_;
+  bool tainted_ = false;
+  bool moves_ = false;  // shown, and not as fixed as a text of the facts
 };
 
 // Both arguments of a comparison that evaluates nothing else while it looks at them.
@@ -72,7 +91,7 @@ class ItemGuard {
         item_(std::exchange(context.item, {})),
         tainted_(std::exchange(context.item_tainted, item_tainted)) {}
   ~ItemGuard() {
-    context_.item = std::move(item_);
+    context_.item = item_;
     context_.item_tainted = tainted_;
   }
   ItemGuard(const ItemGuard&) = delete;
@@ -80,7 +99,7 @@ class ItemGuard {
 
  private:
   EvalContext& context_;
-  std::string item_;
+  std::string_view item_;
   bool tainted_;
 };
 class CapturesGuard {
@@ -115,32 +134,29 @@ class StateGuard {
   EvalContext& context_;
   std::vector<std::string> captures_;
   std::string value_;
-  std::string item_;
+  std::string_view item_;
   bool captures_tainted_;
   bool value_tainted_;
   bool item_tainted_;
 };
 
 // The end of an item with a yes/no tail: the branch that `yes` chooses, the first with `value` as
-// $value;
-// without branches `value` itself, or nothing where `yes` is false.
-EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, Value value,
-                       std::string& out);
+// $value; without branches `value` itself, or nothing where `yes` is false. `value` must not be
+// what $value or $1 shows.
+EvalStatus finish_tail(const Node& node, EvalContext& context, bool yes, std::string_view value,
+                       bool tainted, std::string& out);
 
 // A regular expression that was compiled at load.
 struct RegexData final : ItemData {
   explicit RegexData(Regex compiled) : regex(std::move(compiled)) {}
   Regex regex;
 };
-// That of `data` where there is one, else `pattern`, compiled now into `made`. Null: `made` says
-// why, for the operator.
-const Regex* regex_for(const ItemData* data, std::string_view pattern, Result<Regex>& made);
 Result<Regex> compile_regex(std::string_view pattern);
 
 // For text that evaluation made and that is compiled and evaluated in its turn.
 CompileOptions run_time_options(const EvalContext& context);
 
 // Sets $value, which StateGuard or the end of the evaluation puts back.
-void set_value(EvalContext& context, std::string text, bool tainted);
+void set_value(EvalContext& context, std::string_view text, bool tainted);
 
 }  // namespace godwit::acl

@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -25,7 +26,7 @@ class Reader {
     Arithmetic result;
     result.value = expression(kLevels);
     if (error_.empty() && i_ < text_.size()) error_ = "expecting operator";
-    result.error = std::move(error_);
+    result.error = error_;
     result.read = i_;
     return result;
   }
@@ -56,7 +57,7 @@ class Reader {
   bool decimal_;
   size_t i_ = 0;
   int depth_ = 0;
-  std::string error_;
+  std::string_view error_;  // constants only
 };
 
 Reader::Operator Reader::operator_here() const {
@@ -169,13 +170,13 @@ int64_t Reader::number() {
   // A number that is too large stays at the largest.
   constexpr auto kMost = static_cast<uint64_t>(kHighest);
   uint64_t value = 0;
-  if (base == 10) {
-    for (; i_ < text_.size() && is_digit(text_[i_]); ++i_) {
-      const auto digit = static_cast<uint64_t>(text_[i_] - '0');
-      value = value > (kMost - digit) / 10 ? kMost : value * 10 + digit;
-    }
+  // So many decimal digits always fit.
+  constexpr size_t kEasyDigits = 18;
+  const size_t easy = base == 10 ? std::min(i_ + kEasyDigits, text_.size()) : i_;
+  while (i_ < easy && is_digit(text_[i_])) {
+    value = value * 10 + static_cast<uint64_t>(text_[i_++] - '0');
   }
-  for (; base != 10 && i_ < text_.size() && is_hex(text_[i_]); ++i_) {
+  for (; i_ < text_.size() && is_hex(text_[i_]); ++i_) {
     const auto digit = static_cast<uint64_t>(hex_value(text_[i_]));
     if (digit >= base) break;
     value = value > (kMost - digit) / base ? kMost : value * base + digit;

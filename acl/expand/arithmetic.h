@@ -3,15 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace godwit::acl {
 
 struct Arithmetic {
   int64_t value = 0;
-  std::string error;  // empty: `value` is good
-  size_t read = 0;    // bytes that were read before the error
+  std::string_view error;  // a constant; empty: `value` is good
+  size_t read = 0;         // bytes that were read before the error
 };
 Arithmetic evaluate_arithmetic(std::string_view text, bool decimal);
 

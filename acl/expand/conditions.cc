@@ -1,9 +1,9 @@
 // The table of conditions, def: and the combinations.
 #include "acl/expand/conditions.h"
 
+#include "acl/expand/arguments.h"
 #include "acl/expand/headers.h"
 #include "acl/expand/number_text.h"
-#include "acl/expand/variables.h"
 
 #include <array>
 
@@ -11,16 +11,16 @@ namespace godwit::acl {
 namespace {
 
 EvalStatus run_def(const ConditionNode& node, EvalContext& context, bool& answer) {
-  if (node.variable == nullptr) {
-    if (const std::optional<HeaderVariable> header = header_variable(node.text)) {
-      answer = context.message != nullptr && has_header(context.message->headers, header->name);
-      return EvalStatus::ok;
-    }
+  const Node& subject = node.args[0].front();
+  if (subject.run == run_header) {
+    const std::optional<HeaderVariable> header = header_variable(subject.text);
+    answer =
+        header && context.message != nullptr && has_header(context.message->headers, header->name);
+    return EvalStatus::ok;
   }
-  std::string value;
+  Argument value;
   // An ACL variable that was never set is not defined; that is no error here.
-  const EvalStatus status = append_variable(node.variable, node.text, context, value);
-  answer = status == EvalStatus::ok && !value.empty();
+  answer = value.peek(node.args[0], context) == EvalStatus::ok && !value.text().empty();
   context.error.clear();
   return EvalStatus::ok;
 }

@@ -28,6 +28,21 @@ bool compare(uint8_t form, const T& a, const T& b) {
   }
 }
 
+EvalStatus read_number(std::string_view text, EvalContext& context, int64_t& number) {
+  NumberText read = read_number_text(text);
+  if (!read.error.empty()) return fail(context, std::move(read.error));
+  number = read.value;
+  return EvalStatus::ok;
+}
+
+EvalStatus search(const Regex& regex, const Argument& subject, EvalContext& context, bool& answer) {
+  const Result<bool> found = regex.search(subject.text(), &context.captures);
+  if (!found) return fail(context, found.error().to_string());
+  answer = *found;
+  if (answer) context.captures_tainted = subject.tainted();
+  return EvalStatus::ok;
+}
+
 }  // namespace
 
 EvalStatus run_compare_text(const ConditionNode& node, EvalContext& context, bool& answer) {
@@ -49,12 +64,11 @@ EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, b
   std::array<Argument, 2> args;
   const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
-  std::array<int64_t, 2> numbers{};
+  std::array<int64_t, 2> numbers;
   for (size_t i = 0; i < 2; ++i) {
     if (read_plain_digits(args[i].text(), numbers[i])) continue;
-    NumberText number = read_number_text(args[i].text());
-    if (!number.error.empty()) return fail(context, std::move(number.error));
-    numbers[i] = number.value;
+    const EvalStatus read = read_number(args[i].text(), context, numbers[i]);
+    if (read != EvalStatus::ok) return read;
   }
   answer = compare(node.form, numbers[0], numbers[1]);
   return EvalStatus::ok;
@@ -91,16 +105,16 @@ EvalStatus run_isip(const ConditionNode& node, EvalContext& context, bool& answe
 // match{subject}{regex}: sets $0 $1 ...
 EvalStatus run_match(const ConditionNode& node, EvalContext& context, bool& answer) {
   std::array<Argument, 2> args;
-  const EvalStatus status = read_pair(node.args, context, args);
-  if (status != EvalStatus::ok) return status;
-  Result<Regex> made = Error(Errc::config);
-  const Regex* regex = regex_for(node.data.get(), args[1].text(), made);
-  if (regex == nullptr) return fail(context, made.error().detail());
-  const Result<bool> found = regex->search(args[0].text(), &context.captures);
-  if (!found) return fail(context, found.error().to_string());
-  answer = *found;
-  if (answer) context.captures_tainted = args[0].tainted();
-  return EvalStatus::ok;
+  for (size_t i = 0; i < args.size(); ++i) {
+    const EvalStatus status = args[i].read(node.args[i], context);
+    if (status != EvalStatus::ok) return status;
+  }
+  if (node.data != nullptr) {
+    return search(static_cast<const RegexData&>(*node.data).regex, args[0], context, answer);
+  }
+  const Result<Regex> made = compile_regex(args[1].text());
+  if (!made) return fail(context, made.error().detail());
+  return search(*made, args[0], context, answer);
 }
 
 bool check_match(Parser& parser, ConditionNode& node, size_t begin) {

@@ -23,7 +23,7 @@ class ItemReader {
   }
 
   // False at the end and on an error.
-  bool next(std::string& item) {
+  bool next(std::string_view& item) {
     if (form_ == kSeparated) return list_.next(item);
     std::string_view element;
     if (!error_.empty() || !next_json_element(rest_, element)) return false;
@@ -78,13 +78,14 @@ EvalStatus run_inlist(const ConditionNode& node, EvalContext& context, bool& ans
   const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
   ListReader reader(args[1].text());
-  std::string item;
+  std::string_view item;
   answer = false;
   while (!answer && reader.next(item)) {
     answer = (node.form & kIgnoreCase) != 0 ? equals_ignore_case(item, args[0].text())
                                             : item == args[0].text();
   }
-  if (answer) set_value(context, std::move(item), args[1].tainted());
+  // The list may be a part of $value.
+  if (answer) set_value(context, std::string(item), args[1].tainted());
   return EvalStatus::ok;
 }
 
@@ -94,17 +95,13 @@ EvalStatus run_each(const ConditionNode& node, EvalContext& context, bool& answe
   EvalStatus status = list.read(node.args[0], context);
   if (status != EvalStatus::ok) return status;
   const bool all = (node.form & kAll) != 0;
-  std::string item_before = context.item;
-  const bool taint_before = context.item_tainted;
-  context.item_tainted = list.tainted();
+  const ItemGuard guard(context, list.tainted());
   ItemReader reader(list.text(), node.form & 0x0f);
   answer = false;
   while (status == EvalStatus::ok && reader.next(context.item)) {
     status = run_condition(node.children[0], context, answer);
     if (answer != all) break;
   }
-  context.item = std::move(item_before);
-  context.item_tainted = taint_before;
   if (status == EvalStatus::ok && !reader.error().empty()) return fail(context, reader.error());
   return status;
 }

@@ -19,7 +19,7 @@ EvalStatus run_acl_condition(const ConditionNode& node, EvalContext& context, bo
     return defer(context, "DEFER from acl \"" + args[0].text + "\"");
   }
   answer = outcome.verdict == AclCaller::Verdict::accept;
-  set_value(context, std::move(outcome.message), false);
+  set_value(context, outcome.message, false);
   return EvalStatus::ok;
 }
 

@@ -213,7 +213,7 @@ struct EvalContext {
   std::vector<std::string> acl_args;  // $acl_arg1 ...
   std::string acl_verify_message;
   std::string value;        // $value
-  std::string item;         // $item
+  std::string_view item;    // $item: where it stands in its list
   std::string domain_data;  // what the last match of a list left
   std::string local_part_data;
   std::string host_data;

@@ -17,6 +17,15 @@ namespace {
 
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+// -1: no digit.
+constexpr auto kBase64Values = [] {
+  std::array<int8_t, 256> values{};
+  values.fill(-1);
+  for (size_t i = 0; i < kBase64.size(); ++i) {
+    values[static_cast<unsigned char>(kBase64[i])] = static_cast<int8_t>(i);
+  }
+  return values;
+}();
 
 struct FreeDigest {
   void operator()(EVP_MD* md) const noexcept { EVP_MD_free(md); }
@@ -25,17 +34,25 @@ struct FreeContext {
   void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
 };
 
-// Null where OpenSSL does not offer it. Fetched once for each thread: a fetch costs more than the
-// digest of a short text. The names are constants of the callers.
-const EVP_MD* fetched(const char* algorithm) {
-  using Known = std::pair<std::string_view, std::unique_ptr<EVP_MD, FreeDigest>>;
-  thread_local std::vector<Known> all;
+struct Algorithm {
+  std::string_view name;
+  std::unique_ptr<EVP_MD, FreeDigest> md;            // null where OpenSSL does not offer it
+  std::unique_ptr<EVP_MD_CTX, FreeContext> context;  // of one digest after the other
+};
+
+// Fetched once for each thread, with a context of its own: either costs more than the digest of a
+// short text. The names are constants of the callers.
+const Algorithm& fetched(const char* algorithm) {
+  thread_local std::vector<Algorithm> all;
   const std::string_view name = algorithm;
-  for (const Known& known : all) {
-    if (known.first == name) return known.second.get();
+  for (const Algorithm& known : all) {
+    if (known.name == name) return known;
   }
-  all.emplace_back(name, EVP_MD_fetch(nullptr, algorithm, nullptr));
-  return all.back().second.get();
+  Algorithm& made = all.emplace_back();
+  made.name = name;
+  made.md.reset(EVP_MD_fetch(nullptr, algorithm, nullptr));
+  made.context.reset(EVP_MD_CTX_new());
+  return made;
 }
 
 const unsigned char* bytes_of(std::string_view text) {
@@ -45,21 +62,21 @@ const unsigned char* bytes_of(std::string_view text) {
 }  // namespace
 
 std::string digest(const char* algorithm, std::string_view input) {
-  thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
-  const EVP_MD* md = fetched(algorithm);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  const Algorithm& known = fetched(algorithm);
+  EVP_MD_CTX* context = known.context.get();
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out;
   unsigned length = 0;
-  if (md == nullptr || EVP_DigestInit_ex2(context.get(), md, nullptr) != 1 ||
-      EVP_DigestUpdate(context.get(), input.data(), input.size()) != 1 ||
-      EVP_DigestFinal_ex(context.get(), out.data(), &length) != 1) {
+  if (known.md == nullptr || EVP_DigestInit_ex2(context, known.md.get(), nullptr) != 1 ||
+      EVP_DigestUpdate(context, input.data(), input.size()) != 1 ||
+      EVP_DigestFinal_ex(context, out.data(), &length) != 1) {
     return {};
   }
   return {reinterpret_cast<const char*>(out.data()), length};
 }
 
 std::string hmac(const char* algorithm, std::string_view secret, std::string_view input) {
-  const EVP_MD* md = fetched(algorithm);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  const EVP_MD* md = fetched(algorithm).md.get();
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out;
   unsigned length = 0;
   // An empty secret must not be a null pointer.
   const void* key = secret.empty() ? "" : secret.data();
@@ -91,15 +108,15 @@ std::optional<std::string> from_hex(std::string_view hex) {
 }
 
 void append_base64(std::string_view bytes, std::string& out) {
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      out += k <= count ? kBase64[(group >> (18 - 6 * k)) & 63] : '=';
-    }
+  size_t at = out.size();
+  out.resize(at + (bytes.size() + 2) / 3 * 4, '=');
+  const auto byte = [bytes](size_t i) -> uint32_t {
+    return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0;
+  };
+  for (size_t i = 0; i < bytes.size(); i += 3, at += 4) {
+    const size_t digits = std::min<size_t>(3, bytes.size() - i) + 1;
+    const uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
+    for (size_t k = 0; k < digits; ++k) out[at + k] = kBase64[(group >> (18 - 6 * k)) & 63];
   }
 }
 
@@ -114,8 +131,8 @@ std::optional<std::string> from_base64(std::string_view text) {
       ++padding;
       continue;
     }
-    const size_t value = kBase64.find(c);
-    if (value == std::string_view::npos || padding > 0) return std::nullopt;
+    const int value = kBase64Values[static_cast<unsigned char>(c)];
+    if (value < 0 || padding > 0) return std::nullopt;
     group = group << 6 | static_cast<uint32_t>(value);
     if (++digits % 4 != 0) continue;
     for (int shift = 16; shift >= 0; shift -= 8) out += static_cast<char>(group >> shift & 0xff);

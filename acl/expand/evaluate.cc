@@ -1,47 +1,12 @@
 // Evaluation of compiled trees.
-#include "acl/expand/arguments.h"
 #include "acl/expand/node.h"
 #include "acl/expand/trace.h"
-#include "acl/expand/variables.h"
 #include "core/base/ascii.h"
 
 #include <utility>
 
 namespace godwit::acl {
 namespace {
-
-const AclValue* find_acl_variable(std::string_view name, const EvalContext& context) {
-  const AclVariables* table =
-      name[4] == 'c' ? context.connection_variables : context.message_variables;
-  if (table == nullptr) return nullptr;
-  const auto found = table->find(name);
-  return found == table->end() ? nullptr : &found->second;
-}
-
-EvalStatus append_pattern_variable(std::string_view name, EvalContext& context, std::string& out) {
-  if (name.starts_with("acl_arg")) {
-    const auto index = static_cast<size_t>(name[7] - '1');
-    if (index < context.acl_args.size()) out += context.acl_args[index];
-    context.tainted |= context.acl_args_tainted;
-    return EvalStatus::ok;
-  }
-  if (name.starts_with("r_")) {
-    if (context.address == nullptr) return EvalStatus::ok;
-    const auto found = context.address->variables.find(name);
-    if (found == context.address->variables.end()) return EvalStatus::ok;
-    context.tainted = context.tainted || found->second.tainted;
-    out += found->second.text;
-    return EvalStatus::ok;
-  }
-  if (const AclValue* value = find_acl_variable(name, context)) {
-    out += value->text;
-    context.tainted |= value->tainted;
-    return EvalStatus::ok;
-  }
-  if (context.server == nullptr || !context.server->strict_acl_vars) return EvalStatus::ok;
-  return fail(context,
-              "unknown variable name \"" + std::string(name) + "\" (strict_acl_vars is set)");
-}
 
 void show_result(Trace& trace, std::string_view source, const EvalResult& result) {
   TraceEvent event{TraceKind::expansion, {}, source, result.text, {}};
@@ -53,22 +18,6 @@ void show_result(Trace& trace, std::string_view source, const EvalResult& result
 
 }  // namespace
 
-bool is_tainted(Taint taint, const EvalContext& context) noexcept {
-  switch (taint) {
-    case Taint::clean:
-      return false;
-    case Taint::outside:
-      return true;
-    case Taint::of_value:
-      return context.value_tainted;
-    case Taint::of_item:
-      return context.item_tainted;
-    case Taint::of_args:
-      return context.acl_args_tainted;
-  }
-  return true;
-}
-
 EvalStatus fail(EvalContext& context, std::string message) {
   context.error = std::move(message);
   return EvalStatus::failed;
@@ -77,19 +26,6 @@ EvalStatus fail(EvalContext& context, std::string message) {
 EvalStatus defer(EvalContext& context, std::string message) {
   context.error = std::move(message);
   return EvalStatus::deferred;
-}
-
-EvalStatus append_variable(const VariableRow* row, std::string_view name, EvalContext& context,
-                           std::string& out) {
-  if (row == nullptr) return append_pattern_variable(name, context, out);
-  const size_t before = out.size();
-  if (row->source.text != nullptr) {
-    if (const std::string* text = row->source.text(context)) out += *text;
-  } else if (row->source.append != nullptr) {
-    row->source.append(context, out);
-  }
-  if (out.size() > before && is_tainted(row->taint, context)) context.tainted = true;
-  return EvalStatus::ok;
 }
 
 EvalStatus run_sequence(const Sequence& sequence, EvalContext& context, std::string& out) {
@@ -152,7 +88,9 @@ void Expansion::evaluate(EvalContext& context, EvalResult& result) const {
   result.text.clear();
   const bool before = std::exchange(context.tainted, false);
   context.error.clear();
-  tell(context.trace, {TraceKind::expansion_begin, {}, program_->source, {}, {}});
+  if (context.trace != nullptr) {
+    context.trace->event({TraceKind::expansion_begin, {}, program_->source, {}, {}});
+  }
   result.status = run_sequence(program_->nodes, context, result.text);
   result.tainted = std::exchange(context.tainted, before);
   if (!result.ok()) result.text = std::exchange(context.error, {});

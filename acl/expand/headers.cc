@@ -93,6 +93,7 @@ void append_header(const EvalContext& context, const HeaderVariable& variable, s
   const bool has_addresses = message::field_row(message::field_kind(variable.name)).has_addresses;
   FieldReader reader(headers_of(context));
   std::string text;
+  ListWriter list(text, ':');
   bool first = true;
   std::string_view field;
   std::string_view body;
@@ -103,7 +104,7 @@ void append_header(const EvalContext& context, const HeaderVariable& variable, s
         text += body;
         break;
       case HeaderForm::list:
-        append_list_item(without_line_end(body), ':', first, text);
+        list.add(without_line_end(body));
         break;
       case HeaderForm::decoded:
       case HeaderForm::unconverted:

@@ -86,16 +86,12 @@ Selection parse_selection(std::string_view text) {
 // A list that is being made.
 class ListText {
  public:
-  explicit ListText(char separator) : separator_(separator) {}
-  void add(std::string_view item) {
-    append_list_item(item, separator_, is_first_, text);
-    is_first_ = false;
-  }
+  explicit ListText(char separator) : writer_(text, separator) {}
+  void add(std::string_view item) { writer_.add(item); }
   std::string text;
 
  private:
-  char separator_;
-  bool is_first_ = true;
+  ListWriter writer_;
 };
 
 // The elements of one type.
@@ -258,16 +254,15 @@ EvalStatus run_certextract(const Node& node, EvalContext& context, std::string& 
   const EvalStatus status = read_values(node.parts, context, args);
   if (status != EvalStatus::ok) return status;
   const std::string& pem = args[1].text;
-  if (pem.empty()) return finish_tail(node, context, false, {}, out);
+  if (pem.empty()) return finish_tail(node, context, false, {}, false, out);
   const BioPointer bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   const CertificatePointer certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
   if (!certificate) return fail(context, "certextract needs a certificate");
   const Selection selection = parse_selection(args[0].text);
   for (const FieldRow& row : kFields) {
     if (row.name != selection.field) continue;
-    Value value{row.read(certificate.get(), selection), args[1].tainted};
-    const bool found = !value.text.empty();
-    return finish_tail(node, context, found, std::move(value), out);
+    const std::string value = row.read(certificate.get(), selection);
+    return finish_tail(node, context, !value.empty(), value, args[1].tainted, out);
   }
   return fail(context, "bad field selector \"" + args[0].text + "\" for certextract");
 }

@@ -3,6 +3,7 @@
 #include "acl/expand/items.h"
 #include "acl/expand/json.h"
 #include "acl/expand/parser.h"
+#include "acl/expand/scratch.h"
 #include "core/base/ascii.h"
 #include "core/base/quoted.h"
 
@@ -23,8 +24,9 @@ std::optional<int64_t> field_number(std::string_view key) {
 }
 
 // What a "..." at the start of `text` means, and what is left behind it.
-std::string take_quoted(std::string_view& text) {
-  std::string out;
+std::string_view take_quoted(std::string_view& text, Scratch& made) {
+  std::string& out = made.text();
+  out.clear();
   size_t at = 1;
   for (; at < text.size() && text[at] != '"'; ++at) {
     if (text[at] != '\\' || at + 1 >= text.size()) {
@@ -40,8 +42,18 @@ std::string take_quoted(std::string_view& text) {
   return out;
 }
 
-// The value of `key` in: name = value name = "value" ...
-std::optional<std::string> value_of_key(std::string_view text, std::string_view key) {
+// What stands before the first blank; `text` goes on there.
+std::string_view take_word(std::string_view& text) {
+  size_t end = 0;
+  while (end < text.size() && !is_space(text[end])) ++end;
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(end);
+  return word;
+}
+
+// The value of `key` in: name = value name = "value" ... It is a part of `text`, or `made`.
+std::optional<std::string_view> value_of_key(std::string_view text, std::string_view key,
+                                             Scratch& made) {
   while (true) {
     text = trim_left(text);
     if (text.empty()) return std::nullopt;
@@ -50,23 +62,21 @@ std::optional<std::string> value_of_key(std::string_view text, std::string_view 
     const std::string_view name = text.substr(0, end);
     text = trim_left(text.substr(end));
     if (text.starts_with('=')) text = trim_left(text.substr(1));
-    const bool wanted = equals_ignore_case(name, key);
-    if (text.starts_with('"')) {
-      std::string value = take_quoted(text);
-      if (wanted) return value;
-    } else {
-      end = 0;
-      while (end < text.size() && !is_space(text[end])) ++end;
-      if (wanted) return std::string(text.substr(0, end));
-      text.remove_prefix(end);
-    }
+    const std::string_view value =
+        text.starts_with('"') ? take_quoted(text, made) : take_word(text);
+    if (equals_ignore_case(name, key)) return value;
   }
 }
 
+// Where the first of `separators` stands. Nearly always there is one to look for.
+size_t find_separator(std::string_view text, std::string_view separators) {
+  return separators.size() == 1 ? text.find(separators.front()) : text.find_first_of(separators);
+}
+
 // Field `number` from 1, from the end where negative; 0: the whole.
-std::optional<std::string> numbered_field(std::string_view text, int64_t number,
-                                          std::string_view separators) {
-  if (number == 0) return std::string(text);
+std::optional<std::string_view> numbered_field(std::string_view text, int64_t number,
+                                               std::string_view separators) {
+  if (number == 0) return text;
   if (number < 0) {
     int64_t count = 1;
     for (char c : text) count += separators.find(c) != std::string_view::npos ? 1 : 0;
@@ -74,11 +84,11 @@ std::optional<std::string> numbered_field(std::string_view text, int64_t number,
     if (number <= 0) return std::nullopt;
   }
   for (; number > 1; --number) {
-    const size_t at = text.find_first_of(separators);
+    const size_t at = find_separator(text, separators);
     if (at == std::string_view::npos) return std::nullopt;
     text.remove_prefix(at + 1);
   }
-  return std::string(text.substr(0, text.find_first_of(separators)));
+  return text.substr(0, find_separator(text, separators));
 }
 
 Format format_of(const Node& node) {
@@ -87,7 +97,7 @@ Format format_of(const Node& node) {
 
 // Not ok: the text is not JSON of the kind that the key asks for.
 EvalStatus find_in_json(const Node& node, std::string_view text, std::string_view key,
-                        EvalContext& context, std::optional<std::string>& found) {
+                        EvalContext& context, std::optional<std::string_view>& found) {
   const std::optional<int64_t> number = field_number(key);
   if (number && *number <= 0) {
     return fail(context, "first argument of \"extract\" must be greater than zero");
@@ -114,7 +124,7 @@ EvalStatus find_in_json(const Node& node, std::string_view text, std::string_vie
     value = json_string(*value);
     if (!value) return fail(context, "missing '\"' wrapping string result for extract jsons");
   }
-  found = std::string(*value);
+  found = value;
   return EvalStatus::ok;
 }
 
@@ -158,40 +168,40 @@ EvalStatus run_extract(const Node& node, EvalContext& context, std::string& out)
   if (status != EvalStatus::ok) return status;
   const std::string_view name = trim(key.text());
   if (name.empty()) return fail(context, "first argument of \"extract\" must not be empty");
-  const bool numbered = format_of(node) == Format::text && field_number(name).has_value();
-  const size_t fixed = numbered ? 3 : 2;
+  std::optional<int64_t> number;
+  if (format_of(node) == Format::text) number = field_number(name);
+  const size_t fixed = number ? 3 : 2;
   if (node.parts.size() < fixed || node.parts.size() > fixed + 2) {
     return fail(context,
                 "wrong number of arguments for \"extract\" of \"" + std::string(key.text()) + "\"");
   }
   Argument separators;
-  if (numbered) {
+  if (number) {
     status = separators.read(node.parts[1], context);
     if (status != EvalStatus::ok) return status;
   }
   Argument text;
   status = text.read(node.parts[fixed - 1], context);
   if (status != EvalStatus::ok) return status;
-  std::optional<std::string> found;
-  if (numbered) {
-    found = numbered_field(text.text(), *field_number(name), separators.text());
+  std::optional<std::string_view> found;
+  Scratch made;
+  if (number) {
+    found = numbered_field(text.text(), *number, separators.text());
   } else if (format_of(node) == Format::text) {
-    found = value_of_key(text.text(), name);
+    found = value_of_key(text.text(), name, made);
   } else {
     status = find_in_json(node, text.text(), name, context, found);
     if (status != EvalStatus::ok) return status;
   }
-  const bool yes = found.has_value();
-  Value value{found ? std::move(*found) : std::string(), text.tainted()};
   const size_t branches = node.parts.size() - fixed;
-  if (yes && branches == 0) {
-    out += value.text;
-    context.tainted |= value.tainted;
+  if (found && branches == 0) {
+    out += *found;
+    context.tainted |= text.tainted();
     return EvalStatus::ok;
   }
-  if (yes) {
+  if (found) {
     const ValueGuard guard(context);
-    set_value(context, std::move(value.text), value.tainted);
+    set_value(context, *found, text.tainted());
     return run_sequence(node.parts[fixed], context, out);
   }
   if (branches > 1) return run_sequence(node.parts[fixed + 1], context, out);

@@ -5,6 +5,7 @@
 #include "acl/expand/parser.h"
 #include "core/base/ascii.h"
 
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -55,16 +56,14 @@ EvalStatus run_filter(const Node& node, EvalContext& context, std::string& out) 
   std::optional<StateGuard> state;
   if (node.conditions[0].sets) state.emplace(context);
   ListReader reader(list.text());
-  bool first = true;
+  ListWriter writer(out, reader.separator());
   while (reader.next(context.item)) {
     bool answer = false;
     status = run_condition(node.conditions[0], context, answer);
     if (status != EvalStatus::ok) return status;
-    if (!answer) continue;
-    append_list_item(context.item, reader.separator(), first, out);
-    first = false;
+    if (answer) writer.add(context.item);
   }
-  if (!first) context.tainted |= list.tainted();
+  if (!writer.is_empty()) context.tainted |= list.tainted();
   return EvalStatus::ok;
 }
 
@@ -74,12 +73,12 @@ EvalStatus run_map(const Node& node, EvalContext& context, std::string& out) {
   if (status != EvalStatus::ok) return status;
   const ItemGuard guard(context, list.tainted());
   ListReader reader(list.text());
-  std::string made;
-  for (bool first = true; reader.next(context.item); first = false) {
-    made.clear();
-    status = run_sequence(node.parts[1], context, made);
+  ListWriter writer(out, reader.separator());
+  while (reader.next(context.item)) {
+    writer.begin_item();
+    status = run_sequence(node.parts[1], context, out);
     if (status != EvalStatus::ok) return status;
-    append_list_item(made, reader.separator(), first, out);
+    writer.end_item();
     if (out.size() > kExpansionBytesMax) return fail(context, "the expansion is too long");
   }
   return EvalStatus::ok;
@@ -90,49 +89,50 @@ EvalStatus run_reduce(const Node& node, EvalContext& context, std::string& out) 
   Argument list;
   EvalStatus status = list.read(node.parts[0], context);
   if (status != EvalStatus::ok) return status;
-  Value result;
-  status = read_value(node.parts[1], context, result);
+  Value next;
+  status = read_value(node.parts[1], context, next);
   if (status != EvalStatus::ok) return status;
   const ItemGuard item_guard(context, list.tainted());
   const ValueGuard value_guard(context);
   ListReader reader(list.text());
-  while (reader.next(context.item)) {
-    std::swap(context.value, result.text);
-    context.value_tainted = result.tainted;
-    result.text.clear();
-    status = read_value(node.parts[2], context, result);
+  for (bool more = true; more;) {
+    set_value(context, next.text, next.tainted);
+    next.text.clear();
+    more = reader.next(context.item);
+    if (more) status = read_value(node.parts[2], context, next);
     if (status != EvalStatus::ok) return status;
   }
-  out += result.text;
-  context.tainted |= result.tainted;
+  out += context.value;
+  context.tainted |= context.value_tainted;
   return EvalStatus::ok;
 }
 
 // ${listextract{number}{list}{yes}{no}}: a negative number counts from the end.
 EvalStatus run_listextract(const Node& node, EvalContext& context, std::string& out) {
-  std::vector<Value> args;
-  const EvalStatus status = read_values(node.parts, context, args);
-  if (status != EvalStatus::ok) return status;
-  std::string_view digits = trim(args[0].text);
+  std::array<Argument, 2> args;
+  for (size_t i = 0; i < args.size(); ++i) {
+    const EvalStatus status = args[i].read(node.parts[i], context);
+    if (status != EvalStatus::ok) return status;
+  }
+  std::string_view digits = trim(args[0].text());
   const bool negative = digits.starts_with('-');
   if (negative) digits.remove_prefix(1);
   const std::optional<uint64_t> number = parse_decimal(digits);
   if (!number) return fail(context, "first argument of \"listextract\" must be numeric");
   size_t wanted = static_cast<size_t>(*number);
-  Value found;
-  found.tainted = args[1].tainted;
+  std::string_view found;
   if (negative) {
-    ListReader counter(args[1].text);
+    ListReader counter(args[1].text());
     size_t count = 0;
-    while (counter.next(found.text)) ++count;
+    while (counter.next(found)) ++count;
     wanted = wanted > count ? 0 : count + 1 - wanted;
   }
-  ListReader reader(args[1].text);
+  ListReader reader(args[1].text());
   size_t at = 0;
-  while (at < wanted && reader.next(found.text)) ++at;
+  while (at < wanted && reader.next(found)) ++at;
   const bool yes = wanted > 0 && at == wanted;
-  if (!yes) found.text.clear();
-  return finish_tail(node, context, yes, std::move(found), out);
+  if (!yes) found = {};
+  return finish_tail(node, context, yes, found, args[1].tainted(), out);
 }
 
 }  // namespace godwit::acl

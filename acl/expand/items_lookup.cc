@@ -79,14 +79,14 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
     return defer(context, "lookup of \"" + args[0].text + "\" gave DEFER: " + why);
   }
   const StateGuard guard(context);
-  if (!*answer) return finish_tail(node, context, false, {}, out);
+  if (!*answer) return finish_tail(node, context, false, {}, false, out);
   if (!(*answer)->captures.empty()) {
     context.captures.assign(1, args[0].text);
     context.captures.insert(context.captures.end(), (*answer)->captures.begin(),
                             (*answer)->captures.end());
     context.captures_tainted = args[0].tainted;
   }
-  return finish_tail(node, context, true, {(*answer)->value, false}, out);
+  return finish_tail(node, context, true, (*answer)->value, false, out);
 }
 
 }  // namespace godwit::acl

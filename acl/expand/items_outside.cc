@@ -88,7 +88,7 @@ EvalStatus run_env(const Node& node, EvalContext& context, std::string& out) {
   const EvalStatus status = read_value(node.parts[0], context, name);
   if (status != EvalStatus::ok) return status;
   const char* value = name.text.empty() ? nullptr : std::getenv(name.text.c_str());
-  return finish_tail(node, context, value != nullptr, {value == nullptr ? "" : value, false}, out);
+  return finish_tail(node, context, value != nullptr, value == nullptr ? "" : value, false, out);
 }
 
 EvalStatus run_readfile(const Node& node, EvalContext& context, std::string& out) {

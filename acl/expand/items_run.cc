@@ -153,7 +153,7 @@ EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
   if (status != EvalStatus::ok) return status;
   if (words.empty() || words.front().text.empty()) {
     context.runrc = kCannotExecute;
-    return finish_tail(node, context, false, {}, out);
+    return finish_tail(node, context, false, {}, false, out);
   }
   if (words.front().tainted) {
     return fail(context,
@@ -187,7 +187,7 @@ EvalStatus run_run(const Node& node, EvalContext& context, std::string& out) {
   const ValueGuard guard(context);
   const bool yes = context.runrc == 0;
   if (!yes) set_value(context, output.text, false);
-  return finish_tail(node, context, yes, std::move(output), out);
+  return finish_tail(node, context, yes, output.text, output.tainted, out);
 }
 
 }  // namespace godwit::acl

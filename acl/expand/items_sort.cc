@@ -3,11 +3,16 @@
 #include "acl/expand/conditions.h"
 #include "acl/expand/items.h"
 #include "acl/expand/list_text.h"
+#include "acl/expand/scratch.h"
 #include "core/base/ascii.h"
 
 #include <algorithm>
 #include <array>
-#include <utility>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace godwit::acl {
 namespace {
@@ -37,81 +42,85 @@ constexpr std::array<Comparator, 12> kComparators{{
 constexpr size_t kItemsExpected = 16;
 
 struct SortItem {
-  std::string text;
-  std::string key;  // where texts are compared
-  int64_t number = 0;
+  std::string_view text;
+  int64_t number = 0;  // where numbers are compared
+  size_t index = 0;    // in the list, and of its key where texts are compared
 };
 
-// Of context.item.
-EvalStatus read_key(const Node& node, const Comparator& how, EvalContext& context, SortItem& item) {
-  Argument key;
-  const EvalStatus status = key.peek(node.parts[2], context);
-  if (status != EvalStatus::ok) return status;
-  if (!how.numeric) {
-    item.key = how.ignore_case ? to_lower(key.text()) : std::string(key.text());
+// The items of a list and what they are sorted by.
+class Sorter {
+ public:
+  Sorter(const Comparator& how, size_t list_bytes) : how_(how) {
+    texts_.text().reserve(list_bytes);
+    items_.reserve(kItemsExpected);
+  }
+
+  // Not ok: the key is no number where one is wanted.
+  EvalStatus add(std::string_view item, std::string_view key, EvalContext& context) {
+    int64_t number = 0;
+    if (how_.numeric) {
+      const std::optional<int64_t> read = expression_number(key);
+      if (!read) {
+        return fail(context, "integer expected but \"" + std::string(key) + "\" found");
+      }
+      number = *read;
+    } else {
+      keys_.push_back(how_.ignore_case ? to_lower(key) : std::string(key));
+    }
+    // All items together are never longer than their list: what is shown stays where it is.
+    std::string& texts = texts_.text();
+    const size_t begin = texts.size();
+    texts += item;
+    items_.push_back({std::string_view(texts).substr(begin), number, items_.size()});
     return EvalStatus::ok;
   }
-  const std::optional<int64_t> number = expression_number(key.text());
-  if (!number) {
-    return fail(context, "integer expected but \"" + std::string(key.text()) + "\" found");
-  }
-  item.number = *number;
-  return EvalStatus::ok;
-}
 
-// Where the items go. Equals stay in order; few items move in place, without a buffer.
-std::vector<const SortItem*> sorted(const std::vector<SortItem>& items, const Comparator& how) {
-  constexpr size_t kFew = 24;
-  std::vector<const SortItem*> order(items.size());
-  for (size_t i = 0; i < items.size(); ++i) {
-    order[how.reverses_equals ? items.size() - 1 - i : i] = &items[i];
+  // Equals stay in order, or come in the opposite one where the comparator says so.
+  std::span<const SortItem> sorted() {
+    std::sort(items_.begin(), items_.end(), [this](const SortItem& a, const SortItem& b) {
+      const int order = compare(a, b);
+      if (order != 0) return how_.descending ? order > 0 : order < 0;
+      return how_.reverses_equals ? a.index > b.index : a.index < b.index;
+    });
+    return items_;
   }
-  const auto before = [&how](const SortItem* a, const SortItem* b) {
-    const SortItem* low = how.descending ? b : a;
-    const SortItem* high = how.descending ? a : b;
-    return how.numeric ? low->number < high->number : low->key < high->key;
-  };
-  if (items.size() > kFew) {
-    std::stable_sort(order.begin(), order.end(), before);
-    return order;
+
+ private:
+  int compare(const SortItem& a, const SortItem& b) const {
+    if (how_.numeric) return a.number < b.number ? -1 : a.number > b.number ? 1 : 0;
+    return keys_[a.index].compare(keys_[b.index]);
   }
-  for (size_t i = 1; i < order.size(); ++i) {
-    for (size_t k = i; k > 0 && before(order[k], order[k - 1]); --k) {
-      std::swap(order[k], order[k - 1]);
-    }
-  }
-  return order;
-}
+
+  const Comparator& how_;
+  Scratch texts_;
+  std::vector<std::string> keys_;
+  std::vector<SortItem> items_;
+};
 
 }  // namespace
 
 EvalStatus run_sort(const Node& node, EvalContext& context, std::string& out) {
-  Value list;
-  EvalStatus status = read_value(node.parts[0], context, list);
-  if (status != EvalStatus::ok) return status;
-  Value name;
-  status = read_value(node.parts[1], context, name);
-  if (status != EvalStatus::ok) return status;
-  const auto* how = std::find_if(kComparators.begin(), kComparators.end(),
-                                 [&](const Comparator& row) { return row.name == name.text; });
-  if (how == kComparators.end()) return fail(context, "comparator not handled for sort");
-  const ItemGuard guard(context, list.tainted);
-  // The keys decide the order only: their taint is no part of the result.
-  const bool tainted = context.tainted || list.tainted;
-  ListReader reader(list.text);
-  std::vector<SortItem> items;
-  while (reader.next(context.item)) {
-    if (items.empty()) items.reserve(kItemsExpected);
-    SortItem& item = items.emplace_back();
-    status = read_key(node, *how, context, item);
+  std::array<Argument, 2> args;  // the list and the comparator
+  for (size_t i = 0; i < args.size(); ++i) {
+    const EvalStatus status = args[i].read(node.parts[i], context);
     if (status != EvalStatus::ok) return status;
-    item.text = context.item;
   }
-  bool first = true;
-  for (const SortItem* item : sorted(items, *how)) {
-    append_list_item(item->text, reader.separator(), first, out);
-    first = false;
+  const auto* how = std::find_if(kComparators.begin(), kComparators.end(),
+                                 [&](const Comparator& row) { return row.name == args[1].text(); });
+  if (how == kComparators.end()) return fail(context, "comparator not handled for sort");
+  const ItemGuard guard(context, args[0].tainted());
+  // The keys decide the order only: their taint is no part of the result.
+  const bool tainted = context.tainted || args[0].tainted();
+  ListReader reader(args[0].text());
+  Sorter sorter(*how, args[0].text().size());
+  while (reader.next(context.item)) {
+    Argument key;
+    EvalStatus status = key.peek(node.parts[2], context);
+    if (status == EvalStatus::ok) status = sorter.add(context.item, key.text(), context);
+    if (status != EvalStatus::ok) return status;
   }
+  ListWriter writer(out, reader.separator());
+  for (const SortItem& item : sorter.sorted()) writer.add(item.text);
   context.tainted = tainted;
   return EvalStatus::ok;
 }

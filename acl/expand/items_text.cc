@@ -99,13 +99,17 @@ EvalStatus substitute(const Regex& regex, std::string_view text, const Expansion
       continue;
     }
     out += text.substr(at, match.begin - at);
-    std::swap(context.captures, match.captures);
-    with.evaluate(context, piece);
-    if (!piece.ok()) {
-      context.error = std::move(piece.text);
-      return piece.status;
+    if (with.is_constant()) {
+      out += with.constant();
+    } else {
+      std::swap(context.captures, match.captures);
+      with.evaluate(context, piece);
+      if (!piece.ok()) {
+        context.error = std::move(piece.text);
+        return piece.status;
+      }
+      out += piece.text;
     }
-    out += piece.text;
     if (out.size() > kExpansionBytesMax) return fail(context, "the expansion is too long");
     at = match.end;
     not_empty = match.begin == match.end;
@@ -125,10 +129,13 @@ EvalStatus run_sg(const Node& node, EvalContext& context, std::string& out) {
     if (status != EvalStatus::ok) return status;
   }
   const auto* known = static_cast<const SubstitutionData*>(node.data.get());
-  Result<Regex> made_regex = Error(Errc::config);
+  std::optional<Regex> made_regex;
   const Regex* regex = known != nullptr && known->regex ? &*known->regex : nullptr;
-  if (regex == nullptr) regex = regex_for(nullptr, args[1].text(), made_regex);
-  if (regex == nullptr) return fail(context, made_regex.error().detail());
+  if (regex == nullptr) {
+    Result<Regex> compiled = compile_regex(args[1].text());
+    if (!compiled) return fail(context, compiled.error().detail());
+    regex = &made_regex.emplace(std::move(*compiled));
+  }
   Expansion made;
   const Expansion* with = known != nullptr && known->replacement ? &*known->replacement : nullptr;
   if (with == nullptr) {
@@ -161,16 +168,18 @@ bool check_sg(Parser& parser, Node& node) {
 
 // ${tr{subject}{from}{to}}: what has no partner becomes the last of `to`.
 EvalStatus run_tr(const Node& node, EvalContext& context, std::string& out) {
-  std::vector<Value> args;
-  const EvalStatus status = read_values(node.parts, context, args);
-  if (status != EvalStatus::ok) return status;
-  const std::string& from = args[1].text;
-  const std::string& to = args[2].text;
-  for (char c : args[0].text) {
-    const size_t at = to.empty() ? std::string::npos : from.rfind(c);
-    out += at == std::string::npos ? c : to[std::min(at, to.size() - 1)];
+  std::array<Argument, 3> args;
+  for (size_t i = 0; i < args.size(); ++i) {
+    const EvalStatus status = args[i].read(node.parts[i], context);
+    if (status != EvalStatus::ok) return status;
   }
-  context.tainted |= args[0].tainted;
+  const std::string_view from = args[1].text();
+  const std::string_view to = args[2].text();
+  for (char c : args[0].text()) {
+    const size_t at = to.empty() ? std::string_view::npos : from.rfind(c);
+    out += at == std::string_view::npos ? c : to[std::min(at, to.size() - 1)];
+  }
+  context.tainted |= args[0].tainted();
   return EvalStatus::ok;
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 namespace godwit::acl {
-
 namespace {
 
 // Where `separator` stands, or the end. Most items are shorter than what a call is worth.
@@ -27,50 +26,66 @@ ListReader::ListReader(std::string_view list) {
   rest_ = list.substr(start);
 }
 
-bool ListReader::next(std::string& item) {
-  while (!rest_.empty() && is_space(rest_.front()) && rest_.front() != separator_) {
-    rest_.remove_prefix(1);
-  }
-  if (rest_.empty()) return false;
-  // Nearly always one piece.
-  const size_t end = end_of_piece(rest_, separator_);
-  if (end + 1 >= rest_.size() || rest_[end + 1] != separator_) {
-    size_t length = end;
-    while (length > 0 && is_space(rest_[length - 1])) --length;
-    item.clear();
-    item.append(rest_.data(), length);
-    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+bool ListReader::next(std::string_view& item) {
+  const char* at = rest_.data();
+  const char* const close = at + rest_.size();
+  while (at != close && is_space(*at) && *at != separator_) ++at;
+  rest_ = {at, close};
+  if (at == close) return false;
+  const char* end = at + end_of_piece(rest_, separator_);
+  if (close - end > 1 && end[1] == separator_) {
+    item = join_pieces();
     return true;
   }
-  item.clear();
+  // Nearly always one piece.
+  rest_ = {end == close ? end : end + 1, close};
+  while (end != at && is_space(end[-1])) --end;
+  item = {at, end};
+  return true;
+}
+
+// The pieces that doubled separators part.
+std::string_view ListReader::join_pieces() {
+  joined_.clear();
   const auto byte = static_cast<unsigned char>(separator_);
   const bool is_control = byte < 0x20 || byte == 0x7f;
   while (!rest_.empty()) {
     const size_t at = std::min(rest_.find(separator_), rest_.size());
-    item += rest_.substr(0, at);
+    joined_ += rest_.substr(0, at);
     rest_.remove_prefix(at);
     if (rest_.empty()) break;
     rest_.remove_prefix(1);
     if (rest_.empty() || rest_.front() != separator_ || is_control) break;
-    item += separator_;
+    joined_ += separator_;
     rest_.remove_prefix(1);
   }
-  while (!item.empty() && is_space(item.back())) item.pop_back();
-  return true;
+  return trim_right(joined_);
 }
 
-void append_list_item(std::string_view item, char separator, bool is_first, std::string& out) {
-  if (!is_first) out += separator;
-  // An empty item that is not the first is a blank, or it would double the separator.
-  if (!is_first && item.empty()) out += ' ';
-  while (true) {
-    const size_t at = end_of_piece(item, separator);
-    if (at == item.size()) break;
-    out.append(item, 0, at + 1);
-    out += separator;
-    item.remove_prefix(at + 1);
+void ListWriter::add(std::string_view item) {
+  begin_item();
+  if (needs_blank(item)) out_ += ' ';
+  if (end_of_piece(item, separator_) == item.size()) {
+    out_ += item;
+  } else {
+    add_doubled(item);
   }
-  out += item;
+  is_empty_ = false;
+}
+
+void ListWriter::end_item() {
+  const std::string_view item = std::string_view(out_).substr(begin_);
+  if (item.empty() || end_of_piece(item, separator_) != item.size()) {
+    const std::string single(item);
+    out_.resize(begin_);
+    if (needs_blank(single)) out_ += ' ';
+    add_doubled(single);
+  }
+  is_empty_ = false;
+}
+
+void ListWriter::add_doubled(std::string_view item) {
+  for (char c : item) out_.append(c == separator_ ? 2 : 1, c);
 }
 
 }  // namespace godwit::acl

@@ -12,16 +12,44 @@ namespace godwit::acl {
 class ListReader {
  public:
   explicit ListReader(std::string_view list);
-  // False at the end. `item` is trimmed, doubled separators are single.
-  bool next(std::string& item);
+  // False at the end. `item` is trimmed, doubled separators are single. A view lasts until the next
+  // call.
+  bool next(std::string_view& item);
   char separator() const noexcept { return separator_; }
 
  private:
+  std::string_view join_pieces();
+
   std::string_view rest_;
+  std::string joined_;
   char separator_ = ':';
 };
 
-// Adds `item` to the end of the list in `out`: separators in it are doubled.
-void append_list_item(std::string_view item, char separator, bool is_first, std::string& out);
+// Makes a list at the end of `out`: separators in an item are doubled. An item that is empty or
+// begins with the separator has a blank before it, or it would double the one between them.
+class ListWriter {
+ public:
+  ListWriter(std::string& out, char separator) : out_(out), separator_(separator) {}
+
+  void add(std::string_view item);
+  // For an item that its maker appends to `out` between the two.
+  void begin_item() {
+    if (!is_empty_) out_ += separator_;
+    begin_ = out_.size();
+  }
+  void end_item();
+  bool is_empty() const noexcept { return is_empty_; }
+
+ private:
+  bool needs_blank(std::string_view item) const noexcept {
+    return !is_empty_ && (item.empty() || item.front() == separator_);
+  }
+  void add_doubled(std::string_view item);
+
+  std::string& out_;
+  char separator_;
+  bool is_empty_ = true;
+  size_t begin_ = 0;  // of the item
+};
 
 }  // namespace godwit::acl

@@ -52,10 +52,9 @@ struct ConditionNode {
   RunCondition run = nullptr;
   const ConditionRow* row = nullptr;
   bool negated = false;
-  uint8_t form = 0;                       // which of several comparisons a shared function does
-  std::string text;                       // the name of a variable
-  const VariableRow* variable = nullptr;  // of def:
-  std::vector<Sequence> args;
+  uint8_t form = 0;                         // which of several comparisons a shared function does
+  std::string text;                         // what is not available
+  std::vector<Sequence> args;               // of def: the variable or header
   std::vector<ConditionNode> children;      // of and, or, forany, forall
   std::shared_ptr<const ListPattern> list;  // of match_*
   std::shared_ptr<const ItemData> data;
@@ -82,13 +81,17 @@ EvalStatus defer(EvalContext& context, std::string message);
 EvalStatus run_sequence(const Sequence& sequence, EvalContext& context, std::string& out);
 EvalStatus run_condition(const ConditionNode& node, EvalContext& context, bool& answer);
 
-// Value of the variable that `name`, with or without a row, stands for.
-EvalStatus append_variable(const VariableRow* row, std::string_view name, EvalContext& context,
-                           std::string& out);
+// What runs for the variable of `row`; null: one without a row.
+RunNode variable_run(const VariableRow* row) noexcept;
+// The value of $acl_m... or $r_...; null where it was never set.
+const AclValue* find_set_variable(std::string_view name, const EvalContext& context);
 
 // What nodes run; nodes.cc.
 EvalStatus run_literal(const Node& node, EvalContext& context, std::string& out);
-EvalStatus run_variable(const Node& node, EvalContext& context, std::string& out);
+// Of a variable that is made; that is a text of the facts; that has no row ($acl_m..., $r_...).
+EvalStatus run_made_variable(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_text_variable(const Node& node, EvalContext& context, std::string& out);
+EvalStatus run_set_variable(const Node& node, EvalContext& context, std::string& out);
 EvalStatus run_header(const Node& node, EvalContext& context, std::string& out);
 EvalStatus run_capture(const Node& node, EvalContext& context, std::string& out);
 EvalStatus run_operator(const Node& node, EvalContext& context, std::string& out);

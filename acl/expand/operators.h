@@ -14,7 +14,8 @@ namespace godwit::acl {
 
 class Parser;
 
-// `input` is the expanded operand.
+// `input` is the expanded operand. It may be a text of the context: what evaluates more, as
+// ${expand does, takes what it needs of it first.
 using RunOperator = EvalStatus (*)(const Node& node, std::string_view input, EvalContext& context,
                                    std::string& out);
 

@@ -17,11 +17,9 @@
 namespace godwit::acl {
 namespace {
 
-// RFC 5322 3.2.3.
+// RFC 5322 3.2.3, and bytes over 127.
 bool is_atext(char c) {
-  constexpr std::string_view kSpecials = "()<>[]:;@\\,.\"";
-  const auto byte = static_cast<unsigned char>(c);
-  return byte > 0x20 && byte != 0x7f && kSpecials.find(c) == std::string_view::npos;
+  return message::is_atext(c) || static_cast<unsigned char>(c) >= 0x80;
 }
 
 bool is_dot_atom(std::string_view text) {
@@ -33,6 +31,16 @@ bool is_dot_atom(std::string_view text) {
   return true;
 }
 
+// True of what address_end() looks at; most characters are none of them.
+bool may_part_addresses(char c) {
+  static constexpr auto kMay = [] {
+    std::array<bool, 256> may{};
+    for (char mark : std::string_view("\\\"()<>,;")) may[static_cast<unsigned char>(mark)] = true;
+    return may;
+  }();
+  return kMay[static_cast<unsigned char>(c)];
+}
+
 // Where the address that begins at `begin` ends: at a comma or semicolon outside of quotes,
 // comments and angle brackets.
 size_t address_end(std::string_view text, size_t begin) {
@@ -41,6 +49,7 @@ size_t address_end(std::string_view text, size_t begin) {
   bool in_angle = false;
   for (size_t i = begin; i < text.size(); ++i) {
     const char c = text[i];
+    if (!may_part_addresses(c)) continue;
     if (c == '\\') {
       ++i;
     } else if (c == '"' && comments == 0) {
@@ -70,12 +79,28 @@ bool is_bare_address(std::string_view text) {
          message::is_domain(text.substr(at + 1), message::Utf8::refused);
 }
 
-// "a@b" of "Name <a@b> (comment)"; empty where the text is no address.
-std::string one_address(std::string_view text) {
-  if (is_bare_address(text)) return std::string(text);
-  const Result<message::ListedAddress> parsed =
+// "a@b" of "Name <a@b>", where the name is plain words; empty for anything else.
+std::string_view angled_address(std::string_view text) {
+  if (!text.ends_with('>')) return {};
+  const size_t open = text.find('<');
+  if (open == std::string_view::npos) return {};
+  for (char c : text.substr(0, open)) {
+    if (c != ' ' && c != '.' && !message::is_atext(c)) return {};
+  }
+  const std::string_view inside = text.substr(open + 1, text.size() - open - 2);
+  return is_bare_address(inside) ? inside : std::string_view();
+}
+
+// "a@b" of "Name <a@b> (comment)"; empty where the text is no address. It is a part of `text`, or
+// `made`.
+std::string_view one_address(std::string_view text, std::string& made) {
+  if (is_bare_address(text)) return text;
+  if (const std::string_view inside = angled_address(text); !inside.empty()) return inside;
+  Result<message::ListedAddress> parsed =
       message::parse_address(text, message::Utf8::allowed, false);
-  return parsed ? parsed->address : std::string();
+  if (!parsed) return {};
+  made = std::move(parsed->address);
+  return made;
 }
 
 std::array<uint8_t, 16> as_v6(const IpAddress& address) {
@@ -153,7 +178,8 @@ EvalStatus no_address(std::string_view input, EvalContext& context) {
 }  // namespace
 
 EvalStatus op_address(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  out += one_address(input);
+  std::string made;
+  out += one_address(input, made);
   return EvalStatus::ok;
 }
 
@@ -165,7 +191,8 @@ EvalStatus op_addresses(const Node&, std::string_view input, EvalContext&, std::
     separator = input[1];
     input.remove_prefix(2);
   }
-  bool first = true;
+  ListWriter writer(out, separator);
+  std::string made;
   for (size_t at = 0; at < input.size();) {
     const size_t end = address_end(input, at);
     std::string_view item = trim(input.substr(at, end - at));
@@ -175,30 +202,21 @@ EvalStatus op_addresses(const Node&, std::string_view input, EvalContext&, std::
     if (colon != std::string_view::npos && item.find_first_of("<@\"") > colon) {
       item.remove_prefix(colon + 1);
     }
-    const std::string address = one_address(trim(item));
-    if (address.empty()) continue;
-    append_list_item(address, separator, std::exchange(first, false), out);
+    const std::string_view address = one_address(trim(item), made);
+    if (!address.empty()) writer.add(address);
   }
   return EvalStatus::ok;
 }
 
 EvalStatus op_local_part(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  if (is_bare_address(input)) {
-    out += input.substr(0, input.find('@'));
-    return EvalStatus::ok;
-  }
-  const std::string address = one_address(input);
-  out += message::split_address(address).local_part;
+  std::string made;
+  out += message::split_address(one_address(input, made)).local_part;
   return EvalStatus::ok;
 }
 
 EvalStatus op_domain(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  if (is_bare_address(input)) {
-    out += input.substr(input.find('@') + 1);
-    return EvalStatus::ok;
-  }
-  const std::string address = one_address(input);
-  out += message::split_address(address).domain;
+  std::string made;
+  out += message::split_address(one_address(input, made)).domain;
   return EvalStatus::ok;
 }
 

@@ -47,7 +47,7 @@ void append_number(int64_t value, std::string& out) {
 EvalStatus run_eval(std::string_view input, bool decimal, EvalContext& context, std::string& out) {
   const Arithmetic result = evaluate_arithmetic(input, decimal);
   if (!result.error.empty()) {
-    return fail(context, "error in expression evaluation: " + result.error +
+    return fail(context, "error in expression evaluation: " + std::string(result.error) +
                              " (after processing \"" + std::string(input.substr(0, result.read)) +
                              "\")");
   }

@@ -177,7 +177,7 @@ EvalStatus op_rxquote(const Node&, std::string_view input, EvalContext&, std::st
 }
 
 EvalStatus op_strlen(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  out += std::to_string(input.size());
+  append_decimal(out, input.size());
   return EvalStatus::ok;
 }
 
@@ -243,10 +243,10 @@ bool check_expand(Parser& parser, Node& node) {
 
 EvalStatus op_listcount(const Node&, std::string_view input, EvalContext&, std::string& out) {
   ListReader reader(input);
-  std::string item;
+  std::string_view item;
   size_t count = 0;
   while (reader.next(item)) ++count;
-  out += std::to_string(count);
+  append_decimal(out, count);
   return EvalStatus::ok;
 }
 

@@ -164,7 +164,7 @@ bool Parser::variable(Node& node, std::string_view name, size_t begin) {
     return problem(begin, "unknown variable name " + quoted(name),
                    config::did_you_mean(name, variable_names()));
   }
-  node.run = run_variable;
+  node.run = variable_run(node.variable);
   node.text = std::string(name);
   return true;
 }

@@ -60,7 +60,7 @@ class Parser {
 
   // Compiles a piece of this text on its own (one word of a command).
   std::shared_ptr<const ExpansionProgram> compile_piece(size_t begin, size_t length);
-  // Compiles a constant regular expression for regex_for(); false with a problem at `begin` where
+  // Compiles a constant regular expression (RegexData); false with a problem at `begin` where
   // it is wrong.
   bool constant_regex(std::string_view pattern, size_t begin,
                       std::shared_ptr<const ItemData>& data);

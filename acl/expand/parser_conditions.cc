@@ -169,15 +169,12 @@ bool Parser::condition_variable(ConditionNode& node) {
   }
   const size_t begin = i_;
   const std::string_view name = read_name();
-  if (is_header_name(name)) {
-    Node header_node;
-    if (!header(header_node, begin)) return false;
-    node.text = header_node.text;
-    return true;
-  }
-  node.variable = find_variable(name);
-  node.text = std::string(name);
-  if (node.variable != nullptr || is_pattern_variable(name)) return true;
+  Node& subject = node.args.emplace_back().emplace_back();
+  if (is_header_name(name)) return header(subject, begin);
+  subject.variable = find_variable(name);
+  subject.run = variable_run(subject.variable);
+  subject.text = std::string(name);
+  if (subject.variable != nullptr || is_pattern_variable(name)) return true;
   return problem(begin, "unknown variable " + quoted(name) + " after \"def:\"",
                  config::did_you_mean(name, variable_names()));
 }

@@ -30,6 +30,10 @@ std::string message_of(int code) {
   return reinterpret_cast<const char*>(text);
 }
 
+Error failure(int code) {
+  return Error(Errc::invalid_argument, message_of(code));
+}
+
 // One for each thread: nothing runs between a match and the reading of what it found.
 pcre2_match_data* match_data() {
   thread_local const std::unique_ptr<pcre2_match_data, FreeMatchData> data(
@@ -83,33 +87,33 @@ Result<Regex> Regex::compile(std::string_view pattern, bool ignore_case) {
 }
 
 Result<bool> Regex::search(std::string_view subject, std::vector<std::string>* captures) const {
-  const Result<int> count = run(subject, 0, 0);
-  if (!count) return count.error();
-  if (*count > 0 && captures != nullptr) keep_captures(subject, *count, *captures);
-  return *count > 0;
+  const int count = run(subject, 0, 0);
+  if (count < 0) return failure(count);
+  if (count > 0 && captures != nullptr) keep_captures(subject, count, *captures);
+  return count > 0;
 }
 
 Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anchored_not_empty,
                                 RegexMatch& match) const {
   const uint32_t flags = anchored_not_empty ? PCRE2_NOTEMPTY | PCRE2_ANCHORED : 0;
-  const Result<int> count = run(subject, start, flags);
-  if (!count) return count.error();
-  if (*count == 0) return false;
-  keep_captures(subject, *count, match.captures);
+  const int count = run(subject, start, flags);
+  if (count < 0) return failure(count);
+  if (count == 0) return false;
+  keep_captures(subject, count, match.captures);
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(match_data());
   match.begin = std::min(offsets[0], offsets[1]);
   match.end = std::max(offsets[0], offsets[1]);
   return true;
 }
 
-// How many captures a match has, $0 among them; 0: no match. They stand in match_data().
-Result<int> Regex::run(std::string_view subject, size_t start, uint32_t flags) const {
+// How many captures a match has, $0 among them; 0: no match; below: PCRE2's error. They stand in
+// match_data().
+int Regex::run(std::string_view subject, size_t start, uint32_t flags) const {
   // The direct way knows no options.
   const auto match = code_->jit && flags == 0 ? pcre2_jit_match : pcre2_match;
   const int count = match(code_->code, bytes_of(subject), subject.size(), start, flags,
                           match_data(), code_->context.get());
   if (count == PCRE2_ERROR_NOMATCH) return 0;
-  if (count < 0) return Error(Errc::invalid_argument, message_of(count));
   // More groups than there is room for: those that fit.
   return count == 0 ? static_cast<int>(kRegexCapturesMax) : count;
 }

@@ -38,7 +38,7 @@ class Regex {
                            RegexMatch& match) const;
 
  private:
-  Result<int> run(std::string_view subject, size_t start, uint32_t flags) const;
+  int run(std::string_view subject, size_t start, uint32_t flags) const;
 
   std::shared_ptr<const RegexCode> code_;
 };

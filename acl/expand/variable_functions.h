@@ -22,7 +22,7 @@ const Facts* facts_of(const EvalContext& context) {
   if constexpr (std::same_as<Facts, Findings>) return &context.findings;
 }
 
-inline void append_value(const std::string& value, std::string& out) {
+inline void append_value(std::string_view value, std::string& out) {
   out += value;
 }
 inline void append_value(int64_t value, std::string& out) {
@@ -37,14 +37,17 @@ struct Field<Member> {
   static void append(const EvalContext& context, std::string& out) {
     if (const Facts* facts = facts_of<Facts>(context)) append_value(facts->*Member, out);
   }
-  static const std::string* text(const EvalContext& context)
-    requires std::same_as<T, std::string>
+  static constexpr bool kIsText = std::convertible_to<T, std::string_view>;
+  static std::string_view text(const EvalContext& context)
+    requires kIsText
   {
     const Facts* facts = facts_of<Facts>(context);
-    return facts == nullptr ? nullptr : &(facts->*Member);
+    return facts == nullptr ? std::string_view() : std::string_view(facts->*Member);
   }
   static constexpr VariableSource source() {
-    if constexpr (std::same_as<T, std::string>) return {&append, &text};
+    // Of the context, $item alone is shown where it stands in a list.
+    constexpr bool kMoves = std::same_as<Facts, EvalContext> && std::same_as<T, std::string>;
+    if constexpr (kIsText) return {&append, &text, kMoves};
     return &append;
   }
 };

@@ -18,16 +18,18 @@ namespace godwit::acl {
 enum class Taint : uint8_t { clean, outside, of_value, of_item, of_args };
 
 // Where a value comes from: a function that appends it, and, of a text of the facts, one that shows
-// it where it stands (null where its group of facts is missing). Neither: no source yet.
+// it where it stands (empty where its group of facts is missing). Neither: no source yet.
 struct VariableSource {
   using Append = void (*)(const EvalContext& context, std::string& out);
-  using Text = const std::string* (*)(const EvalContext& context);
+  using Text = std::string_view (*)(const EvalContext& context);
 
   Append append = nullptr;
   Text text = nullptr;
+  bool moves = false;  // evaluations may change the text
 
   constexpr VariableSource(std::nullptr_t) {}
-  constexpr VariableSource(Append appends, Text shows = nullptr) : append(appends), text(shows) {}
+  constexpr VariableSource(Append appends, Text shows = nullptr, bool is_moving = false)
+      : append(appends), text(shows), moves(is_moving) {}
 };
 
 struct VariableRow {
@@ -37,7 +39,21 @@ struct VariableRow {
   Taint taint = Taint::clean;
 };
 
-bool is_tainted(Taint taint, const EvalContext& context) noexcept;
+inline bool is_tainted(Taint taint, const EvalContext& context) noexcept {
+  switch (taint) {
+    case Taint::clean:
+      return false;
+    case Taint::outside:
+      return true;
+    case Taint::of_value:
+      return context.value_tainted;
+    case Taint::of_item:
+      return context.item_tainted;
+    case Taint::of_args:
+      return context.acl_args_tainted;
+  }
+  return true;
+}
 
 // Null where there is no such variable. Old spellings are found by their current row.
 const VariableRow* find_variable(std::string_view name) noexcept;

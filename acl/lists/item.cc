@@ -26,7 +26,8 @@ ListMatch answer(bool matched, const ListItem& item) {
 
 // $0 is what matched; $1 what stands for the asterisk.
 void capture(EvalContext& context, std::string_view whole) {
-  context.captures.assign(1, std::string(whole));
+  context.captures.resize(1);
+  context.captures.front() = whole;
   context.captures_tainted = true;
 }
 void capture(EvalContext& context, std::string_view whole, size_t wild_length) {

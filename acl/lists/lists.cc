@@ -1,5 +1,6 @@
 #include "acl/lists/lists.h"
 
+#include "acl/expand/scratch.h"
 #include "acl/expand/trace.h"
 #include "acl/lists/item.h"
 #include "core/base/ascii.h"
@@ -27,6 +28,14 @@ IpAddress without_mapping(const IpAddress& address) {
   for (const char byte : address.bytes().substr(kMapped.size()))
     v4 = v4 << 8 | static_cast<unsigned char>(byte);
   return IpAddress::v4(v4);
+}
+
+// Itself where it has no capitals, as most subjects have none.
+std::string_view lower_case(std::string_view text, Scratch& lowered) {
+  if (std::none_of(text.begin(), text.end(), is_upper)) return text;
+  std::string& lower = lowered.text();
+  for (char c : text) lower += to_lower(c);
+  return lower;
 }
 
 // A list whose items are known at load.
@@ -65,7 +74,8 @@ class StaticList final : public ListPattern {
  private:
   ListMatch test_items(const ListSubject& subject, EvalContext& context,
                        const ListItem*& decided_by) const {
-    const std::string lower = to_lower(subject.text);
+    Scratch lowered;
+    const std::string_view lower = lower_case(subject.text, lowered);
     ListSubject known = subject;
     if (kind_ == ListKind::host && known.address) known.address = without_mapping(*known.address);
     const ItemSubject item_subject{known, subject.text, lower};
@@ -97,7 +107,7 @@ class StaticList final : public ListPattern {
   // Long runs of plain domains are found by a hash; the first of equal items counts.
   struct Run {
     size_t end = 0;
-    std::unordered_map<std::string, size_t> items;
+    std::unordered_map<std::string_view, size_t> items;  // views of items_
   };
 
   void index_runs() {
@@ -115,7 +125,7 @@ class StaticList final : public ListPattern {
 
   // At the begin of a run: moves `i` to the item of the run that matches, or behind it, which is
   // told by true: `i` then stands at its last item.
-  bool skip_run(const std::string& lower, size_t& i) const {
+  bool skip_run(std::string_view lower, size_t& i) const {
     if (runs_.empty()) return false;
     const auto run = runs_.find(i);
     if (run == runs_.end()) return false;

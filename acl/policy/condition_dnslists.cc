@@ -107,7 +107,7 @@ class ListCheck {
 
   Answer check(std::string_view lists) {
     ListReader reader(lists);
-    std::string item;
+    std::string_view item;
     while (reader.next(item)) {
       const auto flag = std::find_if(kUnknown.begin(), kUnknown.end(),
                                      [&](const UnknownRow& row) { return row.name == item; });
@@ -134,9 +134,10 @@ class ListCheck {
       return check_key(question, client.to_string(), dns::reversed_labels(client));
     }
     ListReader keys(question.keys);
-    std::string key;
+    std::string_view item;
     bool deferred = false;
-    while (keys.next(key)) {
+    while (keys.next(item)) {
+      const std::string key(item);
       if (key.empty()) continue;
       const Result<IpAddress> address = IpAddress::parse(key);
       const Answer answer =
@@ -239,14 +240,14 @@ Answer run_dnslists(AclRun& run, const AclCondition&, const std::string& value) 
 
 std::optional<std::string> check_dnslists(std::string_view value) {
   ListReader reader(value);
-  std::string item;
+  std::string_view item;
   while (reader.next(item)) {
     ListQuestion question;
     std::string problem;
     const bool is_flag = item.starts_with('+');
     const bool known = std::any_of(kUnknown.begin(), kUnknown.end(),
                                    [&](const UnknownRow& row) { return row.name == item; });
-    if (is_flag && !known) return "unknown item \"" + item + "\" in dnslists";
+    if (is_flag && !known) return "unknown item \"" + std::string(item) + "\" in dnslists";
     if (!is_flag && !parse_question(item, question, problem)) return problem;
   }
   return std::nullopt;

@@ -7,19 +7,43 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <optional>
 
 namespace godwit {
+namespace {
+
+// "192.0.2.1" in host order: four decimal numbers without leading zeros, nothing else.
+std::optional<uint32_t> parse_dotted(std::string_view text) noexcept {
+  uint32_t address = 0;
+  for (int part = 0; part < 4; ++part) {
+    if (part > 0) {
+      if (!text.starts_with('.')) return std::nullopt;
+      text.remove_prefix(1);
+    }
+    if (text.empty() || !is_digit(text.front())) return std::nullopt;
+    if (text.front() == '0' && text.size() > 1 && is_digit(text[1])) return std::nullopt;
+    uint32_t value = 0;
+    for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1)) {
+      value = value * 10 + static_cast<uint32_t>(text.front() - '0');
+      if (value > 255) return std::nullopt;
+    }
+    address = address << 8 | value;
+  }
+  if (!text.empty()) return std::nullopt;
+  return address;
+}
+
+}  // namespace
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {
+  if (const std::optional<uint32_t> dotted = parse_dotted(text)) return v4(*dotted);
   std::array<char, INET6_ADDRSTRLEN + 1> buffer{};
   if (text.empty() || text.size() >= buffer.size() || text.find('\0') != std::string_view::npos) {
     return Error(Errc::malformed, "not an IP address");
   }
   text.copy(buffer.data(), text.size());
   IpAddress out;
-  if (text.find(':') == std::string_view::npos) {
-    if (inet_pton(AF_INET, buffer.data(), out.bytes_.data()) == 1) return out;
-  } else if (inet_pton(AF_INET6, buffer.data(), out.bytes_.data()) == 1) {
+  if (inet_pton(AF_INET6, buffer.data(), out.bytes_.data()) == 1) {
     out.is_v6_ = true;
     return out;
   }

@@ -30,7 +30,7 @@ struct ListenerCallbacks {
       return;
     }
     // libuv asks for no other one before this one is taken.
-    if (listener->loop_.is_late()) {
+    if (listener->loop_.is_roughly_late()) {
       listener->loop_.put_off(listener->later_);
     } else {
       accept(listener);

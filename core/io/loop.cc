@@ -18,9 +18,9 @@ struct Loop::Handles {
 
 namespace {
 
-// What each part of a turn may take; with the three parts and the work at its end a turn stays well
-// under TurnStats::kSlowMicros.
-constexpr uint64_t kPartNanos = 2'000'000;
+// What each part of a turn may take; with the three parts, a last piece of work in each that is
+// longer than it should be, and the work at its end a turn stays under TurnStats::kSlowMicros.
+constexpr uint64_t kPartNanos = 1'000'000;
 // How old the last reading of the thread's processor time gets: reading it is a system call, and
 // what a turn took of the processor may be this much too large.
 constexpr uint64_t kCpuSeenNanos = 1'000'000;
@@ -45,16 +45,7 @@ struct LoopCallbacks {
     loop->begin_part(uv_hrtime());
     loop->run_put_off();
   }
-  // Looks at the clock each time: between timers, jobs and what was put off, which may be heavier
-  // than a read.
-  static bool is_late_now(void* self) noexcept {
-    auto* loop = static_cast<Loop*>(self);
-    if (loop->manual_clock_ != nullptr) return false;
-    const uint64_t now = uv_hrtime();
-    if (loop->part_began_ == 0) loop->begin_part(now);
-    loop->late_ = now - loop->part_began_ > kPartNanos;
-    return loop->late_;
-  }
+  static bool is_late(void* self) noexcept { return static_cast<Loop*>(self)->is_late(); }
   static void on_prepare(uv_prepare_t* handle) noexcept {
     auto* loop = static_cast<Loop*>(handle->data);
     if (loop->turn_end_first_ != nullptr && loop->turn_began_ == 0) loop->begin_part(uv_hrtime());
@@ -75,7 +66,7 @@ struct LoopCallbacks {
   }
   static void on_work_done(uv_work_t* request, int) noexcept {
     auto* work = static_cast<Work*>(request->data);
-    if (is_late_now(work->loop)) {
+    if (work->loop->is_late()) {
       work->loop->put_off(work->later);
     } else {
       finish(work);
@@ -96,7 +87,7 @@ Loop::Loop()
       virtual_job_timer_([](void*) noexcept {}, nullptr) {
   init_handles();
   timers_.on_earlier(&LoopCallbacks::on_earlier, this);
-  timers_.stop_when(&LoopCallbacks::is_late_now, this);
+  timers_.stop_when(&LoopCallbacks::is_late, this);
 }
 
 Loop::Loop(VirtualTime time)
@@ -207,11 +198,15 @@ void Loop::begin_part(uint64_t now) noexcept {
 // When the loop came back from its wait is not known: its first event asks right after that.
 bool Loop::is_late() noexcept {
   if (manual_clock_ != nullptr) return false;
-  if (part_began_ == 0) {
-    begin_part(uv_hrtime());
-  } else if (++looks_ % kLooks == 0) {
-    late_ = uv_hrtime() - part_began_ > kPartNanos;
-  }
+  const uint64_t now = uv_hrtime();
+  if (part_began_ == 0) begin_part(now);
+  late_ = now - part_began_ > kPartNanos;
+  return late_;
+}
+
+bool Loop::is_roughly_late() noexcept {
+  if (manual_clock_ != nullptr) return false;
+  if (part_began_ == 0 || ++looks_ % kLooks == 0) return is_late();
   return late_;
 }
 
@@ -221,7 +216,7 @@ void Loop::put_off(Later& later) noexcept {
 }
 
 void Loop::run_put_off() noexcept {
-  const auto late = [this] { return LoopCallbacks::is_late_now(this); };
+  const auto late = [this] { return is_late(); };
   put_off_.run(late);
   if (put_off_.empty()) uv_idle_stop(&handles_->put_off);
 }

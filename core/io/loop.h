@@ -87,9 +87,12 @@ class Loop {
 
   // True where this turn has been busy for long enough: what can wait should. Each part of a turn
   // (what the system reports, timers, what was put off) has a time of its own, so that none starves
-  // another. Asked between pieces of work, each well under a millisecond: only every kLooks-th
-  // question looks at the clock. Never true in virtual time.
+  // another. Asked between pieces of work, each well under a millisecond. Never true in virtual
+  // time.
   bool is_late() noexcept;
+  // For pieces that cost little more than the question, like a read: only every kLooks-th one looks
+  // at the clock.
+  bool is_roughly_late() noexcept;
   // Runs `later` in the next turn.
   void put_off(Later& later) noexcept;
 

@@ -16,7 +16,7 @@ struct UdpCallbacks {
   static void on_allocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) noexcept {
     UdpSocket* socket = owner(handle);
     // Without room libuv leaves the datagram where it is, and asks again in the next turn.
-    *buffer = socket->loop_.is_late()
+    *buffer = socket->loop_.is_roughly_late()
                   ? uv_buf_init(nullptr, 0)
                   : uv_buf_init(socket->loop_.read_buffer(), Loop::kReadBufferBytes);
   }

@@ -45,7 +45,7 @@ struct UvStreamCallbacks {
   static void on_allocate(uv_handle_t* handle, size_t, uv_buf_t* buffer) noexcept {
     UvStream* stream = owner(handle);
     // Without room libuv leaves the bytes where they are.
-    *buffer = stream->loop_.is_late()
+    *buffer = stream->loop_.is_roughly_late()
                   ? uv_buf_init(nullptr, 0)
                   : uv_buf_init(stream->loop_.read_buffer(), Loop::kReadBufferBytes);
   }

@@ -4,8 +4,6 @@
 #include "core/base/ip_address.h"
 #include "protocol/message/limits.h"
 
-#include <array>
-
 namespace godwit::message {
 namespace {
 
@@ -25,11 +23,7 @@ bool text_is_legal(std::string_view text, Utf8 utf8) noexcept {
 
 bool is_domain_label(std::string_view label) noexcept {
   if (label.empty() || label.size() > kDomainLabelBytesMax) return false;
-  if (label.front() == '-' || label.back() == '-') return false;
-  for (const char c : label) {
-    if (!is_alnum(c) && c != '-' && c != '_' && !is_8bit(c)) return false;
-  }
-  return true;
+  return label.front() != '-' && label.back() != '-';
 }
 
 // Bytes of the UTF-8 sequence that `lead` starts; 0 where it starts none.
@@ -50,17 +44,6 @@ constexpr bool is_second_byte(unsigned char lead, unsigned char c) noexcept {
   return c >= 0x80 && c <= 0xbf;
 }
 
-// RFC 5322 3.2.3.
-constexpr std::array<bool, 256> kIsAtext = [] {
-  std::array<bool, 256> table{};
-  for (unsigned byte = 0; byte < 128; ++byte) {
-    table[byte] = is_alnum(static_cast<char>(byte)) ||
-                  std::string_view("!#$%&'*+-/=?^_`{|}~").find(static_cast<char>(byte)) !=
-                      std::string_view::npos;
-  }
-  return table;
-}();
-
 }  // namespace
 
 bool is_utf8(std::string_view text) noexcept {
@@ -77,18 +60,21 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
-bool is_atext(char c) noexcept {
-  return kIsAtext[static_cast<unsigned char>(c)];
-}
-
 bool is_domain(std::string_view text, Utf8 utf8) noexcept {
-  if (text.empty() || text.size() > kDomainBytesMax || !text_is_legal(text, utf8)) return false;
-  while (true) {
-    const size_t dot = text.find('.');
-    if (!is_domain_label(text.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
+  if (text.empty() || text.size() > kDomainBytesMax) return false;
+  bool is_ascii = true;
+  size_t label = 0;  // where it begins
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i == text.size() || text[i] == '.') {
+      if (!is_domain_label(text.substr(label, i - label))) return false;
+      label = i + 1;
+    } else if (is_8bit(text[i])) {
+      is_ascii = false;
+    } else if (!is_alnum(text[i]) && text[i] != '-' && text[i] != '_') {
+      return false;
+    }
   }
+  return is_ascii || text_is_legal(text, utf8);
 }
 
 bool is_address_literal(std::string_view text) {
@@ -104,12 +90,19 @@ bool is_address_literal(std::string_view text) {
 
 bool is_dot_string(std::string_view text, Utf8 utf8) noexcept {
   if (text.empty() || text.front() == '.' || text.back() == '.') return false;
+  bool is_ascii = true;
   char before = '\0';
   for (const char c : text) {
-    if (c == '.' ? before == '.' : !is_atext(c) && !is_8bit(c)) return false;
+    if (!is_atext(c)) {
+      if (is_8bit(c)) {
+        is_ascii = false;
+      } else if (c != '.' || before == '.') {
+        return false;
+      }
+    }
     before = c;
   }
-  return text_is_legal(text, utf8);
+  return is_ascii || text_is_legal(text, utf8);
 }
 
 bool is_quoted_string(std::string_view text, Utf8 utf8) noexcept {

@@ -3,6 +3,9 @@
 // Used by: protocol/smtp (MAIL, RCPT, EHLO), address_list.h, rewriting, routers.
 #pragma once
 
+#include "core/base/ascii.h"
+
+#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -15,8 +18,19 @@ enum class Utf8 : bool { refused, allowed };
 // True for well-formed UTF-8: no overlong form, no surrogate, nothing over U+10FFFF (RFC 3629).
 bool is_utf8(std::string_view text) noexcept;
 
-// A character of an RFC 5321 atom.
-bool is_atext(char c) noexcept;
+// The characters of an atom, RFC 5322 3.2.3.
+inline constexpr std::array<bool, 256> kIsAtext = [] {
+  std::array<bool, 256> table{};
+  for (unsigned byte = 0; byte < 128; ++byte) {
+    const char c = static_cast<char>(byte);
+    table[byte] =
+        is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+  }
+  return table;
+}();
+constexpr bool is_atext(char c) noexcept {
+  return kIsAtext[static_cast<unsigned char>(c)];
+}
 
 // "example.org", one label is enough, no trailing dot. Underscores pass: they exist in the field.
 bool is_domain(std::string_view text, Utf8 utf8) noexcept;

@@ -3,12 +3,14 @@
     FakeDns("a.test MX 10 mx.a.test\\nmx.a.test A 192.0.2.1\\nsilent.test A TIMEOUT")
 
 SERVFAIL and TIMEOUT stand in the place of data. CNAME records are answered alone. What is in no record
-does not exist. With `authoritative` answers have AA, with `authentic` AD.
+does not exist. With `authoritative` answers have AA, with `authentic` AD. Names that begin with "slow." are
+answered 0.3 seconds later.
 """
 
 import socket
 import struct
 import threading
+import time
 
 TYPES = {1: "A", 2: "NS", 5: "CNAME", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 52: "TLSA"}
 
@@ -65,6 +67,8 @@ class FakeDns:
             try:
                 query, client = self.socket.recvfrom(4096)
                 answer = self._answer(query)
+                if self.asked[-1][0].startswith("slow."):
+                    time.sleep(0.3)
                 if answer is not None:
                     self.socket.sendto(answer, client)
             except OSError:

@@ -32,6 +32,7 @@ two.test CNAME three.test
 three.test CNAME four.test
 four.test CNAME a.test
 silent.test MX TIMEOUT
+slow.a.test MX 10 mx.a.test
 local.test MX 10 here.local.test
 here.local.test A 192.0.2.7
 """
@@ -87,6 +88,18 @@ def test_how_often_and_how_long_is_asked():
         assert "host lookup did not complete" in text, text
         assert dns.names("MX").count("silent.test") == retry, dns.asked
         assert seconds <= took < seconds + 6, (retry, took)
+
+
+def test_slow_answers_are_logged():
+    main = "dns_servers = 127.0.0.1:{}\nslow_lookup_log = 100\nacl_smtp_mail = accept verify = sender\n"
+    with FakeDns(ZONE) as dns, Godwit(main=main.format(dns.port), routers=ROUTERS.format(options=""),
+                                      transports=TRANSPORTS) as godwit, godwit.client() as client:
+        client.command("EHLO client.test", 250)
+        client.command("MAIL FROM:<x@a.test>", 250)
+        client.command("RSET", 250)
+        client.command("MAIL FROM:<x@slow.a.test>", 250)
+        took = int(godwit.wait_log(r" Long MX lookup for 'slow.a.test': (\d+) msec$")[1])
+        assert 300 <= took < 3000 and godwit.log().count("Long ") == 1, godwit.log()
 
 
 def test_who_vouches_for_an_answer():

@@ -114,7 +114,7 @@ TEST(ExpansionState, IsPutBackByTheItemThatSetIt) {
     Facts facts;
     EXPECT_EQ(expand(row.text, facts).text, row.want) << row.text;
     EXPECT_TRUE(facts.context.captures.empty()) << row.text;
-    EXPECT_EQ(facts.context.value + facts.context.item, "") << row.text;
+    EXPECT_EQ(facts.context.value + std::string(facts.context.item), "") << row.text;
     EXPECT_FALSE(facts.context.tainted) << row.text;
   }
 }

@@ -2,9 +2,13 @@
 #include "core/base/ip_address.h"
 #include "core/base/random.h"
 #include "core/base/result.h"
+#include "core/base/text_hash.h"
 #include "core/base/time.h"
 
 #include <gtest/gtest.h>
+
+#include <set>
+#include <string>
 
 namespace godwit {
 namespace {
@@ -43,8 +47,25 @@ TEST(Ascii, FindsTheNearestName) {
 TEST(IpAddress, ParsesAndPrintsBothFamilies) {
   EXPECT_EQ(IpAddress::parse("192.0.2.7")->to_string(), "192.0.2.7");
   EXPECT_EQ(IpAddress::parse("2001:DB8::0:1")->to_string(), "2001:db8::1");
-  for (const char* bad : {"", "1.2.3", "1.2.3.4.5", "[::1]", "::1%eth0", "256.1.1.1", "1.2.3.4 "}) {
+  for (const char* bad :
+       {"", "1.2.3", "1.2.3.4.5", "[::1]", "::1%eth0", "256.1.1.1", "1.2.3.4 ", "01.2.3.4",
+        "1.2.3.00", "1..2.3", "1.2.3.", "-1.2.3.4", "1.2.3.4294967297"}) {
     EXPECT_FALSE(IpAddress::parse(bad).has_value()) << bad;
+  }
+}
+
+TEST(TextHash, TellsTextsApart) {
+  const TextHash hash;
+  std::set<size_t> seen;
+  std::string text;
+  for (int length = 0; length < 40; ++length) {
+    EXPECT_TRUE(seen.insert(hash(text)).second) << length;
+    for (size_t at = 0; at < text.size(); ++at) {
+      std::string other = text;
+      other[at] = 'b';
+      EXPECT_TRUE(seen.insert(hash(other)).second) << length << ' ' << at;
+    }
+    text += 'a';
   }
 }
 
