@@ -150,7 +150,6 @@ bool ConfiguredNames::is_in(const acl::ListPattern& list, std::string_view name)
 Names::Names(Loop& loop, const ServerConfig& config)
     : names_(config),
       resolver_(loop, stub_options(config, dns::load_resolv_conf(kResolvConf), names_)),
-      watched_(resolver_, loop.clock()),
       hosts_(telling_, host_policy(config, dns::load_resolv_conf(kResolvConf))) {}
 
 std::vector<Endpoint> parse_dns_servers(std::string_view text, config::Diagnostics& diagnostics) {

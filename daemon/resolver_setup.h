@@ -5,8 +5,8 @@
 #include "acl/expand/regex.h"
 #include "acl/expand/services.h"
 #include "daemon/server_config.h"
+#include "daemon/shown_resolver.h"
 #include "daemon/telling_resolver.h"
-#include "daemon/watched_resolver.h"
 #include "delivery/route/host_finder.h"
 #include "delivery/transport/dane_finder.h"
 #include "dns/stub_resolver.h"
@@ -39,11 +39,11 @@ class Names {
   Names(Loop& loop, const ServerConfig& config);
 
   // For lookups, whose failures nobody is told of.
-  dns::Resolver& resolver() noexcept { return watched_; }
+  dns::Resolver& resolver() noexcept { return shown_; }
   // The selector `resolver` of -d.
-  void show(acl::Trace* trace) noexcept { watched_.show(trace); }
+  void show(acl::Trace* trace) noexcept { shown_.show(trace); }
   // slow_lookup_log.
-  void log_slow(Millis limit, Log& log) noexcept { watched_.log_slow(limit, log); }
+  void log_slow(Millis limit, Loop& loop, Log& log) noexcept { shown_.log_slow(limit, loop, log); }
   TellingResolver& telling() noexcept { return telling_; }
   delivery::HostFinder& hosts() noexcept { return hosts_; }
   delivery::DaneFinder& dane() noexcept { return dane_; }
@@ -54,8 +54,8 @@ class Names {
  private:
   ConfiguredNames names_;
   dns::StubResolver resolver_;
-  WatchedResolver watched_;
-  TellingResolver telling_{watched_};
+  ShownResolver shown_{resolver_};
+  TellingResolver telling_{shown_};
   delivery::HostFinder hosts_;
   delivery::ResolverDaneFinder dane_{telling_};
 };

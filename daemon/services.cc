@@ -50,7 +50,7 @@ void EvaluatorServices::open_hints(Log& log) {
   services_.rates = rates_.get();
   services_.seen = seen_.get();
   verifier_.callouts().open(daemon::open_hints(config_->spool_directory, "callout", log), log);
-  names_.log_slow({config_->options().slow_lookup_log}, log);
+  names_.log_slow(Millis{config_->options().slow_lookup_log}, *services_.loop, log);
   names_.telling().tell(config_->policy->events(), services_, config_->facts, *services_.loop, log);
 }
 

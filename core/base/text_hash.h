@@ -12,7 +12,8 @@ namespace godwit {
 struct TextHash {
   using is_transparent = void;
 
-  size_t operator()(std::string_view text) const noexcept {
+  // Not noexcept: libstdc++ then keeps the hash in each node instead of making it again.
+  size_t operator()(std::string_view text) const {
     constexpr size_t kStep = sizeof(uint64_t);
     uint64_t hash = mix(0, text.size());
     uint64_t word = 0;

@@ -1,4 +1,4 @@
-#include "daemon/watched_resolver.h"
+#include "daemon/shown_resolver.h"
 
 #include "core/base/ascii.h"
 #include "core/io/scope.h"
@@ -49,15 +49,15 @@ std::vector<std::string> lines_with_limit(Millis limit) {
   Loop loop{VirtualTime{clock}};
   LinesLog log;
   SlowResolver slow(loop);
-  WatchedResolver watched(slow, loop.clock());
-  watched.log_slow(limit, log);
+  ShownResolver shown(slow);
+  shown.log_slow(limit, loop, log);
   Scope scope;
-  scope.spawn(ask_all(watched));
+  scope.spawn(ask_all(shown));
   while (scope.running() > 0) loop.run_once();
   return log.lines;
 }
 
-TEST(WatchedResolver, LogsWhatTookLongerThanSlowLookupLogSays) {
+TEST(ShownResolver, LogsWhatTookLongerThanSlowLookupLogSays) {
   EXPECT_EQ(lines_with_limit(Millis{200}),
             (std::vector<std::string>{"Long MX lookup for '201.test': 201 msec",
                                       "Long MX lookup for '5000.a\\nb.test': 5000 msec"}));
