@@ -167,6 +167,15 @@ struct BacklogKeeper final : ConnectionHandler {
   Endpoint at;
 };
 
+// The end of a handshake may come a moment after connect() has returned.
+void wait_for_backlog(int listening, size_t count) {
+  tcp_info facts{};
+  do {
+    socklen_t size = sizeof facts;
+    ASSERT_EQ(::getsockopt(listening, IPPROTO_TCP, TCP_INFO, &facts, &size), 0);
+  } while (facts.tcpi_unacked < count);
+}
+
 TEST(Listener, TellsOfBacklogsOverALimit) {
   constexpr size_t kClients = 5;
   for (const uint32_t limit : {0u, 3u}) {
@@ -179,6 +188,7 @@ TEST(Listener, TellsOfBacklogsOverALimit) {
     const Endpoint at = bound_at(listening);
     std::vector<int> clients;
     while (clients.size() < kClients) clients.push_back(connect_to(at));
+    wait_for_backlog(listening, kClients);
     while (keeper.streams.size() < kClients) loop.run_once();
     EXPECT_EQ(keeper.backlogs,
               limit == 0 ? std::vector<uint32_t>() : (std::vector<uint32_t>{5, 4}));
