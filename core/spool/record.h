@@ -28,7 +28,7 @@ enum class RecordType : uint8_t {
   survivors = 5,  // of one other segment: its messages that live, where its valid part ends
   index = 6,      // of this segment: all records above
   seal = 7,       // the last bytes of a sealed segment: where its index is
-  padding = 8,    // zeros up to the next block, so that no block that is on disk is written again
+  padding = 8,    // zeros up to the next block: direct writes are of whole blocks
 };
 
 enum RecordFlag : uint8_t {
