@@ -9,6 +9,7 @@ namespace godwit::spool {
 namespace {
 
 constexpr char kZeros[kRecordAlignment] = {};
+static_assert(kBlockBytes % kDirectAlignment == 0, "padding makes batches fit for direct writes");
 
 }  // namespace
 

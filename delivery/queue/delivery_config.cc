@@ -16,7 +16,8 @@ std::vector<uint32_t> uids_of(const config::ConfigDocument& document,
   std::vector<uint32_t> out;
   for (const std::string& name : names) {
     if (name.empty()) continue;
-    if (const std::optional<uint64_t> number = parse_decimal(name)) {
+    const std::optional<uint64_t> number = parse_decimal(name);
+    if (number && *number <= UINT32_MAX) {
       out.push_back(static_cast<uint32_t>(*number));
       continue;
     }

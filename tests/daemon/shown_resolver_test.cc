@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "core/io/scope.h"
+#include "tests/support/lines_log.h"
 
 #include <gtest/gtest.h>
 
@@ -11,13 +12,6 @@
 
 namespace godwit::daemon {
 namespace {
-
-class LinesLog final : public Log {
- public:
-  void write(const LogRecord& record) override { lines.emplace_back(record.text); }
-  bool wants_fields() const noexcept override { return false; }
-  std::vector<std::string> lines;
-};
 
 // Answers a name after as many milliseconds as its first label says.
 class SlowResolver final : public dns::Resolver {
@@ -47,7 +41,7 @@ Task<void> ask_all(dns::Resolver& resolver) {
 std::vector<std::string> lines_with_limit(Millis limit) {
   ManualClock clock{WallTime{}};
   Loop loop{VirtualTime{clock}};
-  LinesLog log;
+  test::LinesLog log;
   SlowResolver slow(loop);
   ShownResolver shown(slow);
   shown.log_slow(limit, loop, log);

@@ -1,3 +1,4 @@
+#include "tests/support/lines_log.h"
 #include "tests/support/run_task.h"
 #include "tests/tls/pair.h"
 #include "tls/context_cache.h"
@@ -10,13 +11,6 @@
 
 namespace godwit::test {
 namespace {
-
-class LinesLog final : public Log {
- public:
-  void write(const LogRecord& record) override { lines.emplace_back(record.text); }
-  bool wants_fields() const noexcept override { return false; }
-  std::vector<std::string> lines;
-};
 
 TEST(ServerContext, MakesItsOwnCertificatesWhereNoneIsConfigured) {
   tls::ServerSettings settings;

@@ -48,6 +48,9 @@ class DirectWriteTest : public testing::Test {
     std::filesystem::create_directory(dir_ + "/shards");
   }
   ~DirectWriteTest() override { std::filesystem::remove_all(dir_); }
+  void SetUp() override {
+    if (!knows_direct_writes()) GTEST_SKIP() << "the temporary folder knows no direct writes";
+  }
 
   bool knows_direct_writes() {
     const std::string path = dir_ + "/probe";
@@ -84,7 +87,6 @@ class DirectWriteTest : public testing::Test {
 };
 
 TEST_F(DirectWriteTest, MailOfEverySizeComesBackThroughIndexAndScan) {
-  if (!knows_direct_writes()) GTEST_SKIP() << "the temporary folder knows no direct writes";
   const std::vector<size_t> sizes = {0, 1, 3700, 3800, 3801, 3900, 4000, 2500, 60, 3999, 17, 3333};
   std::unique_ptr<Store> store = open();
   for (uint64_t id = 1; id <= sizes.size(); ++id) ASSERT_TRUE(commit(*store, id, sizes[id - 1]));
@@ -101,7 +103,6 @@ TEST_F(DirectWriteTest, MailOfEverySizeComesBackThroughIndexAndScan) {
 }
 
 TEST_F(DirectWriteTest, UpdatesBetweenBatchesAreWrittenThroughTheCache) {
-  if (!knows_direct_writes()) GTEST_SKIP() << "the temporary folder knows no direct writes";
   std::unique_ptr<Store> store = open();
   const auto first = commit(*store, 1, 100);
   ASSERT_TRUE(first);
@@ -123,33 +124,36 @@ TEST_F(DirectWriteTest, UpdatesBetweenBatchesAreWrittenThroughTheCache) {
   ASSERT_TRUE(close(loop, store));
 }
 
-TEST(DirectWrites, AreGivenUpWhereTheFileSystemTakesTheFileAndNoWrite) {
+// A disk of ours, which can refuse.
+class DirectWritesTest : public testing::Test {
+ protected:
+  void open(DirectWrites how) {
+    allow_direct(files, how);
+    ASSERT_TRUE(files.make_directory("/shards"));
+    auto opened = run_task(loop, Store::open(loop, files, "/shards/a", roomy_options(), sink));
+    ASSERT_TRUE(opened);
+    store = std::move(*opened);
+  }
+  void TearDown() override { ASSERT_TRUE(close(loop, store)); }
+  Result<StoredMessage> commit(uint64_t id) {
+    return run_task(loop, store_message(*store, {id, id}, "e", "h", text_of(id, 900)));
+  }
+
   PowerCutFiles files{1};
-  allow_direct(files, DirectWrites::refused);
-  ASSERT_TRUE(files.make_directory("/shards"));
   Loop loop;
   KeepingSink sink;
-  auto opened = run_task(loop, Store::open(loop, files, "/shards/a", roomy_options(), sink));
-  ASSERT_TRUE(opened);
-  for (uint64_t id = 1; id <= 5; ++id) {
-    ASSERT_TRUE(run_task(loop, store_message(**opened, {id, id}, "e", "h", text_of(id, 900))));
-  }
-  EXPECT_EQ((*opened)->stats().direct_batches, 0u);
-  EXPECT_EQ((*opened)->stats().failed_batches, 0u);
-  ASSERT_TRUE(close(loop, *opened));
+  std::unique_ptr<Store> store;
+};
+
+TEST_F(DirectWritesTest, AreGivenUpWhereTheFileSystemTakesTheFileAndNoWrite) {
+  open(DirectWrites::refused);
+  for (uint64_t id = 1; id <= 5; ++id) ASSERT_TRUE(commit(id));
+  EXPECT_EQ(store->stats().direct_batches, 0u);
+  EXPECT_EQ(store->stats().failed_batches, 0u);
 }
 
-TEST(DirectWrites, AFailedOneFailsItsCommits) {
-  PowerCutFiles files{1};
-  allow_direct(files, DirectWrites::work);
-  ASSERT_TRUE(files.make_directory("/shards"));
-  Loop loop;
-  KeepingSink sink;
-  auto opened = run_task(loop, Store::open(loop, files, "/shards/a", roomy_options(), sink));
-  ASSERT_TRUE(opened);
-  const auto commit = [&](uint64_t id) {
-    return run_task(loop, store_message(**opened, {id, id}, "e", "h", text_of(id, 900)));
-  };
+TEST_F(DirectWritesTest, AFailedOneFailsItsCommits) {
+  open(DirectWrites::work);
   ASSERT_TRUE(commit(1));
   files.fail_syncs(true);
   const auto failed = commit(2);
@@ -158,8 +162,7 @@ TEST(DirectWrites, AFailedOneFailsItsCommits) {
   files.fail_syncs(false);
   ASSERT_TRUE(commit(3));
   ASSERT_TRUE(commit(4));
-  EXPECT_GT((*opened)->stats().direct_batches, 0u);
-  ASSERT_TRUE(close(loop, *opened));
+  EXPECT_GT(store->stats().direct_batches, 0u);
 }
 
 }  // namespace
