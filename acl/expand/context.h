@@ -4,6 +4,7 @@
 // evaluation or one ACL; facts outlive it. A missing group of facts makes its variables empty.
 #pragma once
 
+#include "acl/expand/captures.h"
 #include "acl/expand/findings.h"
 #include "core/base/ip_address.h"
 #include "core/base/time.h"
@@ -205,7 +206,7 @@ struct EvalContext {
   bool tainted = false;
 
   // State that moves during evaluation.
-  std::vector<std::string> captures;  // $0 $1 ...
+  Captures captures;  // $0 $1 ...
   bool captures_tainted = false;
   bool value_tainted = false;
   bool item_tainted = false;
