@@ -96,7 +96,7 @@ def test_from_where_and_to_which_port_the_transport_says():
 SHOWN = ("sender_address", "sender_host_address", "sender_helo_name", "local_part", "domain", "original_local_part",
          "original_domain", "parent_local_part", "parent_domain", "address_data", "domain_data",
          "recipients_count", "host", "host_address", "host_port", "transport_name", "router_name", "acl_m_x", "acl_c_x", "r_x",
-         "verify_mode", "return_path", "rcpt_count", "received_protocol", "smtp_command", "message_size", "sending_ip_address")
+         "verify_mode", "return_path", "rcpt_count", "received_protocol", "sending_ip_address")
 # An address is routed as it is, or stands for another one.
 SEEN_BY_A_TRANSPORT = """\
 acl_smtp_mail = mail
