@@ -282,7 +282,7 @@ LOCAL_ENDS = {
     "names": "interface = 127.0.0.3\n  helo_data = ${if eq{$sending_ip_address}{127.0.0.3}{three.test}{other.test}}",
     "plain": "helo_data = [$sending_ip_address]",
     "port": "helo_data = $sending_port.test",
-    "lines": "headers_add = X-Sent: $sending_ip_address $host_address",
+    "lines": "headers_add = X-Sent: $sending_ip_address $host_address $recipients_count <$recipients>",
     "told": "event_action = ${if match{$event_name}{^(smtp:connect|tcp:)}{${acl{tell}}}}",
     "message": "helo_data = $sending_ip_address.$sender_address_domain",
     "fails": "helo_data = ${if eq{$sending_ip_address}{127.0.0.1}{${lookup{x}lsearch{/nowhere/at/all}}}{x}}",
@@ -311,7 +311,7 @@ def test_the_local_end_of_a_connection():
             assert re.fullmatch(r"[1-9]\d+\.test", greeted("port")[0])
             assert greeted("message") == ["127.0.0.1.test.example"]
             assert greeted("lines") == ["mx.test"]
-            assert b"\r\nX-Sent: 127.0.0.1 127.0.0.1\r\n" in sink.messages[-1]["data"], sink.messages[-1]
+            assert b"\r\nX-Sent: 127.0.0.1 127.0.0.1 1 <>\r\n" in sink.messages[-1]["data"], sink.messages[-1]
             greeted("told")
             godwit.wait_log(r"EV tcp:connect  to 127\.0\.0\.1$")
             godwit.wait_log(r"EV smtp:connect 127\.0\.0\.1 to 127\.0\.0\.1$")
