@@ -186,8 +186,7 @@ Task<bool> SmtpSession::greet() {
   // What a client has sent by now it sent without waiting for the greeting.
   if (stream().has_input()) {
     const Result<std::string_view> early = co_await stream().read();
-    if (early) input_.assign(*early);
-    engine_.receive(input_);
+    if (early) give_input(*early);
   }
   engine_.greet(banner.text);
   greeting_.reset();
