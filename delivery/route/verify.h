@@ -45,6 +45,7 @@ struct VerifyAnswer {
   std::string address;              // ok: that address, and where it would go, for a callout
   int transport = -1;
   SharedHostList hosts;
+  RoutedTree tree;  // ok: all that was routed on the way
 };
 
 // Whether `query` (purpose verify_recipient or verify_sender) can be routed. An address that is
