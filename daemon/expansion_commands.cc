@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
@@ -31,12 +32,14 @@
 namespace godwit::daemon {
 namespace {
 
+constexpr std::string_view kPrompt = "> ";
 constexpr size_t kLineBytesMax = 1u << 20;
 constexpr size_t kInputBufferBytes = 64u << 10;
 constexpr size_t kOutputBufferBytes = 64u << 10;
 constexpr size_t kPageBytes = 64u << 10;
 constexpr size_t kKeptLineBytesMax = 4096;  // longer lines are compiled each time
 constexpr size_t kKeptLinesMax = 1024;
+constexpr size_t kSeenLines = 4096;  // hashes of lines that came before
 
 std::string login_name() {
   const passwd* user = getpwuid(getuid());
@@ -168,8 +171,11 @@ class ExpansionShell {
   bool expand_pure_line(std::string_view text) {
     const acl::Expansion* expansion = find_pure(text);
     if (expansion == nullptr) return false;
-    expansion->evaluate(context_, result_);
-    print(result_);
+    context_.tainted = false;
+    const size_t begin = output_.size();
+    const acl::EvalStatus status = expansion->append(context_, output_);
+    if (status != acl::EvalStatus::ok) output_ += "Failed: " + context_.error;
+    end_answer(begin);
     return true;
   }
 
@@ -209,8 +215,16 @@ class ExpansionShell {
   }
 
   void print(const acl::EvalResult& result) {
+    const size_t begin = output_.size();
     if (!result.ok()) output_ += "Failed: ";
-    output_.append(result.text, 0, result.text.find('\0'));
+    output_ += result.text;
+    end_answer(begin);
+  }
+
+  // An answer ends at its first NUL.
+  void end_answer(size_t begin) {
+    const size_t end = output_.find('\0', begin);
+    if (end != std::string::npos) output_.resize(end);
     output_ += '\n';
   }
 
@@ -220,7 +234,8 @@ class ExpansionShell {
            (name > 0 && trim_left(line.substr(name)).starts_with('='));
   }
 
-  // A line that only computes, compiled and kept for when it comes again. Null for any other.
+  // A line that only computes, compiled, and kept where it comes for the second time. Null for any
+  // other.
   const acl::Expansion* find_pure(std::string_view text) {
     const auto known = pure_lines_.find(text);
     if (known != pure_lines_.end()) return &known->second;
@@ -228,8 +243,19 @@ class ExpansionShell {
     if (is_command(line) || text.size() > kKeptLineBytesMax) return nullptr;
     Result<acl::Expansion> expansion = compile(line);
     if (!expansion || expansion->can_suspend()) return nullptr;
+    if (!has_come_before(text)) {
+      passing_line_ = std::move(*expansion);
+      return &passing_line_;
+    }
     if (pure_lines_.size() >= kKeptLinesMax) pure_lines_.clear();
     return &pure_lines_.emplace(text, std::move(*expansion)).first->second;
+  }
+
+  // As far as a table of hashes can tell: to keep what never comes again costs more than compiling
+  // a line twice.
+  bool has_come_before(std::string_view text) {
+    const size_t hash = TextHash()(text);
+    return std::exchange(seen_lines_[hash % seen_lines_.size()], hash) == hash;
   }
 
   Result<acl::Expansion> compile(std::string_view text) const {
@@ -300,6 +326,8 @@ class ExpansionShell {
   MessageServices asks_;
   config::MacroTable macros_;
   std::unordered_map<std::string, acl::Expansion, TextHash, std::equal_to<>> pure_lines_;
+  acl::Expansion passing_line_;
+  std::array<size_t, kSeenLines> seen_lines_{};
   Debugging debugging_;
   acl::ConnectionFacts connection_;
   acl::MessageFacts message_;
@@ -307,7 +335,6 @@ class ExpansionShell {
   acl::AclVariables connection_variables_;
   acl::AclVariables message_variables_;
   acl::EvalContext context_;
-  acl::EvalResult result_;
 };
 
 // What is printed, until it is written.
@@ -329,7 +356,7 @@ class LineInput {
   // A line without its blanks at the end; a backslash there joins the next one. False at the end.
   // The view lasts until the next call.
   bool read_line(std::string_view& line) {
-    output_ += "> ";
+    output_ += kPrompt;
     if (read_whole(line)) return true;
     if (!read_piece(line_)) return false;
     line_.resize(trim_right(line_).size());

@@ -10,9 +10,9 @@ FromLinePattern::FromLinePattern(const std::string& pattern) {
   if (compiled) regex_ = std::move(*compiled);
 }
 
-std::optional<std::vector<std::string>> FromLinePattern::captures(std::string_view line) const {
+std::optional<acl::Captures> FromLinePattern::captures(std::string_view line) const {
   if (!regex_) return std::nullopt;
-  std::vector<std::string> out;
+  acl::Captures out;
   const Result<bool> found = regex_->search(line, &out);
   if (!found || !*found) return std::nullopt;
   return out;
@@ -21,7 +21,7 @@ std::optional<std::vector<std::string>> FromLinePattern::captures(std::string_vi
 Result<std::string> from_line_sender(const acl::CompiledPolicy& policy,
                                      const FromLinePattern& pattern, std::string_view line,
                                      acl::EvalContext& context) {
-  context.captures = pattern.captures(line).value_or(std::vector<std::string>());
+  context.captures = pattern.captures(line).value_or(acl::Captures());
   context.captures_tainted = true;
   acl::EvalResult sender = policy.expansion("uucp_from_sender").evaluate(context);
   if (sender.ok()) return std::move(sender.text);

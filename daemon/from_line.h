@@ -8,7 +8,6 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace godwit::daemon {
 
@@ -19,7 +18,7 @@ class FromLinePattern final : public message::LineMatcher {
 
   bool matches(std::string_view line) const override { return captures(line).has_value(); }
   // $0 $1 ... of a line that matches.
-  std::optional<std::vector<std::string>> captures(std::string_view line) const;
+  std::optional<acl::Captures> captures(std::string_view line) const;
 
  private:
   std::optional<acl::Regex> regex_;

@@ -31,9 +31,7 @@ bool Argument::show_variable(const Node& node, EvalContext& context) {
 
 EvalStatus Argument::make(const Sequence& sequence, EvalContext& context) {
   std::string& text = made_.text();
-  const bool before = std::exchange(context.tainted, false);
-  const EvalStatus status = run_sequence(sequence, context, text);
-  tainted_ = std::exchange(context.tainted, before);
+  const EvalStatus status = read_text(sequence, context, text, tainted_);
   text_ = text;
   return status;
 }
@@ -61,11 +59,16 @@ EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& contex
   return pair[1].make(sequences[1], context);
 }
 
-EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value) {
+EvalStatus read_text(const Sequence& sequence, EvalContext& context, std::string& text,
+                     bool& tainted) {
   const bool before = std::exchange(context.tainted, false);
-  const EvalStatus status = run_sequence(sequence, context, value.text);
-  value.tainted = std::exchange(context.tainted, before);
+  const EvalStatus status = run_sequence(sequence, context, text);
+  tainted = std::exchange(context.tainted, before);
   return status;
+}
+
+EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value) {
+  return read_text(sequence, context, value.text, value.tainted);
 }
 
 EvalStatus read_values(const std::vector<Sequence>& sequences, EvalContext& context,
@@ -88,13 +91,11 @@ StateGuard::StateGuard(EvalContext& context)
       item_tainted_(context.item_tainted) {}
 
 StateGuard::~StateGuard() {
-  // Where there were none the next match finds its memory again.
-  if (captures_.empty()) {
-    context_.captures.clear();
-  } else {
-    context_.captures = std::move(captures_);
-  }
-  context_.value = std::move(value_);
+  // Where there was nothing, what comes next finds its memory again.
+  context_.captures.clear();
+  if (!captures_.empty()) context_.captures.swap(captures_);
+  context_.value.clear();
+  if (!value_.empty()) context_.value.swap(value_);
   context_.item = item_;
   context_.captures_tainted = captures_tainted_;
   context_.value_tainted = value_tainted_;

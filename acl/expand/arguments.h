@@ -59,7 +59,9 @@ class Argument {
 EvalStatus read_pair(const std::vector<Sequence>& sequences, EvalContext& context,
                      std::array<Argument, 2>& pair);
 
-// Evaluates one argument. The taint goes to the value only.
+// Evaluates one argument to the end of `text`. The taint goes to `tainted` only.
+EvalStatus read_text(const Sequence& sequence, EvalContext& context, std::string& text,
+                     bool& tainted);
 EvalStatus read_value(const Sequence& sequence, EvalContext& context, Value& value);
 // All of them, in order.
 EvalStatus read_values(const std::vector<Sequence>& sequences, EvalContext& context,
@@ -69,11 +71,13 @@ EvalStatus read_values(const std::vector<Sequence>& sequences, EvalContext& cont
 class ValueGuard {
  public:
   explicit ValueGuard(EvalContext& context)
-      : context_(context),
-        value_(std::exchange(context.value, {})),
-        tainted_(std::exchange(context.value_tainted, false)) {}
+      : context_(context), tainted_(std::exchange(context.value_tainted, false)) {
+    // Where there was none, the next one finds its memory again.
+    if (!context.value.empty()) value_.swap(context.value);
+  }
   ~ValueGuard() {
-    context_.value = std::move(value_);
+    context_.value.clear();
+    if (!value_.empty()) context_.value.swap(value_);
     context_.value_tainted = tainted_;
   }
   ValueGuard(const ValueGuard&) = delete;
@@ -105,11 +109,12 @@ class ItemGuard {
 class CapturesGuard {
  public:
   CapturesGuard(EvalContext& context, bool captures_tainted)
-      : context_(context),
-        captures_(std::exchange(context.captures, {})),
-        tainted_(std::exchange(context.captures_tainted, captures_tainted)) {}
+      : context_(context), tainted_(std::exchange(context.captures_tainted, captures_tainted)) {
+    if (!context.captures.empty()) captures_.swap(context.captures);
+  }
   ~CapturesGuard() {
-    context_.captures = std::move(captures_);
+    context_.captures.clear();
+    if (!captures_.empty()) context_.captures.swap(captures_);
     context_.captures_tainted = tainted_;
   }
   CapturesGuard(const CapturesGuard&) = delete;
@@ -117,7 +122,7 @@ class CapturesGuard {
 
  private:
   EvalContext& context_;
-  std::vector<std::string> captures_;
+  Captures captures_;
   bool tainted_;
 };
 
@@ -132,7 +137,7 @@ class StateGuard {
 
  private:
   EvalContext& context_;
-  std::vector<std::string> captures_;
+  Captures captures_;
   std::string value_;
   std::string_view item_;
   bool captures_tainted_;

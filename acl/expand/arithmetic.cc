@@ -20,14 +20,16 @@ int64_t wrapped(uint64_t value) {
 // Precedence climbing; every function leaves at the first error.
 class Reader {
  public:
-  Reader(std::string_view text, bool decimal) : text_(text), decimal_(decimal) {}
+  Reader(std::string_view text, bool decimal)
+      : at_(text.data()), end_(at_ + text.size()), decimal_(decimal) {}
 
   Arithmetic run() {
+    const char* const begin = at_;
     Arithmetic result;
     result.value = expression(kLevels);
-    if (error_.empty() && i_ < text_.size()) error_ = "expecting operator";
+    if (error_.empty() && at_ != end_) error_ = "expecting operator";
     result.error = error_;
-    result.read = i_;
+    result.read = static_cast<size_t>(at_ - begin);
     return result;
   }
 
@@ -39,8 +41,10 @@ class Reader {
   };
   static constexpr int kLevels = 6;
 
+  // A NUL at the end, which is part of no expression.
+  char here() const { return at_ != end_ ? *at_ : '\0'; }
   void skip_space() {
-    while (i_ < text_.size() && is_space(text_[i_])) ++i_;
+    while (is_space(here())) ++at_;
   }
   int64_t wrong(std::string_view why) {
     if (error_.empty()) error_ = why;
@@ -51,18 +55,19 @@ class Reader {
   int64_t apply(char sign, int64_t a, int64_t b);
   int64_t expression(int level);
   int64_t unary();
+  int64_t inner(char sign);
   int64_t number();
+  int64_t any_number();
 
-  std::string_view text_;
+  const char* at_;
+  const char* const end_;
   bool decimal_;
-  size_t i_ = 0;
   int depth_ = 0;
   std::string_view error_;  // constants only
 };
 
 Reader::Operator Reader::operator_here() const {
-  if (i_ >= text_.size()) return {};
-  const char c = text_[i_];
+  const char c = here();
   switch (c) {
     case '*':
     case '/':
@@ -73,7 +78,7 @@ Reader::Operator Reader::operator_here() const {
       return {1, 2, c};
     case '<':
     case '>':
-      if (i_ + 1 < text_.size() && text_[i_ + 1] == c) return {2, 3, c};
+      if (end_ - at_ > 1 && at_[1] == c) return {2, 3, c};
       return {};
     case '&':
       return {1, 4, c};
@@ -123,7 +128,7 @@ int64_t Reader::expression(int level) {
   while (error_.empty()) {
     const Operator op = operator_here();
     if (op.bytes == 0 || op.level > level) break;
-    i_ += op.bytes;
+    at_ += op.bytes;
     const int64_t other = expression(op.level - 1);
     if (error_.empty()) value = apply(op.sign, value, other);
   }
@@ -132,59 +137,65 @@ int64_t Reader::expression(int level) {
 
 int64_t Reader::unary() {
   skip_space();
-  if (++depth_ > kDepthMax) return wrong("nested too deeply");
-  int64_t value = 0;
-  const char c = i_ < text_.size() ? text_[i_] : '\0';
-  if (is_digit(c)) {
-    value = number();
-  } else if (c == '+' || c == '-' || c == '~') {
-    ++i_;
-    value = unary();
-    if (c == '-') value = wrapped(-static_cast<uint64_t>(value));
-    if (c == '~') value = ~value;
-  } else if (c == '(') {
-    ++i_;
-    value = expression(kLevels);
-    if (error_.empty() && (i_ >= text_.size() || text_[i_] != ')')) {
-      wrong("expecting closing parenthesis");
-    } else if (error_.empty()) {
-      ++i_;
-    }
-  } else {
-    wrong("expecting number or opening parenthesis");
-  }
-  --depth_;
+  const int64_t value = is_digit(here()) ? number() : inner(here());
   skip_space();
   return value;
 }
 
+// What stands behind a sign or in parentheses.
+int64_t Reader::inner(char sign) {
+  if (sign != '+' && sign != '-' && sign != '~' && sign != '(') {
+    return wrong("expecting number or opening parenthesis");
+  }
+  ++at_;
+  skip_space();
+  if (depth_ + 1 >= kDepthMax) return wrong("nested too deeply");
+  ++depth_;
+  int64_t value = sign == '(' ? expression(kLevels) : unary();
+  --depth_;
+  if (sign == '-') value = wrapped(-static_cast<uint64_t>(value));
+  if (sign == '~') value = ~value;
+  if (sign != '(' || !error_.empty()) return value;
+  if (here() != ')') return wrong("expecting closing parenthesis");
+  ++at_;
+  return value;
+}
+
+// A few decimal digits are what nearly every number is.
 int64_t Reader::number() {
+  constexpr ptrdiff_t kEasyDigits = 18;  // they always fit
+  if (!decimal_ && *at_ == '0') return any_number();
+  const char* const stop = at_ + std::min(kEasyDigits, end_ - at_);
+  int64_t value = 0;
+  const char* at = at_;
+  while (at != stop && is_digit(*at)) value = value * 10 + (*at++ - '0');
+  if (at != end_ && is_alnum(*at)) return any_number();
+  at_ = at;
+  return value;
+}
+
+// With a base, a unit, or more digits than fit.
+int64_t Reader::any_number() {
   uint64_t base = 10;
-  if (!decimal_ && text_[i_] == '0') {
+  if (!decimal_ && *at_ == '0') {
     base = 8;
-    if (i_ + 1 < text_.size() && to_lower(text_[i_ + 1]) == 'x') {
+    if (end_ - at_ > 1 && to_lower(at_[1]) == 'x') {
       base = 16;
-      i_ += 2;
+      at_ += 2;
     }
   }
   // A number that is too large stays at the largest.
   constexpr auto kMost = static_cast<uint64_t>(kHighest);
   uint64_t value = 0;
-  // So many decimal digits always fit.
-  constexpr size_t kEasyDigits = 18;
-  const size_t easy = base == 10 ? std::min(i_ + kEasyDigits, text_.size()) : i_;
-  while (i_ < easy && is_digit(text_[i_])) {
-    value = value * 10 + static_cast<uint64_t>(text_[i_++] - '0');
-  }
-  for (; i_ < text_.size() && is_hex(text_[i_]); ++i_) {
-    const auto digit = static_cast<uint64_t>(hex_value(text_[i_]));
+  for (; is_hex(here()); ++at_) {
+    const auto digit = static_cast<uint64_t>(hex_value(*at_));
     if (digit >= base) break;
     value = value > (kMost - digit) / base ? kMost : value * base + digit;
   }
-  const char unit = i_ < text_.size() ? to_lower(text_[i_]) : '\0';
+  const char unit = to_lower(here());
   const unsigned shift = unit == 'k' ? 10 : unit == 'm' ? 20 : unit == 'g' ? 30 : 0;
   if (shift == 0) return static_cast<int64_t>(value);
-  ++i_;
+  ++at_;
   return wrapped(value << shift);
 }
 

@@ -45,12 +45,12 @@ using enum ConditionShape;
 // clang-format off
 // name, shape, arguments, form, may wait, sets, function, check at load, documentation
 constexpr auto kRows = std::to_array<ConditionRow>({
-    {"<", strings, 2, kLt, false, false, run_compare_number, nullptr, "numbers"},
-    {"<=", strings, 2, kLe, false, false, run_compare_number, nullptr, "numbers"},
-    {"=", strings, 2, kEq, false, false, run_compare_number, nullptr, "numbers"},
-    {"==", strings, 2, kEq, false, false, run_compare_number, nullptr, "numbers"},
-    {">", strings, 2, kGt, false, false, run_compare_number, nullptr, "numbers"},
-    {">=", strings, 2, kGe, false, false, run_compare_number, nullptr, "numbers"},
+    {"<", strings, 2, kLt, false, false, run_compare_number, check_compare_number, "numbers"},
+    {"<=", strings, 2, kLe, false, false, run_compare_number, check_compare_number, "numbers"},
+    {"=", strings, 2, kEq, false, false, run_compare_number, check_compare_number, "numbers"},
+    {"==", strings, 2, kEq, false, false, run_compare_number, check_compare_number, "numbers"},
+    {">", strings, 2, kGt, false, false, run_compare_number, check_compare_number, "numbers"},
+    {">=", strings, 2, kGe, false, false, run_compare_number, check_compare_number, "numbers"},
     {"acl", braced_strings, 10, 0, true, true, run_acl_condition, nullptr, "an ACL accepts"},
     {"and", condition, 0, 0, false, false, run_combination, nullptr, "all conditions hold"},
     {"bool", strings, 1, 0, false, false, run_bool, nullptr, "true, yes, or a number that is not 0"},

@@ -49,6 +49,9 @@ std::optional<int64_t> expression_number(std::string_view text) noexcept;
 // conditions_compare.cc
 EvalStatus run_compare_text(const ConditionNode& node, EvalContext& context, bool& answer);
 EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, bool& answer);
+// The same where the second number is constant; check_compare_number() sees to it.
+EvalStatus run_compare_constant(const ConditionNode& node, EvalContext& context, bool& answer);
+bool check_compare_number(Parser& parser, ConditionNode& node, size_t begin);
 EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answer);
 EvalStatus run_isip(const ConditionNode& node, EvalContext& context, bool& answer);
 EvalStatus run_match(const ConditionNode& node, EvalContext& context, bool& answer);

@@ -29,6 +29,7 @@ bool compare(uint8_t form, const T& a, const T& b) {
 }
 
 EvalStatus read_number(std::string_view text, EvalContext& context, int64_t& number) {
+  if (read_plain_digits(text, number)) return EvalStatus::ok;
   NumberText read = read_number_text(text);
   if (!read.error.empty()) return fail(context, std::move(read.error));
   number = read.value;
@@ -66,12 +67,31 @@ EvalStatus run_compare_number(const ConditionNode& node, EvalContext& context, b
   if (status != EvalStatus::ok) return status;
   std::array<int64_t, 2> numbers;
   for (size_t i = 0; i < 2; ++i) {
-    if (read_plain_digits(args[i].text(), numbers[i])) continue;
     const EvalStatus read = read_number(args[i].text(), context, numbers[i]);
     if (read != EvalStatus::ok) return read;
   }
   answer = compare(node.form, numbers[0], numbers[1]);
   return EvalStatus::ok;
+}
+
+EvalStatus run_compare_constant(const ConditionNode& node, EvalContext& context, bool& answer) {
+  Argument value;
+  EvalStatus status = value.peek(node.args[0], context);
+  int64_t number = 0;
+  if (status == EvalStatus::ok) status = read_number(value.text(), context, number);
+  answer = compare(node.form, number, node.number);
+  return status;
+}
+
+// A bound that is constant is read once. One that is no number fails when it is needed.
+bool check_compare_number(Parser&, ConditionNode& node, size_t) {
+  std::string bound;
+  if (node.args.size() < 2 || !is_literal(node.args[1], &bound)) return true;
+  const std::optional<int64_t> number = expression_number(bound);
+  if (!number) return true;
+  node.number = *number;
+  node.run = run_compare_constant;
+  return true;
 }
 
 EvalStatus run_bool(const ConditionNode& node, EvalContext& context, bool& answer) {
@@ -104,17 +124,18 @@ EvalStatus run_isip(const ConditionNode& node, EvalContext& context, bool& answe
 
 // match{subject}{regex}: sets $0 $1 ...
 EvalStatus run_match(const ConditionNode& node, EvalContext& context, bool& answer) {
-  std::array<Argument, 2> args;
-  for (size_t i = 0; i < args.size(); ++i) {
-    const EvalStatus status = args[i].read(node.args[i], context);
-    if (status != EvalStatus::ok) return status;
-  }
+  Argument subject;
+  EvalStatus status = subject.read(node.args[0], context);
+  if (status != EvalStatus::ok) return status;
   if (node.data != nullptr) {
-    return search(static_cast<const RegexData&>(*node.data).regex, args[0], context, answer);
+    return search(static_cast<const RegexData&>(*node.data).regex, subject, context, answer);
   }
-  const Result<Regex> made = compile_regex(args[1].text());
+  Argument pattern;
+  status = pattern.peek(node.args[1], context);
+  if (status != EvalStatus::ok) return status;
+  const Result<Regex> made = compile_regex(pattern.text());
   if (!made) return fail(context, made.error().detail());
-  return search(*made, args[0], context, answer);
+  return search(*made, subject, context, answer);
 }
 
 bool check_match(Parser& parser, ConditionNode& node, size_t begin) {

@@ -16,7 +16,8 @@ namespace {
 
 // As bytes in base 64 or in hexadecimal.
 bool fits_digest(const char* algorithm, std::string_view password, std::string_view hash) {
-  const std::string bytes = digest(algorithm, password);
+  const DigestBytes made = digest(algorithm, password);
+  const std::string_view bytes = made.view();
   std::string encoded;
   if (hash.size() == bytes.size() * 2) {
     append_hex(bytes, false, encoded);

@@ -27,6 +27,15 @@ constexpr auto kBase64Values = [] {
   return values;
 }();
 
+constexpr auto kHexValues = [] {
+  std::array<int8_t, 256> values{};
+  for (int c = 0; c < 256; ++c) {
+    const char digit = static_cast<char>(c);
+    values[static_cast<size_t>(c)] = static_cast<int8_t>(is_hex(digit) ? hex_value(digit) : -1);
+  }
+  return values;
+}();
+
 struct FreeDigest {
   void operator()(EVP_MD* md) const noexcept { EVP_MD_free(md); }
 };
@@ -61,17 +70,17 @@ const unsigned char* bytes_of(std::string_view text) {
 
 }  // namespace
 
-std::string digest(const char* algorithm, std::string_view input) {
+DigestBytes digest(const char* algorithm, std::string_view input) {
+  static_assert(EVP_MAX_MD_SIZE <= DigestBytes::kMax);
   const Algorithm& known = fetched(algorithm);
   EVP_MD_CTX* context = known.context.get();
-  std::array<unsigned char, EVP_MAX_MD_SIZE> out;
-  unsigned length = 0;
+  DigestBytes made;
   if (known.md == nullptr || EVP_DigestInit_ex2(context, known.md.get(), nullptr) != 1 ||
       EVP_DigestUpdate(context, input.data(), input.size()) != 1 ||
-      EVP_DigestFinal_ex(context, out.data(), &length) != 1) {
-    return {};
+      EVP_DigestFinal_ex(context, made.bytes_.data(), &made.size_) != 1) {
+    made.size_ = 0;
   }
-  return {reinterpret_cast<const char*>(out.data()), length};
+  return made;
 }
 
 std::string hmac(const char* algorithm, std::string_view secret, std::string_view input) {
@@ -88,40 +97,69 @@ std::string hmac(const char* algorithm, std::string_view secret, std::string_vie
 }
 
 void append_hex(std::string_view bytes, bool upper, std::string& out) {
-  const std::string_view digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-  size_t at = out.size();
-  out.resize(at + 2 * bytes.size());
+  const char* const digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+  const size_t begin = out.size();
+  out.resize(begin + 2 * bytes.size());
+  char* at = out.data() + begin;
   for (char c : bytes) {
-    out[at++] = digits[static_cast<unsigned char>(c) >> 4];
-    out[at++] = digits[static_cast<unsigned char>(c) & 15];
+    *at++ = digits[static_cast<unsigned char>(c) >> 4];
+    *at++ = digits[static_cast<unsigned char>(c) & 15];
   }
 }
 
 std::optional<std::string> from_hex(std::string_view hex) {
   if (hex.size() % 2 != 0) return std::nullopt;
-  std::string out;
-  for (size_t i = 0; i < hex.size(); i += 2) {
-    if (!is_hex(hex[i]) || !is_hex(hex[i + 1])) return std::nullopt;
-    out += static_cast<char>(hex_value(hex[i]) * 16 + hex_value(hex[i + 1]));
+  std::string out(hex.size() / 2, '\0');
+  for (size_t i = 0; i < out.size(); ++i) {
+    const int high = kHexValues[static_cast<unsigned char>(hex[2 * i])];
+    const int low = kHexValues[static_cast<unsigned char>(hex[2 * i + 1])];
+    if ((high | low) < 0) return std::nullopt;
+    out[i] = static_cast<char>(high << 4 | low);
   }
   return out;
 }
 
 void append_base64(std::string_view bytes, std::string& out) {
-  size_t at = out.size();
-  out.resize(at + (bytes.size() + 2) / 3 * 4, '=');
-  const auto byte = [bytes](size_t i) -> uint32_t {
-    return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0;
+  const size_t begin = out.size();
+  out.resize(begin + (bytes.size() + 2) / 3 * 4, '=');
+  char* at = out.data() + begin;
+  const auto put = [&at](uint32_t group, int digits) {
+    for (int shift = 18; digits > 0; --digits, shift -= 6) *at++ = kBase64[(group >> shift) & 63];
   };
-  for (size_t i = 0; i < bytes.size(); i += 3, at += 4) {
-    const size_t digits = std::min<size_t>(3, bytes.size() - i) + 1;
-    const uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    for (size_t k = 0; k < digits; ++k) out[at + k] = kBase64[(group >> (18 - 6 * k)) & 63];
-  }
+  const auto byte = [bytes](size_t i) -> uint32_t { return static_cast<unsigned char>(bytes[i]); };
+  size_t i = 0;
+  for (; bytes.size() - i >= 3; i += 3) put(byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2), 4);
+  if (bytes.size() - i == 2) put(byte(i) << 16 | byte(i + 1) << 8, 3);
+  if (bytes.size() - i == 1) put(byte(i) << 16, 2);
 }
 
+namespace {
+
+// As many whole groups of four digits as come first; `text` goes on behind them.
+std::string take_groups(std::string_view& text) {
+  std::string out(text.size() / 4 * 3, '\0');
+  char* at = out.data();
+  size_t taken = 0;
+  for (; text.size() - taken >= 4; taken += 4) {
+    int group = 0;
+    int wrong = 0;
+    for (size_t i = 0; i < 4; ++i) {
+      const int value = kBase64Values[static_cast<unsigned char>(text[taken + i])];
+      wrong |= value;
+      group = group * 64 + value;
+    }
+    if (wrong < 0) break;
+    for (int shift = 16; shift >= 0; shift -= 8) *at++ = static_cast<char>(group >> shift & 0xff);
+  }
+  out.resize(taken / 4 * 3);
+  text.remove_prefix(taken);
+  return out;
+}
+
+}  // namespace
+
 std::optional<std::string> from_base64(std::string_view text) {
-  std::string out;
+  std::string out = take_groups(text);
   uint32_t group = 0;
   size_t digits = 0;
   size_t padding = 0;

@@ -8,11 +8,12 @@
 namespace godwit::acl {
 namespace {
 
-void show_result(Trace& trace, std::string_view source, const EvalResult& result) {
-  TraceEvent event{TraceKind::expansion, {}, source, result.text, {}};
-  if (result.status == EvalStatus::forced_fail) event.name = "forced failure";
-  if (result.status == EvalStatus::failed) event.name = "failed";
-  if (result.status == EvalStatus::deferred) event.name = "deferred";
+// `text`: the value, or why there is none.
+void show_result(Trace& trace, std::string_view source, EvalStatus status, std::string_view text) {
+  TraceEvent event{TraceKind::expansion, {}, source, text, {}};
+  if (status == EvalStatus::forced_fail) event.name = "forced failure";
+  if (status == EvalStatus::failed) event.name = "failed";
+  if (status == EvalStatus::deferred) event.name = "deferred";
   trace.event(event);
 }
 
@@ -73,28 +74,32 @@ bool Expansion::can_suspend() const noexcept {
 
 EvalResult Expansion::evaluate(EvalContext& context) const {
   EvalResult result;
-  evaluate(context, result);
+  const bool before = std::exchange(context.tainted, false);
+  result.status = append(context, result.text);
+  result.tainted = std::exchange(context.tainted, before);
+  if (!result.ok()) result.text = std::exchange(context.error, {});
   return result;
 }
 
 // Items put back what they set, so that nothing has to be kept here.
-void Expansion::evaluate(EvalContext& context, EvalResult& result) const {
-  result.status = EvalStatus::ok;
-  result.tainted = false;
+EvalStatus Expansion::append(EvalContext& context, std::string& out) const {
   if (is_constant()) {
-    result.text = constant();
-    return;
+    out += constant();
+    return EvalStatus::ok;
   }
-  result.text.clear();
-  const bool before = std::exchange(context.tainted, false);
+  const size_t begin = out.size();
   context.error.clear();
-  if (context.trace != nullptr) {
-    context.trace->event({TraceKind::expansion_begin, {}, program_->source, {}, {}});
+  Trace* const trace = context.trace;
+  if (trace != nullptr) {
+    trace->event({TraceKind::expansion_begin, {}, program_->source, {}, {}});
   }
-  result.status = run_sequence(program_->nodes, context, result.text);
-  result.tainted = std::exchange(context.tainted, before);
-  if (!result.ok()) result.text = std::exchange(context.error, {});
-  if (context.trace != nullptr) show_result(*context.trace, program_->source, result);
+  const EvalStatus status = run_sequence(program_->nodes, context, out);
+  if (status != EvalStatus::ok) out.resize(begin);
+  if (trace != nullptr) {
+    const std::string_view value = std::string_view(out).substr(begin);
+    show_result(*trace, program_->source, status, status == EvalStatus::ok ? value : context.error);
+  }
+  return status;
 }
 
 void show_debug_print(Trace& trace, std::string_view name, const Expansion& text,

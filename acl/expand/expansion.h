@@ -60,8 +60,9 @@ class Expansion {
   // Waits on the current fiber where it must (can_suspend()); where none is current, what would
   // have to wait is deferred. Leaves captures, $value and $item of the context as they were.
   EvalResult evaluate(EvalContext& context) const;
-  // The same, into a result whose memory is used again.
-  void evaluate(EvalContext& context, EvalResult& result) const;
+  // The same at the end of `out`, whose text counts towards kExpansionBytesMax, too. Taints the
+  // context. Not ok: context.error says why, and `out` is as it was.
+  EvalStatus append(EvalContext& context, std::string& out) const;
 
  private:
   std::shared_ptr<const ExpansionProgram> program_;

@@ -89,17 +89,20 @@ EvalStatus run_reduce(const Node& node, EvalContext& context, std::string& out) 
   Argument list;
   EvalStatus status = list.read(node.parts[0], context);
   if (status != EvalStatus::ok) return status;
-  Value next;
-  status = read_value(node.parts[1], context, next);
+  Scratch made;
+  std::string& next = made.text();
+  bool tainted = false;
+  status = read_text(node.parts[1], context, next, tainted);
   if (status != EvalStatus::ok) return status;
   const ItemGuard item_guard(context, list.tainted());
   const ValueGuard value_guard(context);
   ListReader reader(list.text());
   for (bool more = true; more;) {
-    set_value(context, next.text, next.tainted);
-    next.text.clear();
+    context.value.swap(next);
+    context.value_tainted = tainted;
+    next.clear();
     more = reader.next(context.item);
-    if (more) status = read_value(node.parts[2], context, next);
+    if (more) status = read_text(node.parts[2], context, next, tainted);
     if (status != EvalStatus::ok) return status;
   }
   out += context.value;

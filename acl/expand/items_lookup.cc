@@ -81,9 +81,8 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
   const StateGuard guard(context);
   if (!*answer) return finish_tail(node, context, false, {}, false, out);
   if (!(*answer)->captures.empty()) {
-    context.captures.assign(1, args[0].text);
-    context.captures.insert(context.captures.end(), (*answer)->captures.begin(),
-                            (*answer)->captures.end());
+    context.captures.assign(args[0].text);
+    for (const std::string& part : (*answer)->captures) context.captures.add(part);
     context.captures_tainted = args[0].tainted;
   }
   return finish_tail(node, context, true, (*answer)->value, false, out);

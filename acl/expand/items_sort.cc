@@ -3,11 +3,12 @@
 #include "acl/expand/conditions.h"
 #include "acl/expand/items.h"
 #include "acl/expand/list_text.h"
-#include "acl/expand/scratch.h"
 #include "core/base/ascii.h"
 
 #include <algorithm>
 #include <array>
+#include <forward_list>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,11 +48,10 @@ struct SortItem {
   size_t index = 0;    // in the list, and of its key where texts are compared
 };
 
-// The items of a list and what they are sorted by.
+// The items of a list and what they are sorted by. The text of the list must outlive it.
 class Sorter {
  public:
-  Sorter(const Comparator& how, size_t list_bytes) : how_(how) {
-    texts_.text().reserve(list_bytes);
+  Sorter(const Comparator& how, std::string_view list) : how_(how), list_(list) {
     items_.reserve(kItemsExpected);
   }
 
@@ -67,11 +67,7 @@ class Sorter {
     } else {
       keys_.push_back(how_.ignore_case ? to_lower(key) : std::string(key));
     }
-    // All items together are never longer than their list: what is shown stays where it is.
-    std::string& texts = texts_.text();
-    const size_t begin = texts.size();
-    texts += item;
-    items_.push_back({std::string_view(texts).substr(begin), number, items_.size()});
+    items_.push_back({kept(item), number, items_.size()});
     return EvalStatus::ok;
   }
 
@@ -86,13 +82,24 @@ class Sorter {
   }
 
  private:
+  // An item stands in its list, or is one that the reader has made.
+  std::string_view kept(std::string_view item) {
+    const std::less_equal<const char*> before;
+    const char* const begin = list_.data();
+    if (before(begin, item.data()) && before(item.data() + item.size(), begin + list_.size())) {
+      return item;
+    }
+    return made_.emplace_front(item);
+  }
+
   int compare(const SortItem& a, const SortItem& b) const {
     if (how_.numeric) return a.number < b.number ? -1 : a.number > b.number ? 1 : 0;
     return keys_[a.index].compare(keys_[b.index]);
   }
 
   const Comparator& how_;
-  Scratch texts_;
+  std::string_view list_;
+  std::forward_list<std::string> made_;  // they stay where they are
   std::vector<std::string> keys_;
   std::vector<SortItem> items_;
 };
@@ -112,7 +119,7 @@ EvalStatus run_sort(const Node& node, EvalContext& context, std::string& out) {
   // The keys decide the order only: their taint is no part of the result.
   const bool tainted = context.tainted || args[0].tainted();
   ListReader reader(args[0].text());
-  Sorter sorter(*how, args[0].text().size());
+  Sorter sorter(*how, args[0].text());
   while (reader.next(context.item)) {
     Argument key;
     EvalStatus status = key.peek(node.parts[2], context);

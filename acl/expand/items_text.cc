@@ -87,9 +87,9 @@ EvalStatus substitute(const Regex& regex, std::string_view text, const Expansion
   size_t at = 0;
   bool not_empty = false;
   RegexMatch match;
-  EvalResult piece;
+  Captures* captures = with.is_constant() ? nullptr : &context.captures;
   while (at <= text.size()) {
-    const Result<bool> found = regex.search_from(text, at, not_empty, match);
+    const Result<bool> found = regex.search_from(text, at, not_empty, match, captures);
     if (!found) return fail(context, found.error().to_string());
     if (!*found) {
       if (!not_empty || at == text.size()) break;
@@ -99,17 +99,8 @@ EvalStatus substitute(const Regex& regex, std::string_view text, const Expansion
       continue;
     }
     out += text.substr(at, match.begin - at);
-    if (with.is_constant()) {
-      out += with.constant();
-    } else {
-      std::swap(context.captures, match.captures);
-      with.evaluate(context, piece);
-      if (!piece.ok()) {
-        context.error = std::move(piece.text);
-        return piece.status;
-      }
-      out += piece.text;
-    }
+    const EvalStatus status = with.append(context, out);
+    if (status != EvalStatus::ok) return status;
     if (out.size() > kExpansionBytesMax) return fail(context, "the expansion is too long");
     at = match.end;
     not_empty = match.begin == match.end;

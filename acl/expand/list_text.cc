@@ -4,18 +4,31 @@
 #include "core/config/values.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 namespace godwit::acl {
 namespace {
 
 // Where `separator` stands, or the end. Most items are shorter than what a call is worth.
-size_t end_of_piece(std::string_view text, char separator) {
-  constexpr size_t kShort = 16;
-  const size_t close = std::min(text.size(), kShort);
-  for (size_t at = 0; at < close; ++at) {
-    if (text[at] == separator) return at;
+const char* end_of_piece(const char* at, const char* end, char separator) {
+  constexpr ptrdiff_t kShort = 16;
+  for (const char* const near = at + std::min(kShort, end - at); at != near; ++at) {
+    if (*at == separator) return at;
   }
-  return std::min(text.find(separator, close), text.size());
+  if (at == end) return end;
+  const void* found = std::memchr(at, separator, static_cast<size_t>(end - at));
+  return found == nullptr ? end : static_cast<const char*>(found);
+}
+
+bool has(std::string_view text, char separator) {
+  const char* const end = text.data() + text.size();
+  return end_of_piece(text.data(), end, separator) != end;
+}
+
+// As is_space(), with one comparison for nearly all characters.
+bool is_margin(char c) {
+  return static_cast<unsigned char>(c) <= ' ' && is_space(c);
 }
 
 }  // namespace
@@ -23,59 +36,61 @@ size_t end_of_piece(std::string_view text, char separator) {
 ListReader::ListReader(std::string_view list) {
   size_t start = 0;
   separator_ = config::list_separator(list, start);
-  rest_ = list.substr(start);
+  at_ = list.data() + start;
+  end_ = list.data() + list.size();
 }
 
 bool ListReader::next(std::string_view& item) {
-  const char* at = rest_.data();
-  const char* const close = at + rest_.size();
-  while (at != close && is_space(*at) && *at != separator_) ++at;
-  rest_ = {at, close};
-  if (at == close) return false;
-  const char* end = at + end_of_piece(rest_, separator_);
+  const char* at = at_;
+  const char* const close = end_;
+  while (at != close && is_margin(*at) && *at != separator_) ++at;
+  if (at == close) {
+    at_ = at;
+    return false;
+  }
+  const char* end = end_of_piece(at, close, separator_);
   if (close - end > 1 && end[1] == separator_) {
-    item = join_pieces();
+    item = join_pieces(at);
     return true;
   }
   // Nearly always one piece.
-  rest_ = {end == close ? end : end + 1, close};
-  while (end != at && is_space(end[-1])) --end;
+  at_ = end == close ? end : end + 1;
+  while (end != at && is_margin(end[-1])) --end;
   item = {at, end};
   return true;
 }
 
-// The pieces that doubled separators part.
-std::string_view ListReader::join_pieces() {
+// The pieces from `at` on that doubled separators part.
+std::string_view ListReader::join_pieces(const char* at) {
   joined_.clear();
   const auto byte = static_cast<unsigned char>(separator_);
   const bool is_control = byte < 0x20 || byte == 0x7f;
-  while (!rest_.empty()) {
-    const size_t at = std::min(rest_.find(separator_), rest_.size());
-    joined_ += rest_.substr(0, at);
-    rest_.remove_prefix(at);
-    if (rest_.empty()) break;
-    rest_.remove_prefix(1);
-    if (rest_.empty() || rest_.front() != separator_ || is_control) break;
+  while (at != end_) {
+    const char* const end = end_of_piece(at, end_, separator_);
+    joined_.append(at, end);
+    at = end;
+    if (at == end_ || ++at == end_ || *at != separator_ || is_control) break;
     joined_ += separator_;
-    rest_.remove_prefix(1);
+    ++at;
   }
+  at_ = at;
   return trim_right(joined_);
 }
 
 void ListWriter::add(std::string_view item) {
   begin_item();
   if (needs_blank(item)) out_ += ' ';
-  if (end_of_piece(item, separator_) == item.size()) {
-    out_ += item;
-  } else {
+  if (has(item, separator_)) {
     add_doubled(item);
+  } else {
+    out_ += item;
   }
   is_empty_ = false;
 }
 
 void ListWriter::end_item() {
   const std::string_view item = std::string_view(out_).substr(begin_);
-  if (item.empty() || end_of_piece(item, separator_) != item.size()) {
+  if (item.empty() || has(item, separator_)) {
     const std::string single(item);
     out_.resize(begin_);
     if (needs_blank(single)) out_ += ' ';

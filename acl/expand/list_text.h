@@ -18,9 +18,10 @@ class ListReader {
   char separator() const noexcept { return separator_; }
 
  private:
-  std::string_view join_pieces();
+  std::string_view join_pieces(const char* at);
 
-  std::string_view rest_;
+  const char* at_;
+  const char* end_;
   std::string joined_;
   char separator_ = ':';
 };

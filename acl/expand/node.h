@@ -53,6 +53,7 @@ struct ConditionNode {
   const ConditionRow* row = nullptr;
   bool negated = false;
   uint8_t form = 0;                         // which of several comparisons a shared function does
+  int64_t number = 0;                       // the constant that numbers are compared with
   std::string text;                         // what is not available
   std::vector<Sequence> args;               // of def: the variable or header
   std::vector<ConditionNode> children;      // of and, or, forany, forall

@@ -90,7 +90,7 @@ EvalStatus run_header(const Node& node, EvalContext& context, std::string& out) 
 
 EvalStatus run_capture(const Node& node, EvalContext& context, std::string& out) {
   if (node.number_count >= context.captures.size()) return EvalStatus::ok;
-  const std::string& text = context.captures[node.number_count];
+  const std::string_view text = context.captures[node.number_count];
   out += text;
   context.tainted |= context.captures_tainted && !text.empty();
   return EvalStatus::ok;

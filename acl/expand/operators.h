@@ -104,6 +104,8 @@ void take_nhash(std::string_view input, int64_t first, std::optional<int64_t> se
                 std::string& out);
 void fold_header(std::string_view text, size_t width, size_t limit, std::string& out);
 
+// Puts double quotes around `text`, and backslashes before what does not stand for itself there.
+void append_in_quotes(std::string_view text, std::string& out);
 // Puts double quotes around a local part that needs them, and backslashes inside. RFC 5321 4.1.2.
 void append_quoted_local_part(std::string_view text, std::string& out);
 

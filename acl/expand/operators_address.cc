@@ -1,10 +1,10 @@
 // Operators on mail addresses and IP addresses.
-#include "acl/expand/digest.h"
 #include "acl/expand/list_text.h"
 #include "acl/expand/operator_checks.h"
 #include "acl/expand/operators.h"
 #include "core/base/ascii.h"
 #include "core/base/ip_address.h"
+#include "core/base/quoted.h"
 #include "protocol/message/address_list.h"
 #include "protocol/message/address_syntax.h"
 #include "protocol/message/limits.h"
@@ -115,12 +115,17 @@ std::array<uint8_t, 16> as_v6(const IpAddress& address) {
   return bytes;
 }
 
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
 void append_groups(const std::array<uint8_t, 16>& bytes, char between, std::string& out) {
-  for (size_t i = 0; i < 16; i += 2) {
-    if (i > 0) out += between;
-    const std::array<char, 2> group{static_cast<char>(bytes[i]), static_cast<char>(bytes[i + 1])};
-    append_hex({group.data(), group.size()}, false, out);
+  std::array<char, 8 * 4 + 7> text;
+  size_t at = 0;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i > 0 && i % 2 == 0) text[at++] = between;
+    text[at++] = kHexDigits[bytes[i] >> 4];
+    text[at++] = kHexDigits[bytes[i] & 15];
   }
+  out.append(text.data(), at);
 }
 
 void append_byte(unsigned byte, std::string& out) {
@@ -256,12 +261,11 @@ EvalStatus op_mask(const Node& node, std::string_view input, EvalContext& contex
   const auto bits = slash == std::string_view::npos ? std::optional<uint64_t>(0)
                                                     : parse_decimal(input.substr(slash + 1));
   if (!address || !bits) return no_address(input, context);
-  const std::string text(input);
   if (slash == std::string_view::npos) {
-    return fail(context, "missing mask value in \"" + text + "\"");
+    return fail(context, "missing mask value in " + quoted(input));
   }
   if (*bits > (address->is_v6() ? 128u : 32u)) {
-    return fail(context, "mask value too big in \"" + text + "\"");
+    return fail(context, "mask value too big in " + quoted(input));
   }
   const IpAddress network = masked(*address, *bits);
   if (!address->is_v6()) {
@@ -275,7 +279,8 @@ EvalStatus op_mask(const Node& node, std::string_view input, EvalContext& contex
   } else {
     append_groups(as_v6(network), '.', out);
   }
-  out += "/" + std::to_string(*bits);
+  out += '/';
+  append_decimal(out, *bits);
   return EvalStatus::ok;
 }
 
@@ -288,11 +293,10 @@ EvalStatus op_reverse_ip(const Node&, std::string_view input, EvalContext& conte
   const std::string_view bytes = address->bytes();
   for (size_t i = bytes.size(); i-- > 0;) {
     const auto byte = static_cast<unsigned>(static_cast<unsigned char>(bytes[i]));
-    constexpr std::string_view kDigits = "0123456789abcdef";
     if (address->is_v6()) {
-      out += kDigits[byte & 15];
+      out += kHexDigits[byte & 15];
       out += '.';
-      out += kDigits[byte >> 4];
+      out += kHexDigits[byte >> 4];
     } else {
       append_byte(byte, out);
     }
@@ -306,16 +310,7 @@ void append_quoted_local_part(std::string_view text, std::string& out) {
     out += text;
     return;
   }
-  out += '"';
-  for (char c : text) {
-    if (c == '\n' || c == '\r') {
-      out += c == '\n' ? "\\n" : "\\r";
-      continue;
-    }
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  out += '"';
+  append_in_quotes(text, out);
 }
 
 }  // namespace godwit::acl

@@ -38,7 +38,7 @@ EvalStatus op_utf8clean(const Node&, std::string_view input, EvalContext&, std::
 }
 
 EvalStatus op_rfc2047(const Node&, std::string_view input, EvalContext& context, std::string& out) {
-  out += encode_words(input, charset_of(context));
+  append_encoded_words(input, charset_of(context), out);
   return EvalStatus::ok;
 }
 

@@ -17,7 +17,7 @@ EvalStatus run_variant(std::span<const Variant> variants, std::string_view op, c
                        std::string_view input, EvalContext& context, std::string& out) {
   for (const Variant& variant : variants) {
     if (node.number_count > 0 && node.numbers[0] != variant.bits) continue;
-    append_hex(digest(variant.name, input), true, out);
+    append_hex(digest(variant.name, input).view(), true, out);
     return EvalStatus::ok;
   }
   return fail(context, "unrecognised " + std::string(op) + " variant");
@@ -54,17 +54,17 @@ EvalStatus op_hex2b64(const Node&, std::string_view input, EvalContext& context,
 }
 
 EvalStatus op_md5(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  append_hex(digest("MD5", input), false, out);
+  append_hex(digest("MD5", input).view(), false, out);
   return EvalStatus::ok;
 }
 
 EvalStatus op_sha1(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  append_hex(digest("SHA1", input), true, out);
+  append_hex(digest("SHA1", input).view(), true, out);
   return EvalStatus::ok;
 }
 
 EvalStatus op_sha256(const Node&, std::string_view input, EvalContext&, std::string& out) {
-  append_hex(digest("SHA256", input), true, out);
+  append_hex(digest("SHA256", input).view(), true, out);
   return EvalStatus::ok;
 }
 

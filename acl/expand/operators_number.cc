@@ -9,7 +9,6 @@
 #include "core/config/values.h"
 
 #include <array>
-#include <charconv>
 #include <limits>
 
 namespace godwit::acl {
@@ -39,9 +38,9 @@ std::optional<uint64_t> plain_number(std::string_view input) {
 }
 
 void append_number(int64_t value, std::string& out) {
-  std::array<char, 24> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  out.append(digits.data(), static_cast<size_t>(end - digits.data()));
+  const auto size = static_cast<uint64_t>(value);
+  if (value < 0) out += '-';
+  append_decimal(out, value < 0 ? -size : size);
 }
 
 EvalStatus run_eval(std::string_view input, bool decimal, EvalContext& context, std::string& out) {
@@ -169,12 +168,14 @@ void take_nhash(std::string_view input, int64_t first, std::optional<int64_t> se
   }
   const auto divisor = static_cast<uint64_t>(first);
   if (!second) {
-    out += std::to_string(total % divisor);
+    append_decimal(out, total % divisor);
     return;
   }
   const auto inner = static_cast<uint64_t>(*second);
   total %= divisor * inner;
-  out += std::to_string(total / inner) + "/" + std::to_string(total % inner);
+  append_decimal(out, total / inner);
+  out += '/';
+  append_decimal(out, total % inner);
 }
 
 EvalStatus op_randint(const Node&, std::string_view input, EvalContext& context, std::string& out) {
@@ -201,7 +202,7 @@ EvalStatus op_time_eval(const Node&, std::string_view input, EvalContext& contex
     return fail(context, "string \"" + std::string(input) +
                              "\" is not an Exim time interval in \"time_eval\" operator");
   }
-  out += std::to_string(time->count);
+  append_number(time->count, out);
   return EvalStatus::ok;
 }
 

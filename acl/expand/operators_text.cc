@@ -86,11 +86,15 @@ EvalStatus op_escape(const Node&, std::string_view input, EvalContext&, std::str
   constexpr std::string_view kLetters = "bfnrv";
   for (char c : input) {
     const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+      continue;
+    }
     const size_t known = kControls.find(c);
     if (known != std::string_view::npos) {
       out += '\\';
       out += kLetters[known];
-    } else if (c != '\t' && (byte < 0x20 || byte >= 0x7f)) {
+    } else if (c != '\t') {
       append_octal(byte, out);
     } else {
       out += c;
@@ -136,17 +140,23 @@ EvalStatus op_quote(const Node& node, std::string_view input, EvalContext& conte
     out += input;
     return EvalStatus::ok;
   }
+  append_in_quotes(input, out);
+  return EvalStatus::ok;
+}
+
+void append_in_quotes(std::string_view text, std::string& out) {
+  const auto is_plain = [](char c) { return c != '\\' && c != '"' && c != '\n' && c != '\r'; };
   out += '"';
-  for (char c : input) {
-    if (c == '\n' || c == '\r') {
-      out += c == '\n' ? "\\n" : "\\r";
-      continue;
-    }
-    if (c == '\\' || c == '"') out += '\\';
-    out += c;
+  for (auto at = text.begin(); at != text.end();) {
+    const auto end = std::find_if_not(at, text.end(), is_plain);
+    out.append(at, end);
+    at = end;
+    if (at == text.end()) break;
+    out += '\\';
+    out += *at == '\n' ? 'n' : *at == '\r' ? 'r' : *at;
+    ++at;
   }
   out += '"';
-  return EvalStatus::ok;
 }
 
 EvalStatus op_quote_lookup(const Node& node, std::string_view input, EvalContext& context,

@@ -71,10 +71,9 @@ bool Parser::sequence(Sequence& out, bool in_braces) {
   std::string literal;
   const auto flush = [&] {
     if (literal.empty()) return;
-    Node node;
+    Node& node = out.emplace_back();
     node.run = run_literal;
     node.text = std::exchange(literal, {});
-    out.push_back(std::move(node));
   };
   while (!at_end()) {
     const char c = here();
@@ -86,8 +85,9 @@ bool Parser::sequence(Sequence& out, bool in_braces) {
       out.emplace_back();
       if (!dollar(out.back())) return false;
     } else {
-      literal += c;
-      ++i_;
+      const size_t begin = i_++;
+      while (!at_end() && here() != '\\' && here() != '$' && here() != '}') ++i_;
+      literal += text_.substr(begin, i_ - begin);
     }
   }
   flush();

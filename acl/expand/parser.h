@@ -43,8 +43,9 @@ class Parser {
   // The same for something that the language has and this program has not (yet).
   bool unavailable(Node& node, std::string what, size_t begin);
 
-  // `{...}` as one argument. `what` is for the message where there is none.
-  bool argument(Sequence& out, std::string_view what);
+  // `{...}` as one argument. `what`, and the name that it is for, are for the message where there
+  // is none.
+  bool argument(Sequence& out, std::string_view what, std::string_view name = {});
   // The rest of an argument whose brace was read, and its closing brace.
   bool argument_rest(Sequence& out, size_t opened_at);
   // All arguments from here, and the tail, as the row of `node` says; the closing brace stays.

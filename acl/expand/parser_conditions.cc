@@ -100,7 +100,7 @@ bool Parser::unavailable_condition(ConditionNode& node, const ConditionRow& row,
 bool Parser::condition_strings(ConditionNode& node, const ConditionRow& row) {
   node.args.resize(row.args);
   for (Sequence& arg : node.args) {
-    if (!argument(arg, "a text for the condition " + quoted(row.name))) return false;
+    if (!argument(arg, "a text for the condition", row.name)) return false;
   }
   return true;
 }
@@ -126,7 +126,7 @@ bool Parser::condition_braced_strings(ConditionNode& node, const ConditionRow& r
 
 bool Parser::condition_list(ConditionNode& node, const ConditionRow& row) {
   node.args.resize(1);
-  if (!argument(node.args[0], "a text for the condition " + quoted(row.name))) return false;
+  if (!argument(node.args[0], "a text for the condition", row.name)) return false;
   skip_space();
   const size_t begin = i_;
   if (!accept('{')) return problem(begin, "{ and a list are expected here");
@@ -159,7 +159,7 @@ bool Parser::literal_text(config::LocatedText& out) {
 // {list}{condition}
 bool Parser::condition_each(ConditionNode& node, const ConditionRow& row) {
   node.args.resize(1);
-  if (!argument(node.args[0], "a list for the condition " + quoted(row.name))) return false;
+  if (!argument(node.args[0], "a list for the condition", row.name)) return false;
   return braced_condition(node.children.emplace_back());
 }
 

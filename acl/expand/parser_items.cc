@@ -124,6 +124,7 @@ bool Parser::item(Node& node, std::string_view name, size_t begin, size_t inside
 
 bool Parser::arguments(Node& node) {
   const ItemRow& row = *node.item;
+  node.parts.reserve(row.args_min);
   for (size_t n = 0; n < row.args_max; ++n) {
     skip_space();
     if (here() != '{' && n >= row.args_min) break;
@@ -141,11 +142,12 @@ bool Parser::arguments(Node& node) {
                          std::to_string(row.args_max) + ")");
 }
 
-bool Parser::argument(Sequence& out, std::string_view what) {
+bool Parser::argument(Sequence& out, std::string_view what, std::string_view name) {
   skip_space();
   const size_t begin = i_;
   if (accept('{')) return argument_rest(out, begin);
-  return problem(begin, "{ is expected here, before " + std::string(what));
+  return problem(begin, "{ is expected here, before " + std::string(what) +
+                            (name.empty() ? std::string() : " " + quoted(name)));
 }
 
 bool Parser::argument_rest(Sequence& out, size_t opened_at) {

@@ -1,9 +1,14 @@
 #include "acl/expand/regex.h"
 
+#include "core/base/text_hash.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <unordered_map>
 #include <utility>
 
 namespace godwit::acl {
@@ -42,14 +47,12 @@ pcre2_match_data* match_data() {
 }
 
 // $0 $1 ... of the match that match_data() has; the memory of `captures` is used again.
-void keep_captures(std::string_view subject, int count, std::vector<std::string>& captures) {
+void keep_captures(std::string_view subject, int count, Captures& captures) {
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(match_data());
-  captures.resize(static_cast<size_t>(count));
-  for (size_t i = 0; i < captures.size(); ++i) {
-    const size_t begin = offsets[2 * i];
-    const size_t end = offsets[2 * i + 1];
-    const bool is_set = begin != PCRE2_UNSET && end >= begin;
-    captures[i].assign(is_set ? subject.substr(begin, end - begin) : std::string_view());
+  captures.clear();
+  for (const PCRE2_SIZE* const close = offsets + 2 * count; offsets != close; offsets += 2) {
+    const bool is_set = offsets[0] != PCRE2_UNSET && offsets[1] >= offsets[0];
+    captures.add(is_set ? subject.substr(offsets[0], offsets[1] - offsets[0]) : std::string_view());
   }
 }
 
@@ -70,7 +73,29 @@ struct RegexCode {
   std::unique_ptr<pcre2_match_context, FreeMatchContext> context;
 };
 
+namespace {
+
+// Patterns that evaluations make, and those of strings that come up at run time, come again and
+// again, and compiling one costs as much as hundreds of matches. They are few: that strangers may
+// choose some is no harm.
+using KeptRegexes =
+    std::unordered_map<std::string, std::shared_ptr<const RegexCode>, TextHash, std::equal_to<>>;
+
+KeptRegexes& kept_regexes(bool ignore_case) {
+  thread_local std::array<KeptRegexes, 2> kept;
+  return kept[ignore_case ? 1 : 0];
+}
+
+}  // namespace
+
 Result<Regex> Regex::compile(std::string_view pattern, bool ignore_case) {
+  Regex regex;
+  KeptRegexes& kept = kept_regexes(ignore_case);
+  const auto known = kept.find(pattern);
+  if (known != kept.end()) {
+    regex.code_ = known->second;
+    return regex;
+  }
   int error = 0;
   PCRE2_SIZE offset = 0;
   const uint32_t flags = ignore_case ? PCRE2_CASELESS : 0;
@@ -81,12 +106,14 @@ Result<Regex> Regex::compile(std::string_view pattern, bool ignore_case) {
   }
   // Without JIT (SELinux and the like) the interpreter does the same, slower.
   const bool jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
-  Regex regex;
   regex.code_ = std::make_shared<const RegexCode>(code, jit);
+  if (pattern.size() > kRegexKeptBytesMax) return regex;
+  if (kept.size() >= kRegexKeptMax) kept.clear();
+  kept.emplace(pattern, regex.code_);
   return regex;
 }
 
-Result<bool> Regex::search(std::string_view subject, std::vector<std::string>* captures) const {
+Result<bool> Regex::search(std::string_view subject, Captures* captures) const {
   const int count = run(subject, 0, 0);
   if (count < 0) return failure(count);
   if (count > 0 && captures != nullptr) keep_captures(subject, count, *captures);
@@ -94,12 +121,12 @@ Result<bool> Regex::search(std::string_view subject, std::vector<std::string>* c
 }
 
 Result<bool> Regex::search_from(std::string_view subject, size_t start, bool anchored_not_empty,
-                                RegexMatch& match) const {
+                                RegexMatch& match, Captures* captures) const {
   const uint32_t flags = anchored_not_empty ? PCRE2_NOTEMPTY | PCRE2_ANCHORED : 0;
   const int count = run(subject, start, flags);
   if (count < 0) return failure(count);
   if (count == 0) return false;
-  keep_captures(subject, count, match.captures);
+  if (captures != nullptr) keep_captures(subject, count, *captures);
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(match_data());
   match.begin = std::min(offsets[0], offsets[1]);
   match.end = std::max(offsets[0], offsets[1]);

@@ -6,6 +6,7 @@
 
 #include <iconv.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -109,6 +110,16 @@ EncodedWord read_word(std::string_view text, size_t at, bool check_length) {
   word.charset = std::string(name.substr(0, name.find('*')));
   return word;
 }
+
+// What an encoded word shows as it is, or as "_".
+constexpr auto kStandsInWord = [] {
+  constexpr std::string_view kSpecials = "?=()<>@,;:\\\".[]_";
+  std::array<bool, 256> table{};
+  for (int c = ' '; c < 127; ++c) {
+    table[static_cast<size_t>(c)] = kSpecials.find(static_cast<char>(c)) == std::string_view::npos;
+  }
+  return table;
+}();
 
 // RFC 3492 5.
 constexpr uint32_t kBase = 36;
@@ -222,34 +233,35 @@ std::string decode_words(std::string_view text, const std::string& charset, bool
   return out;
 }
 
-std::string encode_words(std::string_view text, const std::string& charset) {
-  constexpr std::string_view kSpecials = "?=()<>@,;:\\\".[]_";
+void append_encoded_words(std::string_view text, std::string_view charset, std::string& out) {
+  const auto is_coded = [](char c) { return !kStandsInWord[static_cast<unsigned char>(c)]; };
+  if (std::none_of(text.begin(), text.end(), is_coded)) {
+    out += text;
+    return;
+  }
   constexpr std::string_view kHex = "0123456789ABCDEF";
-  const std::string begin = "=?" + charset + "?Q?";
-  std::string out = begin;
-  size_t line = begin.size();
-  bool coded = false;
+  const auto begin_word = [&] { out.append("=?").append(charset).append("?Q?"); };
+  begin_word();
+  size_t line = out.size();
   bool inside = false;  // after the first byte of a pair
   for (char c : text) {
     if (out.size() - line > kWordBytesMade && !inside) {
       out += "?= ";
-      out += begin;
+      begin_word();
       line = out.size();
     }
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = byte > 32 && byte < 127 && kSpecials.find(c) == std::string_view::npos;
-    if (plain || c == ' ') {
+    if (!is_coded(c)) {
       out += c == ' ' ? '_' : c;
       inside = false;
       continue;
     }
+    const auto byte = static_cast<unsigned char>(c);
     out += '=';
     out += kHex[byte >> 4];
     out += kHex[byte & 15];
-    coded = true;
     inside = !inside;
   }
-  return coded ? out + "?=" : std::string(text);
+  out += "?=";
 }
 
 std::optional<std::string> to_punycode(std::string_view utf8) {

@@ -19,7 +19,7 @@ std::optional<std::string> convert_charset(std::string_view bytes, const std::st
 // RFC 2047 words decoded. `charset` empty: bytes as they are, without conversion.
 std::string decode_words(std::string_view text, const std::string& charset, bool check_length);
 // As one or more encoded words of `charset`; plain text stays as it is.
-std::string encode_words(std::string_view text, const std::string& charset);
+void append_encoded_words(std::string_view text, std::string_view charset, std::string& out);
 
 // "xn--..." of a text in UTF-8, and back. Nothing where it is not well-formed.
 std::optional<std::string> to_punycode(std::string_view utf8);

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 namespace godwit::acl {
 
@@ -20,7 +19,7 @@ class ListDecisions {
  public:
   struct Decision {
     ListMatch match;
-    std::vector<std::string> captures;  // $0 $1 ... that the match left
+    Captures captures;  // $0 $1 ... that the match left
   };
   // Null where nothing is known.
   const Decision* find(const ListPattern& list, const ListSubject& subject) const;

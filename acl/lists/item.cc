@@ -26,13 +26,12 @@ ListMatch answer(bool matched, const ListItem& item) {
 
 // $0 is what matched; $1 what stands for the asterisk.
 void capture(EvalContext& context, std::string_view whole) {
-  context.captures.resize(1);
-  context.captures.front() = whole;
+  context.captures.assign(whole);
   context.captures_tainted = true;
 }
 void capture(EvalContext& context, std::string_view whole, size_t wild_length) {
   capture(context, whole);
-  context.captures.emplace_back(whole.substr(0, wild_length));
+  context.captures.add(whole.substr(0, wild_length));
 }
 
 ItemAnswer test_anything(const ListItem& item, const ItemSubject& subject, EvalContext& context) {
@@ -60,7 +59,7 @@ ItemAnswer test_regex(const ListItem& item, const ItemSubject& subject, EvalCont
     return ListMatch{
         Match::defer, {}, "regular expression " + item.text + ": " + found.error().detail()};
   if (!*found) return {};
-  context.captures.front() = subject.text;
+  context.captures.replace_first(subject.text);
   return yes(item.text);
 }
 

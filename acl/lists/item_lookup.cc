@@ -206,7 +206,7 @@ ItemAnswer test_lookup(const ListItem& item, const ItemSubject& subject, EvalCon
   if (has_key && subject.text.empty()) return {};
   ItemAnswer answer = answer_of(ask(lookup, item.caseful ? subject.text : subject.lower, context));
   if (answer.match.match == Match::yes) {
-    context.captures.assign(1, std::string(subject.text));
+    context.captures.assign(subject.text);
     context.captures_tainted = true;
   }
   return answer;

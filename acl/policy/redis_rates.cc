@@ -57,7 +57,7 @@ return text(rate)
 
 std::string hex_sha1(std::string_view text) {
   std::string out;
-  append_hex(digest("SHA1", text), false, out);
+  append_hex(digest("SHA1", text).view(), false, out);
   return out;
 }
 

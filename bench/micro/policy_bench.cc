@@ -162,13 +162,14 @@ void BM_ConfigurationStrings(benchmark::State& state) {
     state.SkipWithError("bench/compare/language.txt cannot be read");
     return;
   }
-  EvalResult result;
+  std::string value;
   for (auto step : state) {
     (void)step;
     for (const Expansion& string : strings) {
-      string.evaluate(session.context, result);
-      if (!result.ok()) state.SkipWithError(result.text.c_str());
-      benchmark::DoNotOptimize(result.text.data());
+      value.clear();
+      const EvalStatus status = string.append(session.context, value);
+      if (status != EvalStatus::ok) state.SkipWithError(session.context.error.c_str());
+      benchmark::DoNotOptimize(value.data());
     }
   }
   const auto evaluations =

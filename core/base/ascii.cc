@@ -10,13 +10,6 @@ namespace {
 constexpr std::string_view kBase62 =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-int base62_value(char c) noexcept {
-  if (is_digit(c)) return c - '0';
-  if (is_upper(c)) return c - 'A' + 10;
-  if (is_lower(c)) return c - 'a' + 36;
-  return -1;
-}
-
 }  // namespace
 
 std::string to_lower(std::string_view text) {
@@ -32,14 +25,25 @@ std::string to_upper(std::string_view text) {
 }
 
 std::optional<uint64_t> parse_decimal(std::string_view text) noexcept {
+  constexpr size_t kEasyDigits = 19;  // they always fit
   uint64_t value = 0;
+  for (const char c : text.substr(0, kEasyDigits)) {
+    if (!is_digit(c)) return std::nullopt;
+    value = value * 10 + static_cast<uint64_t>(c - '0');
+  }
+  if (text.empty()) return std::nullopt;
+  if (text.size() <= kEasyDigits) return value;
   const char* end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc() || stopped != end) return std::nullopt;
+  if (error != std::errc() || stopped != end) return std::nullopt;
   return value;
 }
 
 void append_decimal(std::string& out, uint64_t value) {
+  if (value < 10) {
+    out += static_cast<char>('0' + value);
+    return;
+  }
   std::array<char, 20> digits;
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
   out.append(digits.data(), end);

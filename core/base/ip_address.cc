@@ -14,22 +14,21 @@ namespace {
 
 // "192.0.2.1" in host order: four decimal numbers without leading zeros, nothing else.
 std::optional<uint32_t> parse_dotted(std::string_view text) noexcept {
+  const char* at = text.data();
+  const char* const end = at + text.size();
   uint32_t address = 0;
   for (int part = 0; part < 4; ++part) {
-    if (part > 0) {
-      if (!text.starts_with('.')) return std::nullopt;
-      text.remove_prefix(1);
-    }
-    if (text.empty() || !is_digit(text.front())) return std::nullopt;
-    if (text.front() == '0' && text.size() > 1 && is_digit(text[1])) return std::nullopt;
+    if (part > 0 && (at == end || *at++ != '.')) return std::nullopt;
+    if (at == end || !is_digit(*at)) return std::nullopt;
+    if (*at == '0' && end - at > 1 && is_digit(at[1])) return std::nullopt;
     uint32_t value = 0;
-    for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1)) {
-      value = value * 10 + static_cast<uint32_t>(text.front() - '0');
+    for (; at != end && is_digit(*at); ++at) {
+      value = value * 10 + static_cast<uint32_t>(*at - '0');
       if (value > 255) return std::nullopt;
     }
     address = address << 8 | value;
   }
-  if (!text.empty()) return std::nullopt;
+  if (at != end) return std::nullopt;
   return address;
 }
 
@@ -78,8 +77,16 @@ std::string_view IpAddress::bytes() const noexcept {
 }
 
 std::string IpAddress::to_string() const {
+  if (!is_v6_) {
+    std::string out;  // no longer than what a string holds in itself
+    for (size_t i = 0; i < 4; ++i) {
+      if (i > 0) out += '.';
+      append_decimal(out, bytes_[i]);
+    }
+    return out;
+  }
   std::array<char, INET6_ADDRSTRLEN> text{};
-  inet_ntop(is_v6_ ? AF_INET6 : AF_INET, bytes_.data(), text.data(), text.size());
+  inet_ntop(AF_INET6, bytes_.data(), text.data(), text.size());
   return text.data();
 }
 
@@ -105,7 +112,10 @@ bool Cidr::contains(const IpAddress& address) const noexcept {
   const std::string_view network = address_.bytes();
   const std::string_view candidate = address.bytes();
   const auto whole_bytes = static_cast<size_t>(prefix_bits_ / 8);
-  if (network.substr(0, whole_bytes) != candidate.substr(0, whole_bytes)) return false;
+  // Networks that do not match differ early: no call is worth it.
+  for (size_t i = 0; i < whole_bytes; ++i) {
+    if (network[i] != candidate[i]) return false;
+  }
   const int rest_bits = prefix_bits_ % 8;
   if (rest_bits == 0) return true;
   const auto mask = static_cast<unsigned>(0xff00 >> rest_bits) & 0xffU;

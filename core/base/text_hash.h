@@ -14,26 +14,34 @@ struct TextHash {
 
   // Not noexcept: libstdc++ then keeps the hash in each node instead of making it again.
   size_t operator()(std::string_view text) const {
-    constexpr size_t kStep = sizeof(uint64_t);
-    uint64_t hash = mix(0, text.size());
-    uint64_t word = 0;
-    if (text.size() < kStep) {
-      std::memcpy(&word, text.data(), text.size());
-      return mix(hash, word);
+    constexpr size_t kWord = sizeof(uint64_t);
+    constexpr size_t kStep = 2 * kWord;
+    const char* at = text.data();
+    uint64_t hash = (text.size() + 1) * kFirst;
+    size_t left = text.size();
+    for (; left > kStep; left -= kStep, at += kStep) {
+      hash = fold(word_at(at, kWord) ^ kSecond, word_at(at + kWord, kWord) ^ hash);
     }
-    for (size_t at = 0; at + kStep < text.size(); at += kStep) {
-      std::memcpy(&word, text.data() + at, kStep);
-      hash = mix(hash, word);
-    }
-    // The last eight bytes, some of them for the second time.
-    std::memcpy(&word, text.data() + text.size() - kStep, kStep);
-    return mix(hash, word);
+    // What is left; of two words the second may show bytes of the first again.
+    if (left <= kWord) return fold(word_at(at, left) ^ kSecond, hash);
+    return fold(word_at(at, kWord) ^ kSecond, word_at(at + left - kWord, kWord) ^ hash);
   }
 
  private:
-  static uint64_t mix(uint64_t hash, uint64_t word) noexcept {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 32;
+  // Odd, with as many ones as zeros.
+  static constexpr uint64_t kFirst = 0x9e3779b97f4a7c15u;
+  static constexpr uint64_t kSecond = 0xe7037ed1a0b428dbu;
+
+  static uint64_t word_at(const char* at, size_t bytes) noexcept {
+    uint64_t word = 0;
+    if (bytes > 0) std::memcpy(&word, at, bytes);
+    return word;
+  }
+  // Both halves of the product: every bit of either number has its part in it.
+  static uint64_t fold(uint64_t a, uint64_t b) noexcept {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(a) * b;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   }
 };
 

@@ -1,5 +1,7 @@
 #include "core/base/time.h"
 
+#include "core/base/ascii.h"
+
 #include <array>
 #include <cstdlib>
 #include <ctime>
@@ -91,7 +93,7 @@ std::string format_interval(Seconds interval) {
   if (left == 0) return "0s";
   for (const Unit& unit : kUnits) {
     if (left < unit.seconds) continue;
-    out += std::to_string(left / unit.seconds);
+    append_decimal(out, static_cast<uint64_t>(left / unit.seconds));
     out += unit.letter;
     left %= unit.seconds;
   }

@@ -64,7 +64,7 @@ class AddressScope {
  private:
   acl::EvalContext& context_;
   const acl::AddressFacts* before_;
-  std::vector<std::string> captures_;
+  acl::Captures captures_;
   acl::AddressFacts facts_;
 };
 
@@ -118,7 +118,7 @@ std::optional<std::string> rewrite_fields(std::string_view section, RewriteBody 
 
 // What a list leaves in $1 ... is not what the rule's own wildcards stand for.
 bool is_in(const acl::ListPattern& list, std::string_view text, acl::EvalContext& context) {
-  std::vector<std::string> kept = std::exchange(context.captures, {});
+  acl::Captures kept = std::exchange(context.captures, {});
   const acl::ListMatch found = list.match({text, std::nullopt, {}}, context);
   context.captures = std::move(kept);
   return found.match == acl::Match::yes;
@@ -142,16 +142,15 @@ bool RewriteRules::has(uint16_t places) const noexcept {
 
 // $0 is the address, $1 ... what wildcards or groups stand for.
 bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::EvalContext& context) {
-  std::vector<std::string>& captures = context.captures;
+  acl::Captures& captures = context.captures;
   captures.clear();
   if (rule.regex) {
     const Result<bool> found = rule.regex->search(address, &captures);
     if (!found || !*found) return false;
-    if (captures.empty()) captures.emplace_back();
-    captures.front() = address;
+    captures.replace_first(address);
     return true;
   }
-  captures.emplace_back(address);
+  captures.add(address);
   context.captures_tainted = true;
   if (rule.whole_pattern != nullptr) {
     return is_in(*rule.whole_pattern, address, context);
@@ -160,13 +159,13 @@ bool RewriteRules::matches(const Rule& rule, std::string_view address, acl::Eval
   const message::AddressParts parts = message::split_address(address);
   if (rule.local_is_wild) {
     if (!parts.local_part.ends_with(rule.local)) return false;
-    captures.emplace_back(parts.local_part.substr(0, parts.local_part.size() - rule.local.size()));
+    captures.add(parts.local_part.substr(0, parts.local_part.size() - rule.local.size()));
   } else if (parts.local_part != rule.local) {
     return false;
   }
   if (rule.domain_is_wild) {
     if (!ends_with_ignore_case(parts.domain, rule.domain_tail)) return false;
-    captures.emplace_back(parts.domain.substr(0, parts.domain.size() - rule.domain_tail.size()));
+    captures.add(parts.domain.substr(0, parts.domain.size() - rule.domain_tail.size()));
     return true;
   }
   if (rule.domain == nullptr) return false;

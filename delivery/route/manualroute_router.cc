@@ -121,13 +121,13 @@ class ManualrouteRouter final : public RouterDriver {
   // What the hosts of a rule may use: $0 is the domain, $1 ... what its pattern took out of it.
   static void set_captures(const Rule& rule, RouteContext& context) {
     const std::string& domain = context.address.domain;
-    std::vector<std::string>& captures = context.evaluation.captures;
-    captures.assign(1, domain);
+    acl::Captures& captures = context.evaluation.captures;
+    captures.assign(domain);
     if (rule.regex) {
       const Result<bool> matched = rule.regex->search(domain, &captures);
-      if (!matched || !*matched) captures.assign(1, domain);
+      if (!matched || !*matched) captures.assign(domain);
     } else if (!rule.wildcard.empty() && ends_with_ignore_case(domain, rule.wildcard)) {
-      captures.push_back(domain.substr(0, domain.size() - rule.wildcard.size()));
+      captures.add(std::string_view(domain).substr(0, domain.size() - rule.wildcard.size()));
     }
   }
 

@@ -38,7 +38,7 @@ Directory open_listing(int at, const char* name) noexcept {
 // The size that a name tells.
 std::optional<uint64_t> size_in_name(std::string_view name, const acl::Regex* regex) {
   if (regex == nullptr) return {};
-  std::vector<std::string> captures;
+  acl::Captures captures;
   const Result<bool> found = regex->search(name, &captures);
   if (!found || !*found || captures.size() < 2) return {};
   return parse_decimal(captures[1]);

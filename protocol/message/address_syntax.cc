@@ -4,6 +4,8 @@
 #include "core/base/ip_address.h"
 #include "protocol/message/limits.h"
 
+#include <array>
+
 namespace godwit::message {
 namespace {
 
@@ -13,6 +15,16 @@ constexpr bool is_8bit(char c) noexcept {
 constexpr bool is_printable(char c) noexcept {
   return c >= ' ' && c <= '~';
 }
+
+// Letters, digits, hyphens and underscores.
+constexpr auto kIsOfLabel = [] {
+  std::array<bool, 256> table{};
+  for (int c = 0; c < 128; ++c) {
+    const char of = static_cast<char>(c);
+    table[static_cast<size_t>(c)] = is_alnum(of) || of == '-' || of == '_';
+  }
+  return table;
+}();
 
 bool text_is_legal(std::string_view text, Utf8 utf8) noexcept {
   for (const char c : text) {
@@ -64,17 +76,18 @@ bool is_domain(std::string_view text, Utf8 utf8) noexcept {
   if (text.empty() || text.size() > kDomainBytesMax) return false;
   bool is_ascii = true;
   size_t label = 0;  // where it begins
-  for (size_t i = 0; i <= text.size(); ++i) {
-    if (i == text.size() || text[i] == '.') {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (kIsOfLabel[static_cast<unsigned char>(text[i])]) continue;
+    if (text[i] == '.') {
       if (!is_domain_label(text.substr(label, i - label))) return false;
       label = i + 1;
     } else if (is_8bit(text[i])) {
       is_ascii = false;
-    } else if (!is_alnum(text[i]) && text[i] != '-' && text[i] != '_') {
+    } else {
       return false;
     }
   }
-  return is_ascii || text_is_legal(text, utf8);
+  return is_domain_label(text.substr(label)) && (is_ascii || text_is_legal(text, utf8));
 }
 
 bool is_address_literal(std::string_view text) {

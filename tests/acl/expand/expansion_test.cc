@@ -219,12 +219,40 @@ TEST(ExpansionTables, HaveUniqueDocumentedNames) {
   EXPECT_GT(variables.size(), 280u);
 }
 
+TEST(Captures, StandBehindEachOther) {
+  Captures captures{"whole", "", "ole"};
+  EXPECT_EQ(captures.size(), 3u);
+  EXPECT_EQ(captures[0], "whole");
+  EXPECT_EQ(captures[1], "");
+  EXPECT_EQ(captures[2], "ole");
+  captures.replace_first("a longer whole");
+  EXPECT_EQ(captures, (Captures{"a longer whole", "", "ole"}));
+  captures.replace_first("");
+  EXPECT_EQ(captures, (Captures{"", "", "ole"}));
+  captures.assign("new");
+  EXPECT_EQ(captures, Captures{"new"});
+  captures.clear();
+  EXPECT_TRUE(captures.empty());
+}
+
+TEST(Regex, KeepsPatternsApartByTheirCase) {
+  for (size_t round = 0; round < 3; ++round) {
+    EXPECT_TRUE(*Regex::compile("^abc$", true)->search("ABC"));
+    EXPECT_FALSE(*Regex::compile("^abc$", false)->search("ABC"));
+    EXPECT_FALSE(Regex::compile("(", false));
+    // More than are kept.
+    for (size_t i = 0; i <= kRegexKeptMax; ++i) {
+      EXPECT_TRUE(*Regex::compile("^" + std::to_string(i) + "$", false)->search(std::to_string(i)));
+    }
+  }
+}
+
 TEST(Regex, SearchesAndGivesCaptures) {
   const auto regex = Regex::compile("^(a+)(x)?(b*)$", true);
   ASSERT_TRUE(regex);
-  std::vector<std::string> captures;
+  Captures captures;
   EXPECT_TRUE(*regex->search("AAb", &captures));
-  EXPECT_EQ(captures, (std::vector<std::string>{"AAb", "AA", "", "b"}));
+  EXPECT_EQ(captures, (Captures{"AAb", "AA", "", "b"}));
   EXPECT_FALSE(*regex->search(""));
   EXPECT_FALSE(Regex::compile("(", false));
 }

@@ -119,23 +119,22 @@ TEST(ExpansionState, IsPutBackByTheItemThatSetIt) {
   }
 }
 
-TEST(ExpansionState, AResultIsUsedAgain) {
+TEST(ExpansionState, AValueIsAppendedAndAFailureLeavesTheTextAsItWas) {
   Facts facts;
-  EvalResult result;
+  std::string text = "> ";
   const Result<Expansion> good = compile_expansion("$primary_hostname and more than that", {});
-  const Result<Expansion> bad = compile_expansion("${eval:1/0}", {});
+  const Result<Expansion> bad = compile_expansion("lost ${eval:1/0}", {});
   const Result<Expansion> constant = compile_expansion("constant", {});
   ASSERT_TRUE(good && bad && constant);
   for (int round = 0; round < 2; ++round) {
-    good->evaluate(facts.context, result);
-    EXPECT_TRUE(result.ok());
-    EXPECT_EQ(result.text, "mx.test and more than that");
-    bad->evaluate(facts.context, result);
-    EXPECT_EQ(result.status, EvalStatus::failed);
-    EXPECT_NE(result.text.find("divide by zero"), std::string::npos) << result.text;
-    constant->evaluate(facts.context, result);
-    EXPECT_TRUE(result.ok());
-    EXPECT_EQ(result.text, "constant");
+    text = "> ";
+    EXPECT_EQ(good->append(facts.context, text), EvalStatus::ok);
+    EXPECT_EQ(text, "> mx.test and more than that");
+    EXPECT_EQ(bad->append(facts.context, text), EvalStatus::failed);
+    EXPECT_EQ(text, "> mx.test and more than that");
+    EXPECT_NE(facts.context.error.find("divide by zero"), std::string::npos);
+    EXPECT_EQ(constant->append(facts.context, text), EvalStatus::ok);
+    EXPECT_EQ(text, "> mx.test and more than thatconstant");
   }
 }
 

@@ -253,7 +253,7 @@ TEST_F(AskingLists, AnswersOfNamedListsAreKeptForTheMessage) {
   };
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(match("+asked", "a.b").data, "data");
-    EXPECT_EQ(facts_.context.captures, std::vector<std::string>{"a.b"});
+    EXPECT_EQ(facts_.context.captures, Captures{"a.b"});
     EXPECT_EQ(match("+asked", "c.d").match, Match::no);
   }
   EXPECT_EQ(lookups_.asked.size(), 2u);
