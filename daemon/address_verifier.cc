@@ -58,6 +58,11 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
     at = address.size();
     address += "@" + (question.is_sender ? server.qualify_domain : server.qualify_recipient);
   }
+  if (question.quota) {
+    std::optional<Answer> kept =
+        quotas_.known(address, *question.quota, context, callouts_.cache());
+    if (kept) return std::move(*kept);
+  }
   const std::string_view view = address;
   delivery::RouteQuery query = query_for(context, view.substr(0, at), view.substr(at + 1));
   query.purpose = question.is_sender ? delivery::RoutePurpose::verify_sender
@@ -67,6 +72,7 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
   Answer answer;
   if (route.verdict == delivery::VerifyVerdict::ok) {
     answer.verdict = Verdict::ok;
+    if (question.quota) return quotas_.ask(address, route.tree, context, callouts_.cache());
     if (question.callout && route.hosts && route.transport >= 0)
       answer = call(question, route, context);
   } else {

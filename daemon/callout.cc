@@ -2,6 +2,7 @@
 
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "daemon/callout_record.h"
 #include "delivery/transport/smtp_outcome.h"
 #include "protocol/smtp/ports.h"
 
@@ -19,35 +20,6 @@ using Verdict = acl::AddressVerifier::Verdict;
 constexpr Seconds kQuitTimeout{1};
 constexpr std::string_view kReused = "Previous (cached) callout verification failure";
 
-// What is known of an address or of something that a domain does.
-enum class Known : char { nothing = '-', accepts = 'a', rejects = 'r' };
-
-// "seconds result postmaster random"; of an address the result alone counts.
-struct CacheRecord {
-  int64_t seconds = 0;
-  Known result = Known::nothing;
-  Known postmaster = Known::nothing;
-  Known random = Known::nothing;
-
-  std::string encoded() const {
-    return {std::to_string(seconds) + ' ' + static_cast<char>(result) +
-            static_cast<char>(postmaster) + static_cast<char>(random)};
-  }
-};
-
-Known known_of(char c) {
-  return c == 'a' ? Known::accepts : c == 'r' ? Known::rejects : Known::nothing;
-}
-
-std::optional<CacheRecord> decoded(std::string_view text) {
-  const size_t blank = text.find(' ');
-  if (blank == std::string_view::npos || text.size() != blank + 4) return std::nullopt;
-  const std::optional<uint64_t> seconds = parse_decimal(text.substr(0, blank));
-  if (!seconds) return std::nullopt;
-  return CacheRecord{static_cast<int64_t>(*seconds), known_of(text[blank + 1]),
-                     known_of(text[blank + 2]), known_of(text[blank + 3])};
-}
-
 int64_t now_of(const acl::EvalContext& context) {
   return context.now.micros / 1'000'000;
 }
@@ -57,12 +29,6 @@ std::string joined(const smtp::ServerReply& reply, std::string_view problem) {
 }
 
 }  // namespace
-
-std::optional<WallTime> callout_asked_at(std::string_view record) {
-  const std::optional<CacheRecord> known = decoded(record);
-  if (!known) return std::nullopt;
-  return WallTime{known->seconds * 1'000'000};
-}
 
 // One callout: the cache, then host after host.
 class CalloutRun {
@@ -134,9 +100,9 @@ class CalloutRun {
 
   // --- The cache
 
-  std::optional<CacheRecord> read(const std::string& key, bool is_domain) const {
+  std::optional<CalloutRecord> read(const std::string& key, bool is_domain) const {
     const std::optional<std::string> text = callouts_.cache_->get(key);
-    const std::optional<CacheRecord> record = text ? decoded(*text) : std::nullopt;
+    const std::optional<CalloutRecord> record = text ? CalloutRecord::decoded(*text) : std::nullopt;
     if (!record) return std::nullopt;
     const config::MainOptions& options = callouts_.config_->options();
     const bool is_bad =
@@ -168,7 +134,7 @@ class CalloutRun {
     callouts_.cache_->put(domain_key_, domain_record_.encoded());
     const bool is_of_address = answer.failure_kind.empty() || answer.failure_kind == "recipient";
     if (!is_of_address) return;
-    CacheRecord record;
+    CalloutRecord record;
     record.seconds = now_of(context_);
     record.result = answer.verdict == Verdict::ok ? Known::accepts : Known::rejects;
     callouts_.cache_->put(address_key_, record.encoded());
@@ -366,7 +332,7 @@ class CalloutRun {
   std::string domain_key_;
   std::string host_;  // under way: "name [address]"
   std::string random_;
-  CacheRecord domain_record_;
+  CalloutRecord domain_record_;
 };
 
 Callouts::Callouts(Loop& loop, std::shared_ptr<const ServerConfig> config,

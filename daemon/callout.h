@@ -33,9 +33,6 @@ struct CalloutQuestion {
   const delivery::SmtpTransport& transport;
 };
 
-// When the answer in a record of the cache was given; nothing for bytes that are no record.
-std::optional<WallTime> callout_asked_at(std::string_view record);
-
 class Callouts {
  public:
   // `dane` outlives the callouts.

@@ -31,6 +31,8 @@ enum class Mode : uint8_t {
   verify_recipients,  // -bv
   verify_sender,      // -bvs
   test_rewriting,     // -brw
+  test_retry,         // -brt
+  write_note,         // -z
   rebuild_aliases,    // -bi
   explain,            // --explain
   print_docs,         // --print-docs
@@ -102,10 +104,12 @@ struct CommandLine {
   std::string sender_host_name;   // -oMs
   std::string sender_ident;       // -oMt
 
-  std::string message_file;    // of -bem
-  std::string alias_argument;  // -oA
-  std::string explained;       // of --explain: a dialogue, or a message id
-  bool as_json = false;        // --json
+  std::string message_file;     // of -bem
+  std::string spooled_message;  // -Mset, of -be
+  std::string note;             // -z
+  std::string alias_argument;   // -oA
+  std::string explained;        // of --explain: a dialogue, or a message id
+  bool as_json = false;         // --json
   std::optional<DebugSelectors> debug;
   std::string debug_text;  // "+all-dns" of -d+all-dns
 

@@ -242,6 +242,11 @@ int run_command(const CommandLine& line) {
     case Mode::verify_sender:
     case Mode::test_rewriting:
       return try_addresses(line, config);
+    case Mode::test_retry:
+      return test_retry(line, config);
+    case Mode::write_note:
+      BlockingLog(*config).main(LogEvent::note, "", line.note);
+      return 0;
     case Mode::help:
     case Mode::print_docs:
       break;

@@ -30,6 +30,9 @@ int expand_strings(const CommandLine& line, const ConfigPointer& config);
 // address_commands.cc: -bt, -bv, -bvs, -brw
 int try_addresses(const CommandLine& line, const ConfigPointer& config);
 
+// retry_command.cc: -brt
+int test_retry(const CommandLine& line, const ConfigPointer& config);
+
 // explain.cc: --explain
 int explain(const CommandLine& line, const ConfigPointer& config);
 

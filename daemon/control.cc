@@ -16,7 +16,6 @@ namespace {
 constexpr size_t kLineBytesMax = 8192;
 constexpr Seconds kIdle{10};
 constexpr int kBacklog = 16;
-constexpr time_t kAnswerSeconds = 60;
 
 struct VerbRow {
   std::string_view name;
@@ -26,6 +25,7 @@ struct VerbRow {
 constexpr std::array kVerbs{
     VerbRow{"adopt",         ControlVerb::adopt},          // look for shards without an owner
     VerbRow{"run",           ControlVerb::run},            // queue run; arguments: forced, frozen, first
+    VerbRow{"find",          ControlVerb::find},           // ID; "ok SHARD"
     VerbRow{"deliver",       ControlVerb::deliver},        // ID
     VerbRow{"freeze",        ControlVerb::freeze},         // ID
     VerbRow{"thaw",          ControlVerb::thaw},           // ID
@@ -107,14 +107,14 @@ Task<void> ControlServer::serve(std::unique_ptr<UvStream> stream) {
   (void)sent;  // whoever asked has gone
 }
 
-Result<std::string> ask_control(const std::string& path, const std::string& line) {
+Result<std::string> ask_control(const std::string& path, const std::string& line, int seconds) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) return Error(Errc::too_long, "socket path " + path);
   path.copy(address.sun_path, path.size());
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return error_from_errno(errno, "socket");
-  const timeval limit{kAnswerSeconds, 0};
+  const timeval limit{seconds, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   Result<std::string> answer = Error(Errc::connection_closed, path);

@@ -16,6 +16,7 @@ namespace godwit::daemon {
 enum class ControlVerb : uint8_t {
   adopt,
   run,
+  find,
   deliver,
   freeze,
   thaw,
@@ -34,6 +35,8 @@ struct ControlCommand {
   ControlVerb verb = ControlVerb::unknown;
   std::vector<std::string> arguments;
 };
+
+inline constexpr int kControlSeconds = 60;  // until an answer is given up
 
 ControlCommand parse_control(std::string_view line);
 
@@ -74,6 +77,7 @@ std::string control_path(const std::string& spool_directory, size_t worker);
 
 // The client's side, blocking, for the command line: sends `line` to the socket and gives the
 // answer; connection_refused or not_found where no worker listens.
-Result<std::string> ask_control(const std::string& path, const std::string& line);
+Result<std::string> ask_control(const std::string& path, const std::string& line,
+                                int seconds = kControlSeconds);
 
 }  // namespace godwit::daemon

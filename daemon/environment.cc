@@ -1,29 +1,16 @@
 #include "daemon/environment.h"
 
-#include "acl/expand/regex.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
 
 #include <cstdlib>
 #include <ctime>
-#include <string>
-#include <vector>
+#include <utility>
 
 extern char** environ;
 
 namespace godwit::daemon {
 namespace {
-
-bool matches(std::string_view item, std::string_view name) {
-  if (item.starts_with('^')) {
-    const Result<acl::Regex> regex = acl::Regex::compile(item, false);
-    if (!regex) return false;
-    const Result<bool> found = regex->search(name);
-    return found && *found;
-  }
-  if (item.starts_with('*')) return name.ends_with(item.substr(1));
-  return item == name;
-}
 
 std::vector<std::string> names_here() {
   std::vector<std::string> names;
@@ -36,21 +23,37 @@ std::vector<std::string> names_here() {
 
 }  // namespace
 
-bool keeps_variable(std::string_view list, std::string_view name) {
-  bool last_negated = false;
+KeptVariables::KeptVariables(std::string_view list) {
   for (const std::string& whole : config::split_list(list)) {
-    std::string_view item = whole;
-    last_negated = item.starts_with('!');
-    if (last_negated) item = trim_left(item.substr(1));
-    if (matches(item, name)) return !last_negated;
+    Item& item = items_.emplace_back();
+    std::string_view text = whole;
+    item.negated = text.starts_with('!');
+    if (item.negated) text = trim_left(text.substr(1));
+    item.text = text;
+    if (!text.starts_with('^')) continue;
+    Result<acl::Regex> pattern = acl::Regex::compile(text, false);
+    if (pattern) item.pattern = std::move(*pattern);
+  }
+}
+
+bool KeptVariables::Item::matches(std::string_view name) const {
+  if (pattern) return pattern->search(name).value_or(false);
+  if (text.starts_with('*')) return name.ends_with(std::string_view(text).substr(1));
+  return text == name;
+}
+
+bool KeptVariables::keeps(std::string_view name) const {
+  for (const Item& item : items_) {
+    if (item.matches(name)) return !item.negated;
   }
   // A list that ends with an exception means everything else.
-  return last_negated;
+  return !items_.empty() && items_.back().negated;
 }
 
 void clean_environment(const ServerConfig& config) {
+  const KeptVariables kept(config.options().keep_environment);
   for (const std::string& name : names_here()) {
-    if (!keeps_variable(config.options().keep_environment, name)) ::unsetenv(name.c_str());
+    if (!kept.keeps(name)) ::unsetenv(name.c_str());
   }
   for (const std::string& item : config::split_list(config.options().add_environment.text.view())) {
     const size_t equals = item.find('=');

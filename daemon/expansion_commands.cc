@@ -7,9 +7,12 @@
 #include "core/io/fiber.h"
 #include "core/io/scope.h"
 #include "daemon/commands.h"
+#include "daemon/queue_view.h"
 #include "daemon/services.h"
 #include "daemon/trace_text.h"
+#include "delivery/queue/envelope_facts.h"
 #include "protocol/message/body_ends.h"
+#include "protocol/spool_format/envelope.h"
 
 #include <pwd.h>
 #include <unistd.h>
@@ -21,6 +24,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -32,6 +36,7 @@ constexpr std::string_view kPrompt = "> ";
 constexpr size_t kLineBytesMax = 1u << 20;
 constexpr size_t kInputBufferBytes = 64u << 10;
 constexpr size_t kOutputBufferBytes = 64u << 10;
+constexpr size_t kPageBytes = 64u << 10;
 constexpr size_t kKeptLineBytesMax = 4096;  // longer lines are compiled each time
 constexpr size_t kKeptLinesMax = 1024;
 constexpr size_t kSeenLines = 4096;  // hashes of lines that came before
@@ -40,6 +45,32 @@ std::string login_name() {
   const passwd* user = getpwuid(getuid());
   return user == nullptr ? "uid" + std::to_string(getuid()) : user->pw_name;
 }
+
+// What is seen of a body, with line feeds, that comes in pieces.
+class SeenBody {
+ public:
+  explicit SeenBody(const config::MainOptions& options)
+      : ends_(options.message_body_visible), newlines_(options.message_body_newlines) {}
+
+  void feed(std::string_view piece) {
+    ends_.feed(piece);
+    bytes_ += std::ssize(piece);
+    lines_ += std::count(piece.begin(), piece.end(), '\n');
+  }
+  void finish(acl::MessageFacts& facts) const {
+    facts.body_start = ends_.start(newlines_);
+    facts.body_end = ends_.end(newlines_);
+    facts.body_bytes = bytes_;
+    facts.body_lines = lines_;
+    facts.lines = lines_ + std::count(facts.headers.begin(), facts.headers.end(), '\n');
+  }
+
+ private:
+  message::BodyEnds ends_;
+  bool newlines_;
+  int64_t bytes_ = 0;
+  int64_t lines_ = 0;
+};
 
 // The message of -bem: a file with headers, and perhaps a "From " line before them.
 bool read_message(const std::string& path, const config::MainOptions& options,
@@ -58,15 +89,9 @@ bool read_message(const std::string& path, const config::MainOptions& options,
   size_t end = rest.starts_with('\n') ? 0 : rest.find("\n\n");
   if (end == std::string_view::npos) end = rest.size();
   facts.headers = rest.substr(0, std::min(end + (end > 0 ? 1 : 0), rest.size()));
-  const std::string_view body = rest.substr(std::min(facts.headers.size() + 1, rest.size()));
-  message::BodyEnds ends(options.message_body_visible);
-  ends.feed(body);
-  facts.body_start = ends.start(options.message_body_newlines);
-  facts.body_end = ends.end(options.message_body_newlines);
-  facts.body_bytes = std::ssize(body);
-  for (char c : body) facts.body_lines += c == '\n' ? 1 : 0;
-  facts.lines = facts.body_lines;
-  for (char c : facts.headers) facts.lines += c == '\n' ? 1 : 0;
+  SeenBody body(options);
+  body.feed(rest.substr(std::min(facts.headers.size() + 1, rest.size())));
+  body.finish(facts);
   return true;
 }
 
@@ -103,6 +128,38 @@ class ExpansionShell {
   bool read_message_file(const std::string& path) {
     message_.received_at = clock_now();
     return read_message(path, config_->options(), message_);
+  }
+
+  // Of the queue; false where it is not there.
+  bool read_spooled_message(const std::string& text) {
+    const Result<message::MessageId> id = message::MessageId::parse(text);
+    SystemFiles files;
+    QueueView view(files, config_->spool_directory);
+    const auto [shard, listed] = id ? view.look_for(*id, {}) : QueueView::Found();
+    if (shard == nullptr) return false;
+    const Result<std::string> bytes = shard->reader.read_envelope(listed->ref);
+    Result<std::string> headers = shard->reader.read_headers(listed->ref);
+    const Result<Envelope> envelope =
+        bytes ? decode_envelope(*bytes) : Result<Envelope>(bytes.error());
+    if (!envelope || !headers) return false;
+    delivery::take_facts(*envelope,
+                         {message_, connection_, connection_variables_, message_variables_});
+    for (const EnvelopeRecipient& recipient : envelope->recipients)
+      message_.recipients.push_back(recipient.address);
+    std::erase(*headers, '\r');
+    message_.headers = std::move(*headers);
+    SeenBody body(config_->options());
+    std::string page(kPageBytes, '\0');
+    for (uint64_t at = 0;;) {
+      const Result<size_t> got = shard->reader.read_body(listed->ref, at, std::span<char>(page));
+      if (!got || *got == 0) break;
+      at += *got;
+      std::string piece = page.substr(0, *got);
+      std::erase(piece, '\r');
+      body.feed(piece);
+    }
+    body.finish(message_);
+    return true;
   }
 
   Task<void> close() { return services_.close(); }
@@ -398,6 +455,10 @@ int expand_strings(const CommandLine& line, const ConfigPointer& config) {
     ExpansionShell shell(loop, config, line, output);
     if (!line.message_file.empty() && !shell.read_message_file(line.message_file)) {
       std::fprintf(stderr, "godwit: failed to open %s\n", line.message_file.c_str());
+      return 1;
+    }
+    if (!line.spooled_message.empty() && !shell.read_spooled_message(line.spooled_message)) {
+      std::fprintf(stderr, "godwit: no message %s\n", escape_control(line.spooled_message).c_str());
       return 1;
     }
     Scope scope;

@@ -2,7 +2,7 @@
 
 #include "acl/policy/rates.h"
 #include "acl/policy/seen.h"
-#include "daemon/callout.h"
+#include "daemon/callout_record.h"
 #include "delivery/queue/host_claim.h"
 #include "delivery/retry/hints.h"
 

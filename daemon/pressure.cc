@@ -64,4 +64,10 @@ std::string Pressure::why_queued(int64_t connections, uint64_t messages, acl::Tr
   return "no immediate delivery: " + why;
 }
 
+std::string Pressure::why_queued_after(std::string before, int64_t connections, uint64_t messages,
+                                       acl::Trace* trace) {
+  if (!before.empty() && config_.options().queue_only_load_latch) return before;
+  return why_queued(connections, messages, trace);
+}
+
 }  // namespace godwit::daemon

@@ -31,6 +31,10 @@ class Pressure {
   // Why a message of a session waits for a queue run; empty: it does not.
   // `connections`: when the session began; `messages`: accepted by it before this one.
   std::string why_queued(int64_t connections, uint64_t messages, acl::Trace* trace = nullptr);
+  // The same of a message behind one for which it was `before`: with queue_only_load_latch a reason
+  // holds until the session ends.
+  std::string why_queued_after(std::string before, int64_t connections, uint64_t messages,
+                               acl::Trace* trace = nullptr);
 
  private:
   struct Wanted {

@@ -2,14 +2,12 @@
 // listing reads shards as they are; a command goes to the worker that owns the message, or is
 // carried out here where nobody does.
 #include "core/base/ascii.h"
-#include "core/spool/shard_reader.h"
 #include "daemon/commands.h"
 #include "daemon/control.h"
 #include "daemon/exchange.h"
 #include "daemon/local_shard.h"
+#include "daemon/queue_view.h"
 #include "daemon/trace_text.h"
-#include "delivery/queue/entry.h"
-#include "delivery/queue/message_key.h"
 #include "protocol/spool_format/envelope.h"
 #include "protocol/spool_format/envelope_text.h"
 
@@ -24,72 +22,7 @@
 namespace godwit::daemon {
 namespace {
 
-// A message as a listing sees it.
-struct Listed {
-  spool::MessageRef ref;
-  uint64_t bytes = 0;
-  WallTime received;
-  delivery::QueueEntry entry;  // changes applied
-};
-
-class Listing final : public spool::RecoverySink {
- public:
-  std::map<message::MessageId, Listed> messages;
-
-  void on_message(spool::MessageRef ref, spool::MessageKey key, uint64_t, uint64_t header_bytes,
-                  uint64_t body_bytes, WallTime received) override {
-    Listed& listed = messages[delivery::id_of(key)];
-    listed.ref = ref;
-    listed.bytes = header_bytes + 2 + body_bytes;
-    listed.received = received;
-  }
-  void on_update(spool::MessageRef, spool::MessageKey key, std::string_view payload) override {
-    const auto found = messages.find(delivery::id_of(key));
-    if (found != messages.end()) (void)delivery::apply_change(found->second.entry, payload);
-  }
-  void on_damage(std::string_view) override {}  // a shard that is being written has a moving tail
-};
-
-// All shards, each with its reader, so that messages can be looked into.
-struct QueueView {
-  SystemFiles files;
-  struct Shard {
-    std::string name;
-    spool::ShardReader reader;
-    Listing listing;
-  };
-  std::vector<std::unique_ptr<Shard>> shards;
-
-  explicit QueueView(const ServerConfig& config) {
-    for (const std::string& name : shard_names(config))
-      add(name, config.spool_directory + "/shards/" + name);
-  }
-  // The shard of that folder, and those that it is taking over.
-  void add(const std::string& name, std::string folder) {
-    Result<spool::ShardReader> reader = spool::ShardReader::open(files, std::move(folder));
-    if (!reader) return;
-    auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
-    const Result<void> read = shard->reader.replay(shard->listing);
-    if (!read && read.error().code() != Errc::not_found) {
-      std::fprintf(stderr, "godwit: shard %s: %s\n", name.c_str(),
-                   read.error().to_string().c_str());
-    }
-    if (!read) return;
-    // A message on its way from one shard to the other is shown once.
-    std::erase_if(shard->listing.messages,
-                  [this](const auto& listed) { return find(listed.first).second != nullptr; });
-    const std::vector<std::string> inner = shard->reader.adopted();
-    shards.push_back(std::move(shard));
-    for (const std::string& path : inner) add(name, path);
-  }
-  std::pair<Shard*, Listed*> find(const message::MessageId& id) {
-    for (const std::unique_ptr<Shard>& shard : shards) {
-      const auto found = shard->listing.messages.find(id);
-      if (found != shard->listing.messages.end()) return {shard.get(), &found->second};
-    }
-    return {nullptr, nullptr};
-  }
-};
+constexpr int kFindSeconds = 2;  // a worker that hangs must not hide its messages
 
 // "2.9K", in at most five characters, as Exim's listing has it.
 std::string short_size(uint64_t bytes) {
@@ -117,7 +50,7 @@ std::string short_age(Millis age) {
   return std::to_string(hours / 24) + "d";
 }
 
-void print_message(const message::MessageId& id, Listed& listed, spool::ShardReader& reader,
+void print_message(const message::MessageId& id, ListedMessage& listed, spool::ShardReader& reader,
                    const CommandLine& line, WallTime now) {
   if (line.list_ids) {
     std::printf("%s\n", id.to_string().c_str());
@@ -177,20 +110,29 @@ const char* verb_of(MessageAction action) {
 }
 
 // Asks every worker that listens; "ok", or the error of the one that has the message.
-std::optional<std::string> ask_workers(const ServerConfig& config, const std::string& command) {
+std::optional<std::string> ask_workers(const ServerConfig& config, const std::string& command,
+                                       int seconds = kControlSeconds) {
   std::optional<std::string> answer;
   SystemFiles files;
   const Result<std::vector<std::string>> names = files.list(config.spool_directory + "/control");
   if (!names) return answer;
   for (const std::string& name : *names) {
     const Result<std::string> got =
-        ask_control(config.spool_directory + "/control/" + name, command);
+        ask_control(config.spool_directory + "/control/" + name, command, seconds);
     if (!got) continue;
     const bool has_it = !got->starts_with("error not_found no message");
     if (!answer || has_it) answer = *got;
     if (has_it) break;
   }
   return answer;
+}
+
+// The shard where a worker says that it has the message; empty: none does, or none is there.
+std::string shard_of_worker(const ServerConfig& config, const message::MessageId& id) {
+  const std::optional<std::string> answer =
+      ask_workers(config, "find " + id.to_string(), kFindSeconds);
+  constexpr std::string_view kHere = "ok ";
+  return answer && answer->starts_with(kHere) ? answer->substr(kHere.size()) : std::string();
 }
 
 Result<void> act_here(LocalShard& shard, MessageAction action, const message::MessageId& id,
@@ -236,8 +178,9 @@ Result<void> act(const CommandLine& line, const ConfigPointer& config, const mes
     return Error(Errc::invalid_argument,
                  std::string(text.substr(std::min(text.find(' ') + 1, text.size()))));
   }
-  QueueView view(*config);
-  const auto [shard, listed] = view.find(id);
+  SystemFiles files;
+  QueueView view(files, config->spool_directory);
+  const QueueView::Shard* shard = view.look_for(id, {}).first;
   if (shard == nullptr) return Error(Errc::not_found, "no such message");
   Debugging debugging(line.debug, *config->document.sources);
   LocalShard local(config, debugging.attempts());
@@ -270,12 +213,14 @@ const char* done_text(MessageAction action) {
 }  // namespace
 
 int list_queue(const CommandLine& line, const ConfigPointer& config) {
-  QueueView view(*config);
+  SystemFiles files;
+  QueueView view(files, config->spool_directory);
+  view.read_all();
   const WallTime now = SystemClock().wall();
   // Oldest first, whatever shard they are in.
   std::map<message::MessageId, QueueView::Shard*> order;
-  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) {
-    for (const auto& [id, listed] : shard->listing.messages) {
+  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards()) {
+    for (const auto& [id, listed] : shard->messages) {
       if (listed.entry.queue_name() == line.queue_name) order.emplace(id, shard.get());
     }
   }
@@ -283,16 +228,18 @@ int list_queue(const CommandLine& line, const ConfigPointer& config) {
     const bool asked =
         line.arguments.empty() ||
         std::find(line.arguments.begin(), line.arguments.end(), id.text()) != line.arguments.end();
-    if (asked) print_message(id, shard->listing.messages.at(id), shard->reader, line, now);
+    if (asked) print_message(id, shard->messages.at(id), shard->reader, line, now);
   }
   return 0;
 }
 
 int count_queue(const CommandLine& line, const ConfigPointer& config) {
-  QueueView view(*config);
+  SystemFiles files;
+  QueueView view(files, config->spool_directory);
+  view.read_all();
   size_t count = 0;
-  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards) {
-    for (const auto& [id, listed] : shard->listing.messages)
+  for (const std::unique_ptr<QueueView::Shard>& shard : view.shards()) {
+    for (const auto& [id, listed] : shard->messages)
       count += listed.entry.queue_name() == line.queue_name ? 1 : 0;
   }
   std::printf("%zu\n", count);
@@ -342,9 +289,10 @@ int run_queue(const CommandLine& line, const ConfigPointer& config) {
   bool daemon_runs = false;
   for (const std::string& name : names.value_or({})) {
     const std::string path = config->spool_directory + "/control/" + name;
-    if (!ask_control(path, "adopt")) continue;
-    daemon_runs = true;
-    (void)ask_control(path, command);
+    const Result<std::string> answer = ask_control(path, command);
+    // One that takes its time, since it takes over shards, runs the queue all the same.
+    const bool listens = answer || answer.error().code() == Errc::connection_closed;
+    daemon_runs = daemon_runs || listens;
   }
   if (daemon_runs) return 0;  // its workers have all shards, or will
   Debugging debugging(line.debug, *config->document.sources);
@@ -436,7 +384,7 @@ void print_body(spool::ShardReader& reader, spool::MessageRef ref) {
     offset += *got;
     std::string text = page.substr(0, *got);
     std::erase(text, '\r');
-    std::fputs(text.c_str(), stdout);
+    std::fwrite(text.data(), 1, text.size(), stdout);
   }
 }
 
@@ -454,8 +402,9 @@ int show_messages(const CommandLine& line, const ConfigPointer& config) {
     return 1;
   }
   if (line.action == MessageAction::view_log) return show_log(*config, id->to_string());
-  QueueView view(*config);
-  const auto [shard, listed] = view.find(*id);
+  SystemFiles files;
+  QueueView view(files, config->spool_directory);
+  const auto [shard, listed] = view.look_for(*id, shard_of_worker(*config, *id));
   if (shard == nullptr) {
     std::fprintf(stderr, "godwit: no message %s\n", id->to_string().c_str());
     return 1;

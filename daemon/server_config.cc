@@ -182,11 +182,8 @@ void refuse_options(const ServerConfig& config, config::Diagnostics& diagnostics
                       "a Sender: that is checked cannot be kept as it is");
   for (const Row& row : rows) {
     if (!row.is_set) continue;
-    for (const config::Setting& setting : config.document.main) {
-      if (setting.name == row.name)
-        diagnostics.error(setting.place, std::string(row.name) + " is not available",
-                          std::string(row.why));
-    }
+    diagnostics.error(config.document.place_of(row.name),
+                      std::string(row.name) + " is not available", std::string(row.why));
   }
 }
 
@@ -218,18 +215,17 @@ void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics)
 }
 
 // Expressions that are not lists of the language: nobody else compiles them at load.
-void check_patterns(const ServerConfig& config, config::Diagnostics& diagnostics) {
+void compile_patterns(ServerConfig& config, config::Diagnostics& diagnostics) {
   const auto check = [&](std::string_view name, std::string_view pattern) {
-    const Result<acl::Regex> compiled = acl::Regex::compile(pattern, false);
-    if (compiled) return;
-    config::Place place;
-    for (const config::Setting& setting : config.document.main) {
-      if (setting.name == name) place = setting.place;
-    }
-    diagnostics.error(place, std::string(name) + ": " + compiled.error().detail());
+    Result<acl::Regex> compiled = acl::Regex::compile(pattern, false);
+    if (compiled) return std::make_shared<const acl::Regex>(std::move(*compiled));
+    diagnostics.error(config.document.place_of(name),
+                      std::string(name) + ": " + compiled.error().detail());
+    return std::shared_ptr<const acl::Regex>();
   };
   const config::MainOptions& options = config.options();
-  check("gecos_pattern", options.gecos_pattern);
+  if (!options.gecos_pattern.empty())
+    config.gecos_pattern = check("gecos_pattern", options.gecos_pattern);
   check("uucp_from_pattern", options.uucp_from_pattern);
   for (const std::string& item : config::split_list(options.keep_environment)) {
     std::string_view pattern = item;
@@ -331,7 +327,7 @@ std::shared_ptr<const ServerConfig> load_config(const LoadOptions& load,
   check_queue_only_file(*config, diagnostics);
   set_brakes(*config, diagnostics);
   check_stores(config->options(), diagnostics);
-  check_patterns(*config, diagnostics);
+  compile_patterns(*config, diagnostics);
   if (diagnostics.has_errors()) return config;
   set_facts(*config, load);
   acl::ServerFacts& facts = config->facts;

@@ -2,6 +2,7 @@
 // machine: host name, addresses, paths. Immutable; one for the life of a worker.
 #pragma once
 
+#include "acl/expand/regex.h"
 #include "acl/policy/policy.h"
 #include "core/config/document.h"
 #include "core/io/log_writer.h"
@@ -31,7 +32,8 @@ struct ServerConfig {
   CommandBrake mail_brake;  // smtp_ratelimit_mail
   CommandBrake rcpt_brake;  // smtp_ratelimit_rcpt
   std::optional<uint32_t> localhost_number;
-  double explain_share = 0;  // explain_sample; 0: nothing is sampled
+  std::shared_ptr<const acl::Regex> gecos_pattern;  // null: none
+  double explain_share = 0;                         // explain_sample; 0: nothing is sampled
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
   bool is_tls_port(uint16_t port) const noexcept {

@@ -373,7 +373,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     line += ' ';
     line += host_text();
     if (selects(LogSelector::incoming_interface)) line += " I=" + envelope.interface_address;
-    line += fast_open_field(origin_.fast_open);
+    line += delivery::fast_open_field(origin_.fast_open);
   } else {
     line += " U=" + origin_.login;
   }
@@ -467,14 +467,12 @@ Task<void> SmtpSession::commit() {
   } else {
     engine_.reply({250, "2.0.0", text});
   }
-  if (why_queued_.empty()) {
-    why_queued_ = inbound_.pressure().why_queued(connection_.connections_at_start,
-                                                 messages_accepted_ - 1, evaluation_.trace);
-  }
+  why_queued_ =
+      inbound_.pressure().why_queued_after(std::move(why_queued_), connection_.connections_at_start,
+                                           messages_accepted_ - 1, evaluation_.trace);
   const bool hold = !why_queued_.empty();
   if (hold && selects(config::LogSelector::delay_delivery))
     services.log.main(LogEvent::note, id, why_queued_);
-  if (!inbound_.options().queue_only_load_latch) why_queued_.clear();
   if (origin_.is_test) {
     std::fputs("\n**** SMTP testing: that is not a real message id!\n\n", stderr);
     co_return;

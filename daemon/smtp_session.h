@@ -240,7 +240,7 @@ class SmtpSession {
   uint32_t messages_accepted_ = 0;
   uint32_t mails_seen_ = 0;
   bool is_braked_ = false;  // smtp_ratelimit_hosts
-  std::string why_queued_;  // once a message waits for a queue run, so do the session's next ones
+  std::string why_queued_;  // the last message; empty: it was not
   std::string commands_;    // for smtp_no_mail: "EHLO,QUIT"
   smtp::DsnReturn dsn_ret_ = smtp::DsnReturn::unspecified;
   std::string dsn_envid_;

@@ -57,54 +57,51 @@ std::string with_login(std::string_view gecos, const std::string& login) {
 }
 
 // gecos_pattern and gecos_name make a name of the field; without them it ends at the first comma.
-std::string full_name_of(const std::string& gecos, const acl::CompiledPolicy& policy,
+std::string full_name_of(const std::string& gecos, const ServerConfig& config,
                          acl::EvalContext& context) {
-  const config::MainOptions& options = policy.options();
-  if (options.gecos_pattern.empty() || !options.gecos_name.is_set)
+  if (config.gecos_pattern == nullptr || !config.options().gecos_name.is_set)
     return gecos.substr(0, gecos.find(','));
-  const Result<acl::Regex> pattern = acl::Regex::compile(options.gecos_pattern, false);
-  if (!pattern) return gecos;
   context.captures.clear();
-  const Result<bool> found = pattern->search(gecos, &context.captures);
+  const Result<bool> found = config.gecos_pattern->search(gecos, &context.captures);
   if (!found || !*found) return gecos;
-  const acl::EvalResult name = policy.expansion("gecos_name").evaluate(context);
+  const acl::EvalResult name = config.policy->expansion("gecos_name").evaluate(context);
   return name.ok() ? name.text : gecos;
 }
 
 // The names of the user; one that the system does not know is called as unknown_login says.
-void find_names(Submitter& who, const acl::CompiledPolicy& policy, acl::EvalContext& context) {
+void find_names(Submitter& who, const ServerConfig& config, acl::EvalContext& context) {
   const passwd* user = getpwuid(getuid());
   if (user != nullptr) {
     who.login = user->pw_name;
     const std::string gecos =
         with_login(user->pw_gecos == nullptr ? "" : user->pw_gecos, who.login);
-    who.full_name = full_name_of(gecos, policy, context);
+    who.full_name = full_name_of(gecos, config, context);
     return;
   }
-  const acl::EvalResult login = policy.expansion("unknown_login").evaluate(context);
+  const acl::EvalResult login = config.policy->expansion("unknown_login").evaluate(context);
   const bool is_named = login.ok() && !login.text.empty();
   who.login = is_named ? login.text : "uid" + std::to_string(getuid());
-  if (is_named) who.full_name = policy.options().unknown_username;
+  if (is_named) who.full_name = config.options().unknown_username;
 }
 
-Submitter ask(const CommandLine& line, const acl::CompiledPolicy& policy, acl::EvalContext& context,
+Submitter ask(const CommandLine& line, const ServerConfig& config, acl::EvalContext& context,
               acl::ConnectionFacts& connection) {
   Submitter who;
-  find_names(who, policy, context);
-  who.is_trusted = is_trusted(policy.options(), who.login);
+  find_names(who, config, context);
+  who.is_trusted = is_trusted(config.options(), who.login);
   connection.sender_ident = who.login;
   if (line.sender_given && !who.is_trusted) {
     const acl::ListMatch found =
-        policy.list("untrusted_set_sender").match({line.sender, std::nullopt, {}}, context);
+        config.policy->list("untrusted_set_sender").match({line.sender, std::nullopt, {}}, context);
     who.may_set_sender = found.match == acl::Match::yes;
   }
-  who.message_id = acl::message_id_words(policy, context);
+  who.message_id = acl::message_id_words(*config.policy, context);
   return who;
 }
 
-Task<Submitter> ask_on_fiber(const CommandLine& line, const acl::CompiledPolicy& policy,
+Task<Submitter> ask_on_fiber(const CommandLine& line, const ServerConfig& config,
                              acl::EvalContext& context, acl::ConnectionFacts& connection) {
-  auto asking = [&] { return ask(line, policy, context, connection); };
+  auto asking = [&] { return ask(line, config, context, connection); };
   co_return co_await on_fiber(asking);
 }
 
@@ -118,7 +115,7 @@ Submitter find_submitter(const CommandLine& line, const ConfigPointer& config, L
   context.server = &config->facts;
   context.connection = &connection;
   context.now = SystemClock().wall();
-  Submitter who = shard.wait(ask_on_fiber(line, *config->policy, context, connection));
+  Submitter who = shard.wait(ask_on_fiber(line, *config, context, connection));
   for (const std::string& problem : who.message_id.problems)
     shard.log().panic(LogEvent::configuration, "", problem);
   return who;

@@ -6,11 +6,11 @@
 #include "daemon/blocking_log.h"
 #include "daemon/ticket_sharing.h"
 #include "daemon/worker.h"
+#include "delivery/route/local_user.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -97,29 +97,29 @@ std::optional<WorkerArgument> parse_worker_argument(std::string_view text) {
 
 namespace {
 
-const passwd* worker_user(const ServerConfig& config) {
+// One with a login, whose groups it can have.
+std::optional<delivery::LocalUser> worker_user(const ServerConfig& config) {
   const std::string& name = config.options().exim_user;
-  if (name.empty()) return getpwnam("godwit");
-  const std::optional<uint64_t> uid = parse_decimal(name);
-  return uid ? getpwuid(static_cast<uid_t>(*uid)) : getpwnam(name.c_str());
+  Result<std::optional<delivery::LocalUser>> user =
+      delivery::ask_local_user(name.empty() ? "godwit" : name, !name.empty());
+  if (!user || !*user || (*user)->login.empty()) return std::nullopt;
+  return std::move(**user);
 }
 
-std::optional<gid_t> worker_group(const ServerConfig& config, const passwd& user) {
+std::optional<gid_t> worker_group(const ServerConfig& config, const delivery::LocalUser& user) {
   const std::string& name = config.options().exim_group;
-  if (name.empty()) return user.pw_gid;
-  const std::optional<uint64_t> gid = parse_decimal(name);
-  if (gid) return static_cast<gid_t>(*gid);
-  const group* found = getgrnam(name.c_str());
-  if (found == nullptr) return std::nullopt;
-  return found->gr_gid;
+  if (name.empty()) return user.gid;
+  const Result<std::optional<uint32_t>> group = delivery::ask_local_group(name);
+  if (!group || !*group) return std::nullopt;
+  return **group;
 }
 
 }  // namespace
 
 Result<std::string> drop_privileges(const ServerConfig& config) {
   if (geteuid() != 0) return std::string();
-  const passwd* user = worker_user(config);
-  if (user == nullptr) {
+  const std::optional<delivery::LocalUser> user = worker_user(config);
+  if (!user) {
     if (!config.options().exim_user.empty()) {
       return Error(Errc::not_found, "user " + config.options().exim_user + " (exim_user)");
     }
@@ -128,18 +128,19 @@ Result<std::string> drop_privileges(const ServerConfig& config) {
   const std::optional<gid_t> group = worker_group(config, *user);
   if (!group)
     return Error(Errc::not_found, "group " + config.options().exim_group + " (exim_group)");
-  if (initgroups(user->pw_name, *group) != 0 || setgid(*group) != 0 || setuid(user->pw_uid) != 0) {
-    return error_from_errno(errno, "become user " + std::string(user->pw_name));
+  if (initgroups(user->login.c_str(), *group) != 0 || setgid(*group) != 0 ||
+      setuid(user->uid) != 0) {
+    return error_from_errno(errno, "become user " + user->login);
   }
-  if (user->pw_uid != 0 && setuid(0) == 0) return Error(Errc::internal, "root could be had back");
+  if (user->uid != 0 && setuid(0) == 0) return Error(Errc::internal, "root could be had back");
   return std::string();
 }
 
 // The user of the workers owns what root has made.
 void Supervisor::drop_privileges_of_directories() const {
   if (geteuid() != 0) return;
-  const passwd* user = worker_user(*config_);
-  if (user == nullptr) return;
+  const std::optional<delivery::LocalUser> user = worker_user(*config_);
+  if (!user) return;
   const std::optional<gid_t> group = worker_group(*config_, *user);
   if (!group) return;
   std::vector<std::string> paths;
@@ -155,8 +156,8 @@ void Supervisor::drop_privileges_of_directories() const {
     paths.push_back(*log_path);
   }
   for (const std::string& path : paths) {
-    if (::lchown(path.c_str(), user->pw_uid, *group) != 0 && errno != ENOENT) {
-      std::fprintf(stderr, "cannot give %s to user %s\n", path.c_str(), user->pw_name);
+    if (::lchown(path.c_str(), user->uid, *group) != 0 && errno != ENOENT) {
+      std::fprintf(stderr, "cannot give %s to user %s\n", path.c_str(), user->login.c_str());
     }
   }
 }

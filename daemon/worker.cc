@@ -173,8 +173,8 @@ Task<bool> Worker::open_store() {
   evaluators_.open_hints(log_);
   hints_ = std::make_unique<retry::HintStore>(open_hints(config_->spool_directory, "retry", log_));
   for (int attempt = 0; attempt < kShardNamesMax; ++attempt) {
-    const std::string dir =
-        config_->spool_directory + "/shards/" + shard_name(setup_.index, attempt);
+    shard_name_ = shard_name(setup_.index, attempt);
+    const std::string dir = config_->spool_directory + "/shards/" + shard_name_;
     const delivery::DeliveryServices services{loop_,
                                               nullptr,
                                               log_,
@@ -328,27 +328,46 @@ Task<void> Worker::adopt_orphans() {
   adopting_ = true;
   do {
     adopt_again_ = false;
-    const std::string base = config_->spool_directory + "/shards";
-    auto listing = blocking(loop_, [this, base] { return files_.list(base); });
-    const Result<std::vector<std::string>> names = co_await listing;
-    if (!names) break;
-    // Submissions may have chosen messages to follow.
-    if (explain_ != nullptr) co_await explain_->open();
-    for (const std::string& name : *names) {
-      if (is_claimed(name, setup_.workers) || terminate_.is_set()) continue;
-      const Result<void> adopted = co_await store_->adopt(base + "/" + name, *queue_);
-      if (adopted || adopted.error().code() == Errc::locked ||
-          adopted.error().code() == Errc::not_found)
-        continue;
-      log_.panic(LogEvent::spool, "",
-                 "cannot take over shard " + name + ": " + adopted.error().to_string());
-    }
-    if (exchange_ != nullptr) co_await exchange_->take_in();
-    queue_->start();
+    const std::vector<Event*> waiting = std::exchange(waiting_for_adoption_, {});
+    co_await adopt_once();
+    for (Event* over : waiting) over->set();
   } while (adopt_again_ && !terminate_.is_set());
   adopting_ = false;
+  for (Event* over : std::exchange(waiting_for_adoption_, {})) over->set();
   if (!terminate_.is_set() && exchange_ != nullptr)
     loop_.timers().set(exchange_timer_, loop_.clock().now() + kExchangeInterval);
+}
+
+Task<void> Worker::adopt_once() {
+  const std::string base = config_->spool_directory + "/shards";
+  auto listing = blocking(loop_, [this, base] { return files_.list(base); });
+  const Result<std::vector<std::string>> names = co_await listing;
+  if (!names) co_return;
+  // Submissions may have chosen messages to follow.
+  if (explain_ != nullptr) co_await explain_->open();
+  for (const std::string& name : *names) {
+    if (is_claimed(name, setup_.workers) || terminate_.is_set()) continue;
+    const Result<void> adopted = co_await store_->adopt(base + "/" + name, *queue_);
+    if (adopted || adopted.error().code() == Errc::locked ||
+        adopted.error().code() == Errc::not_found)
+      continue;
+    log_.panic(LogEvent::spool, "",
+               "cannot take over shard " + name + ": " + adopted.error().to_string());
+  }
+  if (exchange_ != nullptr) co_await exchange_->take_in();
+  queue_->start();
+}
+
+// A round that is under way may be past a shard that this call is about: the next one counts.
+Task<void> Worker::adopt_all() {
+  if (!adopting_) {
+    co_await adopt_orphans();
+    co_return;
+  }
+  Event over;
+  waiting_for_adoption_.push_back(&over);
+  adopt_again_ = true;
+  co_await over;
 }
 
 // Between adoptions: only input/ is looked at.
@@ -383,7 +402,7 @@ Task<std::string> Worker::handle(ControlCommand command) {
     co_return "ok";
   }
   if (command.verb == ControlVerb::run) {
-    if (exchange_ != nullptr) co_await adopt_orphans();
+    if (exchange_ != nullptr) co_await adopt_all();
     const auto value_of = [&](std::string_view key) {
       for (const std::string& word : command.arguments) {
         if (word.starts_with(key)) return word.substr(key.size());
@@ -416,6 +435,9 @@ Task<std::string> Worker::handle(ControlCommand command) {
   const Result<message::MessageId> id = message::MessageId::parse(argument);
   if (!id) co_return control_answer(Error(Errc::invalid_argument, "no message id: " + argument));
   switch (command.verb) {
+    case ControlVerb::find:
+      if (!queue_->has(*id)) co_return control_answer(Error(Errc::not_found, "no message"));
+      co_return "ok " + shard_name_;
     case ControlVerb::deliver:
       co_return control_answer(queue_->deliver_now(*id));
     case ControlVerb::freeze:

@@ -60,7 +60,9 @@ class Worker final : ControlHandler {
   // Lets go on whoever asked before the spool was open.
   void begin_commands();
   Task<void> shut_down();
-  Task<void> adopt_orphans();
+  Task<void> adopt_orphans();  // returns at once where that is under way
+  Task<void> adopt_once();
+  Task<void> adopt_all();  // waits for whoever does it
   void begin_tidy();
   Task<void> take_in_exchange();
   void on_terminate();
@@ -85,6 +87,7 @@ class Worker final : ControlHandler {
   std::unique_ptr<ExplainKeeper> explain_;  // explain_sample
   std::unique_ptr<retry::HintStore> hints_;
   std::unique_ptr<ConnectionCounts> counts_;
+  std::string shard_name_;
   std::unique_ptr<spool::Store> store_;
   std::unique_ptr<delivery::Queue> queue_;
   std::unique_ptr<Exchange> exchange_;  // of worker 0
@@ -100,6 +103,7 @@ class Worker final : ControlHandler {
   Event terminate_;
   Scope scope_;
   std::vector<Event*> waiting_commands_;
+  std::vector<Event*> waiting_for_adoption_;
   bool takes_commands_ = false;
   bool adopting_ = false;
   bool adopt_again_ = false;

@@ -59,6 +59,12 @@ struct CalloutOptions {
   std::optional<std::string> postmaster_mailfrom;  // for the postmaster check
 };
 
+// verify = recipient/quota: how long an answer is believed.
+struct QuotaOptions {
+  Seconds positive{300};   // there is room
+  Seconds negative{3600};  // there is none
+};
+
 // `verify = sender` and `verify = recipient`: would this address be routed, and does its host take
 // it? The daemon implements it over the routers. Waits on the current fiber.
 class AddressVerifier {
@@ -69,12 +75,13 @@ class AddressVerifier {
     bool is_sender = false;
     bool success_on_redirect = false;
     std::optional<CalloutOptions> callout;
+    std::optional<QuotaOptions> quota;  // of a recipient: instead of a callout
   };
   struct Answer {
     Verdict verdict = Verdict::deferred;
     std::string user_message;  // for the client; empty: nothing that it should know
     std::string log_message;   // empty: the user message
-    // $sender_verify_failure and its kin: qualify, route, mail, recipient, postmaster.
+    // $sender_verify_failure and its kin: qualify, route, mail, recipient, postmaster, quota.
     std::string failure_kind;
     std::string address_data;  // what a router left in $address_data
     bool is_callout = false;   // it was routed; the answer is of its hosts

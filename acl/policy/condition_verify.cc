@@ -27,6 +27,7 @@ struct Verification {
   bool case_insensitive = false;
   bool success_on_redirect = false;
   std::optional<CalloutOptions> callout;
+  std::optional<QuotaOptions> quota;
   std::string options;  // as they were written, for the cache
 
   CalloutOptions& callout_options() {
@@ -71,6 +72,13 @@ Problem take_time(std::string_view text, std::optional<Seconds>& time) {
   return std::nullopt;
 }
 
+Problem take_life(std::string_view text, Seconds& life) {
+  std::optional<Seconds> time;
+  Problem wrong = take_time(text, time);
+  if (time) life = *time;
+  return wrong;
+}
+
 Problem take_callout_option(std::string_view option, CalloutOptions& callout) {
   for (const CalloutFlag& row : kCalloutFlags) {
     if (row.name != option) continue;
@@ -97,20 +105,30 @@ Problem take_callout_option(std::string_view option, CalloutOptions& callout) {
     callout.postmaster_mailfrom = std::string(value);
     return std::nullopt;
   }
-  std::optional<Seconds> timeout;
-  if (Problem wrong = take_time(option, timeout)) return wrong;
-  callout.timeout = *timeout;
+  return take_life(option, callout.timeout);
+}
+
+Problem take_quota_option(std::string_view option, QuotaOptions& quota) {
+  const size_t equals = std::min(option.find('='), option.size());
+  const std::string_view name = trim(option.substr(0, equals));
+  const std::string_view value = option.substr(std::min(equals + 1, option.size()));
+  if (name == "cachepos") return take_life(value, quota.positive);
+  if (name == "cacheneg") return take_life(value, quota.negative);
+  if (option != "no_cache") return not_known(option);
+  quota = {Seconds{0}, Seconds{0}};
   return std::nullopt;
 }
 
-Problem take_callout(std::string_view list, Verification& asked) {
-  CalloutOptions& callout = asked.callout_options();
+// "option,option" for `take`, which gets `options` as well.
+template <class Options>
+Problem take_list(std::string_view list, Options& options,
+                  Problem (*take)(std::string_view option, Options& options)) {
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
     const std::string_view option = trim(list.substr(0, comma));
     list.remove_prefix(std::min(comma + 1, list.size()));
     if (option.empty()) continue;
-    if (Problem wrong = take_callout_option(option, callout)) return wrong;
+    if (Problem wrong = take(option, options)) return wrong;
   }
   return std::nullopt;
 }
@@ -118,6 +136,8 @@ Problem take_callout(std::string_view list, Verification& asked) {
 Problem take_option(std::string_view option, Verification& asked) {
   const size_t equals = option.find('=');
   const std::string_view name = trim(option.substr(0, equals));
+  const bool has_list = equals != std::string_view::npos;
+  const std::string_view list = has_list ? option.substr(equals + 1) : std::string_view();
   if (option == "defer_ok") {
     asked.defer_ok = true;
   } else if (option == "no_details") {
@@ -129,11 +149,10 @@ Problem take_option(std::string_view option, Verification& asked) {
   } else if (option == "check_postmaster") {
     asked.callout_options().postmaster = true;
   } else if (name == "callout") {
-    asked.callout_options();
-    if (equals != std::string_view::npos) return take_callout(option.substr(equals + 1), asked);
+    return take_list(list, asked.callout_options(), take_callout_option);
   } else if (name == "quota") {
-    return "the option \"quota\" is not available yet: verification stops at the router, and does "
-           "not ask the transport that knows the mailbox";
+    asked.quota.emplace();
+    return take_list(list, *asked.quota, take_quota_option);
   } else {
     return not_known(option);
   }
@@ -195,6 +214,7 @@ Problem parse_verification(std::string_view value, Verification& asked, const It
   }
   if (asked.callout && asked.callout->mailfrom && asked.name != "header_sender")
     return "\"mailfrom\" is allowed only for header_sender";
+  if (asked.quota && asked.name != "recipient") return "can only verify quota of recipient";
   const bool of_recipient = asked.callout && (asked.callout->use_sender ||
                                               asked.callout->use_postmaster || asked.callout->hold);
   if (of_recipient && asked.name != "recipient")
@@ -303,6 +323,7 @@ AddressVerifier::Answer ask(AclRun& run, const Verification& asked, const std::s
   question.is_sender = is_sender;
   question.success_on_redirect = asked.success_on_redirect;
   question.callout = asked.callout;
+  question.quota = asked.quota;
   const std::string mode = std::exchange(context.verify_mode, is_sender ? "S" : "R");
   AddressVerifier::Answer answer = verifier->verify(question, context);
   context.verify_mode = mode;
@@ -358,6 +379,15 @@ Answer verify_sender(AclRun& run, const Verification& asked) {
   return run.defer("Could not complete sender verify");
 }
 
+// No words for the client: how full mailboxes are is nobody's business.
+Answer answer_quota(AclRun& run, const Findings::Verified& found) {
+  if (found.ok) return Answer::yes;
+  if (found.deferred) return run.defer({}, found.log_message);
+  run.context().findings.recipient_verify_failure = found.failure_kind;
+  run.context().acl_verify_message = found.log_message;
+  return run.fail({}, found.log_message);
+}
+
 Answer verify_recipient(AclRun& run, const Verification& asked) {
   EvalContext& context = run.context();
   if (context.address == nullptr) return run.error("there is no recipient to verify");
@@ -366,6 +396,7 @@ Answer verify_recipient(AclRun& run, const Verification& asked) {
                                 : context.address->original_local_part;
   const Findings::Verified found =
       remembered(ask(run, asked, local + "@" + context.address->domain, false));
+  if (asked.quota) return answer_quota(run, found);
   context.findings.recipient_verify_failure = found.failure_kind;
   context.findings.address_data = found.address_data;
   if (found.ok) return Answer::yes;

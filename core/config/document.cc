@@ -351,6 +351,14 @@ const Setting* Instance::find(std::string_view option) const noexcept {
   return nullptr;
 }
 
+Place ConfigDocument::place_of(std::string_view option) const {
+  Place place;
+  for (const Setting& setting : main) {
+    if (setting.name == option) place = setting.place;
+  }
+  return place;
+}
+
 ConfigDocument read_document(const std::string& path, Files& files, const ReadOptions& options,
                              Diagnostics& diagnostics) {
   ConfigDocument document;

@@ -62,6 +62,8 @@ struct Macro {
 struct ConfigDocument {
   std::string file_name;
   std::vector<Setting> main;
+  // Where a main option is set, the last time; no place where it is not.
+  Place place_of(std::string_view option) const;
   std::vector<NamedList> lists;
   std::vector<AclSection> acls;
   std::vector<Instance> routers;

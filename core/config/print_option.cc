@@ -1,13 +1,11 @@
 // Option values as text, in the forms that Exim prints them in.
 #include "core/config/option.h"
+#include "core/config/values.h"
 
 #include <array>
 #include <cstdio>
 
 namespace godwit::config {
-namespace {
-
-// 8d3h as 1w1d3h; 0s.
 std::string time_text(Seconds time) {
   struct Unit {
     int64_t seconds;
@@ -26,6 +24,8 @@ std::string time_text(Seconds time) {
   }
   return out.empty() || out == "-" ? "0s" : out;
 }
+
+namespace {
 
 // 102400 as 100K.
 std::string number_text(int64_t number) {

@@ -59,18 +59,6 @@ void accept_fast_open(int descriptor, int queue) noexcept {
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_FASTOPEN, &queue, sizeof queue);
 }
 
-std::string_view fast_open_field(FastOpen fast_open) noexcept {
-  switch (fast_open) {
-    case FastOpen::no:
-      break;
-    case FastOpen::used:
-      return " TFO";
-    case FastOpen::with_data:
-      return " TFO*";
-  }
-  return "";
-}
-
 FastOpen accepted_fast_open(int descriptor) noexcept {
   const tcp_info info = info_of(descriptor);
   if ((info.tcpi_options & kOptionFirstData) != 0) return FastOpen::with_data;

@@ -23,9 +23,6 @@ void request_fast_open(int descriptor) noexcept;
 // Before it listens; `queue`: connections that are not yet confirmed.
 void accept_fast_open(int descriptor, int queue) noexcept;
 
-// " TFO", " TFO*" or nothing: on log lines.
-std::string_view fast_open_field(FastOpen fast_open) noexcept;
-
 // How a connection began that was accepted, or that has been established.
 FastOpen accepted_fast_open(int descriptor) noexcept;
 bool is_first_data_taken(int descriptor) noexcept;

@@ -9,6 +9,9 @@ namespace godwit::spool {
 namespace {
 
 constexpr size_t kWindowBytes = 1024 * 1024;
+constexpr size_t kScanBytes = 64 * 1024;  // of the window, searched at a time
+constexpr size_t kNumberAt = 8;           // of the segment, in a header
+constexpr size_t kOffsetAt = 20;          // of the record itself
 
 Error broken(uint32_t segment, uint32_t offset, std::string_view what) {
   std::string text = segment_name(segment) + " at " + std::to_string(offset) + ": ";
@@ -63,6 +66,18 @@ uint32_t crc_of(Window& window, uint64_t at, uint64_t bytes, uint32_t seed) {
     bytes -= piece.size();
   }
   return crc;
+}
+
+// The first place in `bytes` where a header of that segment could begin: most of what is scanned is
+// zeros. Else the first place at which no header is there as a whole.
+size_t find_number(std::string_view bytes, uint32_t number) {
+  std::string wanted;
+  put_u32(wanted, number);
+  size_t at = 0;
+  while (at + kRecordHeaderBytes <= bytes.size() &&
+         std::memcmp(bytes.data() + at + kNumberAt, wanted.data(), sizeof number) != 0)
+    at += kRecordAlignment;
+  return at;
 }
 
 class Scanner {
@@ -163,12 +178,18 @@ class Scanner {
   uint32_t next_header(uint32_t at) {
     const uint32_t last =
         out_.segment.bytes < kRecordHeaderBytes ? 0 : out_.segment.bytes - kRecordHeaderBytes;
-    for (at += kRecordAlignment; at <= last; at += kRecordAlignment) {
-      const std::string_view bytes = window_.at(at, kRecordHeaderBytes);
-      if (get_u32(bytes, 8) != number() || get_u32(bytes, 20) != at) continue;
-      const auto header = header_at(at);
-      if (header && header->type != RecordType::index && header->type != RecordType::seal)
-        return at;
+    at += kRecordAlignment;
+    while (at <= last) {
+      const std::string_view bytes = window_.at(at, kScanBytes);
+      const size_t skipped = find_number(bytes, number());
+      at += static_cast<uint32_t>(skipped);
+      if (skipped + kRecordHeaderBytes > bytes.size()) continue;
+      if (get_u32(bytes, skipped + kOffsetAt) == at) {
+        const auto header = header_at(at);
+        if (header && header->type != RecordType::index && header->type != RecordType::seal)
+          return at;
+      }
+      at += kRecordAlignment;
     }
     return out_.segment.bytes;
   }

@@ -213,7 +213,8 @@ Result<std::string> ShardImage::items_of(const Segment& segment, const IndexEntr
                    message->fixed.updates_crc);
 }
 
-Result<std::vector<ReplayEvent>> ShardImage::events_of(uint32_t number) {
+Result<std::vector<ReplayEvent>> ShardImage::events_of(uint32_t number,
+                                                       const std::optional<MessageKey>& only) {
   const Segment& segment = segments_.at(number);
   const Result<std::string> index = index_of(segment);
   if (!index) return index.error();
@@ -222,6 +223,7 @@ Result<std::vector<ReplayEvent>> ShardImage::events_of(uint32_t number) {
   while (const auto entry = reader.next()) {
     const bool is_message = entry->type == RecordType::message;
     if (!is_message && entry->type != RecordType::update) continue;
+    if (only && entry->key != *only) continue;
     const uint32_t slot = live_.find(entry->key);
     if (slot == LiveTable::kNone) continue;
     const LiveMessage& message = live_[slot];

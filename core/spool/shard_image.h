@@ -10,6 +10,7 @@
 #include "core/spool/segment_loader.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,10 @@ class ShardImage {
   // Reads all segments. Errc::not_found where one went away meanwhile.
   Result<void> load();
 
-  // What the segment tells: its live messages and those of its updates that count.
-  Result<std::vector<ReplayEvent>> events_of(uint32_t segment);
+  // What the segment tells: its live messages and those of its updates that count; of all, or of
+  // the one with the key `only`.
+  Result<std::vector<ReplayEvent>> events_of(uint32_t segment,
+                                             const std::optional<MessageKey>& only = {});
   // The index of a segment, without what was cut.
   Result<std::string> index_of(const Segment& segment);
 

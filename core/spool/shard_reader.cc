@@ -39,7 +39,7 @@ Result<ShardReader> ShardReader::open(Files& files, std::string dir) {
   return ShardReader(files, std::move(dir));
 }
 
-Result<void> ShardReader::replay(RecoverySink& sink) {
+Result<void> ShardReader::replay(RecoverySink& sink, const std::optional<MessageKey>& only) {
   for (int attempt = 0; attempt < kReaderAttempts; ++attempt) {
     image_ = std::make_unique<ShardImage>(*files_, dir_, FileOpen::read);
     const Result<void> loaded = image_->load();
@@ -47,7 +47,7 @@ Result<void> ShardReader::replay(RecoverySink& sink) {
     if (!loaded) continue;
     std::vector<ReplayEvent> events;
     for (const auto& [number, segment] : image_->segments()) {
-      Result<std::vector<ReplayEvent>> told = image_->events_of(number);
+      Result<std::vector<ReplayEvent>> told = image_->events_of(number, only);
       if (!told) return told.error();
       std::move(told->begin(), told->end(), std::back_inserter(events));
     }

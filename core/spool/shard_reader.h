@@ -8,6 +8,7 @@
 #include "core/spool/message.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,9 +25,9 @@ class ShardReader {
   ShardReader& operator=(ShardReader&&) noexcept;
   ~ShardReader();
 
-  // Tells every message that lives. Errc::locked where the shard changed faster than it could be
-  // read; try again.
-  Result<void> replay(RecoverySink& sink);
+  // Tells every message that lives, or of them the one with the key `only`. Errc::locked where the
+  // shard changed faster than it could be read; try again.
+  Result<void> replay(RecoverySink& sink, const std::optional<MessageKey>& only = {});
   // Folders of shards that it was taking over, below its own: they have messages too, some of them
   // in the shard already.
   std::vector<std::string> adopted() const;

@@ -2,6 +2,7 @@
 
 #include "acl/expand/trace.h"
 #include "core/base/ascii.h"
+#include "delivery/queue/envelope_facts.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 #include "protocol/message/body_ends.h"
@@ -10,22 +11,6 @@
 #include <utility>
 
 namespace godwit::delivery {
-namespace {
-
-// "[192.0.2.1]:25" of an envelope, or nothing for local mail.
-std::optional<Endpoint> parse_endpoint(std::string_view text) {
-  const size_t close = text.find(']');
-  if (!text.starts_with('[') || close == std::string_view::npos) return std::nullopt;
-  const Result<IpAddress> address = IpAddress::parse(text.substr(1, close - 1));
-  if (!address) return std::nullopt;
-  const size_t colon = text.find(':', close);
-  const std::optional<uint64_t> port =
-      colon == std::string_view::npos ? std::nullopt : parse_decimal(text.substr(colon + 1));
-  return Endpoint{*address, static_cast<uint16_t>(port.value_or(0))};
-}
-
-}  // namespace
-
 DeliveryAttempt::DeliveryAttempt(Queue& queue, ActiveMessage& message)
     : queue_(queue),
       message_(message),
@@ -50,29 +35,9 @@ void DeliveryAttempt::gather() {
       recipient.domain = to_lower(std::string_view(from.address).substr(at + 1));
     recipient.key = recipient.local_part + "@" + recipient.domain;
   }
-  facts_.id = envelope.message_id;
+  take_facts(envelope, {facts_, connection_facts_, connection_variables_, message_variables_});
   facts_.queue_name = message_.entry.queue_name();
   facts_.sender_address = message_.sender();
-  facts_.size = static_cast<int64_t>(envelope.message_bytes);
-  facts_.body_lines = static_cast<int64_t>(envelope.body_lines);
-  facts_.body_zeros = static_cast<int64_t>(envelope.body_zeros);
-  facts_.longest_line = static_cast<int64_t>(envelope.line_bytes_max);
-  facts_.received_at = envelope.received;
-  facts_.rcpt_count = static_cast<int64_t>(envelope.recipients.size());
-  connection_facts_.sender_host = parse_endpoint(envelope.host_address);
-  connection_facts_.sender_host_name = envelope.host_name;
-  connection_facts_.sender_helo_name = envelope.helo_name;
-  connection_facts_.sender_ident = envelope.ident;
-  connection_facts_.interface = parse_endpoint(envelope.interface_address);
-  connection_facts_.received_protocol = envelope.protocol;
-  connection_facts_.sender_host_authenticated = envelope.auth_name;
-  connection_facts_.authenticated_id = envelope.auth_id;
-  connection_facts_.authenticated_sender = envelope.auth_sender;
-  for (const EnvelopeVariable& variable : envelope.variables) {
-    acl::AclVariables& table =
-        variable.name.starts_with("acl_c") ? connection_variables_ : message_variables_;
-    table.emplace(variable.name, acl::AclValue(variable.value, variable.tainted));
-  }
 }
 
 Task<AttemptVerdict> DeliveryAttempt::run() {

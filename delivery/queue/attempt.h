@@ -150,7 +150,6 @@ class DeliveryAttempt {
                                   const Transport& transport);
   std::string envelope_to_line(const Batch& batch) const;
   std::string lines_on_top(const Batch& batch, const acl::EvalContext& evaluation) const;
-  bool expand_directories(const Batch& batch, LocalScene& scene, DeliveryOutcome& trouble) const;
   bool check_size(const Batch& batch, const MessageContent& content, LocalScene& scene,
                   DeliveryOutcome& trouble) const;
   Task<std::optional<MessageContent>> prepare(Batch& batch, LocalScene& scene,
@@ -202,8 +201,10 @@ class DeliveryAttempt {
   class BatchContent;
   class BatchSide;
   // The content with the header lines that routers and transport add and remove.
-  Result<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation) const;
-  Result<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation) const;
+  std::optional<MessageContent> content_for(Batch& batch, acl::EvalContext& evaluation,
+                                            DeliveryOutcome& trouble) const;
+  std::optional<MessageContent> changed_content(const Batch& batch, acl::EvalContext& evaluation,
+                                                DeliveryOutcome& trouble) const;
 
   Task<Verdict> finish();
   Task<bool> report_failures();

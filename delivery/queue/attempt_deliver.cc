@@ -4,6 +4,7 @@
 #include "delivery/queue/attempt_events.h"
 #include "delivery/queue/host_claim.h"
 #include "delivery/queue/local_scene.h"
+#include "delivery/route/route_facts.h"
 #include "protocol/message/address_syntax.h"
 
 #include <algorithm>
@@ -214,10 +215,7 @@ Task<void> DeliveryAttempt::deliver(Batch& batch) {
 }
 
 acl::AddressFacts DeliveryAttempt::address_facts(const Recipient& recipient) const {
-  const RouteResult& route = recipient.route;
-  acl::AddressFacts address;
-  address.local_part = route.local_part;
-  address.domain = route.domain;
+  acl::AddressFacts address = facts_of(recipient.route);
   const Recipient* top = &recipient;
   while (top->parent != kNone) top = &recipients_[top->parent];
   address.original_local_part = top->local_part;
@@ -226,24 +224,11 @@ acl::AddressFacts DeliveryAttempt::address_facts(const Recipient& recipient) con
     address.parent_local_part = recipients_[recipient.parent].local_part;
     address.parent_domain = recipients_[recipient.parent].domain;
   }
-  address.address_data = route.properties.address_data;
-  address.variables = route.properties.variables;
-  address.home = route.home;
-  if (route.router != nullptr) address.router_name = route.router->name();
-  address.local_part_prefix = route.prefix;
-  address.local_part_suffix = route.suffix;
-  address.self_hostname = route.self_hostname;
-  // What a router lists for a local transport is text.
-  const bool is_text = route.hosts != nullptr && !route.hosts->hosts.empty() &&
-                       route.hosts->hosts.front().addresses.empty();
-  if (is_text) address.host = route.hosts->hosts.front().name;
   if (recipient.kind == GeneratedKind::pipe) {
     address.pipe = recipient.address.substr(1);
   } else if (recipient.kind != GeneratedKind::address) {
     address.file = recipient.address;
   }
-  if (route.user) address.user_id = *route.user;
-  if (route.group) address.group_id = *route.group;
   return address;
 }
 
@@ -291,22 +276,12 @@ Task<std::vector<DeliveryOutcome>> DeliveryAttempt::run_local(const Batch& batch
                                                               const MessageContent& content,
                                                               LocalScene& scene) {
   const Recipient& first = recipients_[batch.members.front()];
-  LocalDelivery delivery{message_.envelope,
-                         content,
-                         scene.address.local_part,
-                         scene.address.domain,
-                         scene.addresses.front(),
-                         batch.return_path,
-                         scene.evaluation,
-                         scene.evaluation.now,
-                         &queue_,
-                         first.route.user,
-                         first.route.group,
-                         scene.recipients,
-                         scene.addresses,
-                         scene.directory,
-                         first.route.initgroups};
-  delivery.never_users = queue_.config_->never_users;
+  const LocalRecipient who{
+      scene.address.local_part, scene.address.domain,   scene.addresses.front(),
+      scene.evaluation,         scene.evaluation.now,   first.route.user,
+      first.route.group,        first.route.initgroups, queue_.config_->never_users};
+  const LocalDelivery delivery{who,     message_.envelope, content,         batch.return_path,
+                               &queue_, scene.recipients,  scene.addresses, scene.directory};
   if (batch.members.size() == 1) {
     std::vector<DeliveryOutcome> one;
     one.push_back(co_await batch.transport->deliver(queue_.services_.loop, delivery));

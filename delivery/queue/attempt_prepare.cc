@@ -119,15 +119,19 @@ std::string DeliveryAttempt::lines_on_top(const Batch& batch,
 
 // --- Text ----------------------------------------------------------------------------------------
 
-// What the transport expands before anything is sent, and the content.
-Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
-                                                    acl::EvalContext& evaluation) const {
+// What the transport expands before anything is sent, and the content; nothing, and why, where it
+// cannot be.
+std::optional<MessageContent> DeliveryAttempt::content_for(Batch& batch,
+                                                           acl::EvalContext& evaluation,
+                                                           DeliveryOutcome& trouble) const {
+  trouble.error_number = kErrorUnknown;
   if (batch.transport->options().return_path.is_set) {
     acl::EvalResult path = batch.transport->return_path().evaluate(evaluation);
-    if (!path.ok() && path.status != acl::EvalStatus::forced_fail)
-      return Error(Errc::config, "Failed to expand return path \"" +
-                                     std::string(batch.transport->return_path().source()) +
-                                     "\": " + path.text);
+    if (!path.ok() && path.status != acl::EvalStatus::forced_fail) {
+      trouble.text = "Failed to expand return path \"" +
+                     std::string(batch.transport->return_path().source()) + "\": " + path.text;
+      return {};
+    }
     if (path.ok()) batch.return_path = path.text == "<>" ? "" : std::move(path.text);
   }
   const acl::Expansion* port =
@@ -138,17 +142,20 @@ Result<MessageContent> DeliveryAttempt::content_for(Batch& batch,
     const acl::EvalResult text = port->evaluate(evaluation);
     const std::optional<uint16_t> number =
         text.ok() ? smtp::parse_port(trim(text.text)) : std::nullopt;
-    if (!number)
-      return Error(Errc::config, "invalid port for " + batch.transport->name() + " transport: \"" +
-                                     text.text + "\"");
+    if (!number) {
+      trouble.text =
+          "invalid port for " + batch.transport->name() + " transport: \"" + text.text + "\"";
+      return {};
+    }
     batch.port = *number;
   }
-  return changed_content(batch, evaluation);
+  return changed_content(batch, evaluation, trouble);
 }
 
 // The message with the header changes of the batch.
-Result<MessageContent> DeliveryAttempt::changed_content(const Batch& batch,
-                                                        acl::EvalContext& evaluation) const {
+std::optional<MessageContent> DeliveryAttempt::changed_content(const Batch& batch,
+                                                               acl::EvalContext& evaluation,
+                                                               DeliveryOutcome& trouble) const {
   const AddressProperties& properties = recipients_[batch.members.front()].route.properties;
   evaluation.domain_data = properties.domain_data;
   evaluation.local_part_data = properties.local_part_data;
@@ -162,9 +169,11 @@ Result<MessageContent> DeliveryAttempt::changed_content(const Batch& batch,
     for (const acl::Expansion& option : part.options) {
       acl::EvalResult text = option.evaluate(evaluation);
       if (text.status == acl::EvalStatus::forced_fail) continue;
-      if (!text.ok())
-        return Error(Errc::lookup_deferred,
-                     "failed to expand headers_add or headers_remove: " + text.text);
+      if (!text.ok()) {
+        trouble.error_number = kErrorHeaders;
+        trouble.text = "failed to expand headers_add or headers_remove: " + text.text;
+        return {};
+      }
       part.texts.push_back(std::move(text.text));
     }
   }
@@ -191,45 +200,6 @@ std::string DeliveryAttempt::rewritten_section(const rewrite::RewriteRules& rule
       queue_.services_.log.main(LogEvent::note, facts_.id, change);
   }
   return rewritten ? std::move(*rewritten) : std::move(section);
-}
-
-// home_directory and current_directory; else those of the router. On a fiber.
-bool DeliveryAttempt::expand_directories(const Batch& batch, LocalScene& scene,
-                                         DeliveryOutcome& trouble) const {
-  const RouteResult& route = recipients_[batch.members.front()].route;
-  const TransportOptions& options = batch.transport->options();
-  struct Part {
-    const char* name;
-    bool is_set;
-    const acl::Expansion& option;
-    const std::string& of_router;
-    std::string& value;
-  };
-  const Part parts[] = {
-      {"home directory", options.home_directory.is_set, batch.transport->generic().home_directory,
-       route.home, scene.address.home},
-      {"current directory", options.current_directory.is_set,
-       batch.transport->generic().current_directory, route.current_directory, scene.directory}};
-  for (const Part& part : parts) {
-    part.value = part.of_router;
-    if (!part.is_set) continue;
-    acl::EvalResult result = part.option.evaluate(scene.evaluation);
-    if (!result.ok()) {
-      trouble.error_number = kErrorExpansion;
-      trouble.text = std::string(part.name) + " \"" + std::string(part.option.source()) +
-                     "\" failed to expand for transport " + batch.transport->name() + ": " +
-                     result.text;
-      return false;
-    }
-    part.value = std::move(result.text);
-    if (part.value.starts_with('/')) continue;
-    trouble.text = std::string(part.name) + " path \"" + part.value +
-                   "\" is not absolute for transport " + batch.transport->name();
-    return false;
-  }
-  if (scene.directory.empty())
-    scene.directory = scene.address.home.empty() ? "/" : scene.address.home;
-  return true;
 }
 
 // False, and the outcome, where the message is over the transport's limit. On a fiber.
@@ -261,16 +231,16 @@ Task<std::optional<MessageContent>> DeliveryAttempt::prepare(Batch& batch, Local
   const Transport& transport = *batch.transport;
   std::optional<MessageContent> content;
   ExpandedCommand command;
+  const RouteResult& route = recipients_[batch.members.front()].route;
   auto preparing = [&] {
-    if (!transport.is_remote() && !expand_directories(batch, scene, trouble)) return false;
+    const bool has_place =
+        transport.is_remote() || expand_directories(transport, route, scene.address,
+                                                    scene.evaluation, scene.directory, trouble);
+    if (!has_place) return false;
     show_debug_print(transport, scene);
-    Result<MessageContent> changed = content_for(batch, scene.evaluation);
-    if (!changed) {
-      const bool is_headers = changed.error().code() == Errc::lookup_deferred;
-      trouble.error_number = is_headers ? kErrorHeaders : kErrorUnknown;
-      trouble.text = changed.error().detail();
-      return false;
-    }
+    std::optional<MessageContent> changed = content_for(batch, scene.evaluation, trouble);
+    if (!changed) return false;
+    trouble.error_number = 0;
     if (!check_size(batch, *changed, scene, trouble)) return false;
     if (transport.options().body_only) changed = changed->body_only();
     if (transport.options().headers_only) changed = changed->headers_only();
@@ -301,14 +271,16 @@ Task<std::optional<MessageContent>> DeliveryAttempt::filter(const Batch& batch, 
     co_return std::nullopt;
   }
   if (!transport.is_remote()) {
-    LocalDelivery delivery{
-        message_.envelope,   content, {}, {}, {}, batch.return_path, scene.evaluation,
-        scene.evaluation.now};
-    delivery.user = route.user;
-    delivery.group = route.group;
-    delivery.initgroups = route.initgroups;
-    delivery.never_users = queue_.config_->never_users;
-    Result<std::optional<RunAs>> who = co_await run_as(queue_.services_.loop, transport, delivery);
+    const LocalRecipient recipient{{},
+                                   {},
+                                   {},
+                                   scene.evaluation,
+                                   scene.evaluation.now,
+                                   route.user,
+                                   route.group,
+                                   route.initgroups,
+                                   queue_.config_->never_users};
+    Result<std::optional<RunAs>> who = co_await run_as(queue_.services_.loop, transport, recipient);
     if (!who) {
       trouble.text = who.error().detail();
       co_return std::nullopt;

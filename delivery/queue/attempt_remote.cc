@@ -82,10 +82,13 @@ class DeliveryAttempt::BatchContent final : public ContentMaker {
         attempt_.scene_at(batch_, remote.host_name, remote.endpoint);
     scene->address.sending = remote.local;
     if (!remote.tls.cipher.empty()) scene->evaluation.tls_out = &remote.tls;
-    const auto making = [this, &scene] {
-      return attempt_.changed_content(batch_, scene->evaluation);
+    DeliveryOutcome trouble;
+    const auto making = [&] {
+      return attempt_.changed_content(batch_, scene->evaluation, trouble);
     };
-    co_return co_await on_fiber(making);
+    std::optional<MessageContent> changed = co_await on_fiber(making);
+    if (!changed) co_return Error(Errc::lookup_deferred, trouble.text);
+    co_return std::move(*changed);
   }
 
  private:

@@ -306,8 +306,9 @@ Task<bool> DeliveryAttempt::send_report(ReportPlan plan) {
   envelope.is_local = true;
   envelope.is_local_error = true;
   envelope.smtputf8 = message_.envelope.smtputf8;
-  const Result<void> injected = co_await queue_.inject(std::move(envelope), std::move(text.headers),
-                                                       std::move(text.body), facts_.id);
+  const Result<void> injected =
+      co_await queue_.inject(std::move(envelope), std::move(text.headers), std::move(text.body),
+                             facts_.id, std::move(text.message_id));
   if (!injected) {
     queue_.services_.log.panic(LogEvent::spool, facts_.id,
                                "a report could not be written: " + injected.error().to_string());

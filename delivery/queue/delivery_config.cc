@@ -1,9 +1,7 @@
 #include "delivery/queue/delivery_config.h"
 
-#include "core/base/ascii.h"
 #include "core/config/values.h"
-
-#include <pwd.h>
+#include "delivery/route/local_user.h"
 
 #include <algorithm>
 #include <utility>
@@ -16,20 +14,13 @@ std::vector<uint32_t> uids_of(const config::ConfigDocument& document,
   std::vector<uint32_t> out;
   for (const std::string& name : names) {
     if (name.empty()) continue;
-    const std::optional<uint64_t> number = parse_decimal(name);
-    if (number && *number <= UINT32_MAX) {
-      out.push_back(static_cast<uint32_t>(*number));
+    const Result<std::optional<LocalUser>> user = ask_local_user(name, true);
+    if (user && *user) {
+      out.push_back((*user)->uid);
       continue;
     }
-    if (const passwd* user = getpwnam(name.c_str())) {
-      out.push_back(user->pw_uid);
-      continue;
-    }
-    config::Place place;
-    for (const config::Setting& setting : document.main) {
-      if (setting.name == "never_users") place = setting.place;
-    }
-    diagnostics.error(place, "never_users: user " + name + " was not found");
+    diagnostics.error(document.place_of("never_users"),
+                      "never_users: user " + name + " was not found");
   }
   return out;
 }

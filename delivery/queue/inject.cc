@@ -9,18 +9,6 @@
 
 namespace godwit::delivery {
 
-namespace {
-
-// Of a header section with a Message-Id: that was made for `id`; without brackets.
-std::string_view made_message_id(std::string_view headers, const std::string& id) {
-  const size_t at = headers.find("Message-Id: <E" + id);
-  if (at == std::string_view::npos) return {};
-  headers.remove_prefix(headers.find('<', at) + 1);
-  return headers.substr(0, headers.find('>'));
-}
-
-}  // namespace
-
 Task<acl::MessageIdWords> Queue::message_id_words() {
   acl::EvalContext evaluation;
   evaluation.server = &services_.server;
@@ -34,12 +22,11 @@ Task<acl::MessageIdWords> Queue::message_id_words() {
 }
 
 Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::string body,
-                                 std::string reference) {
+                                 std::string reference, std::string made_id) {
   const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
   envelope.message_bytes = headers.size() + MessageContent::kEmptyLine.size() + body.size();
   const std::unique_ptr<spool::MessageWriter> writer = services_.store->begin(key_of(id));
   co_await ok(writer->append(body));
-  const std::string made_id(made_message_id(headers, envelope.message_id));
   spool::StoredMessage stored =
       co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
   std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
@@ -76,8 +63,9 @@ Task<Result<void>> Queue::inject_message(std::string sender, std::vector<std::st
   const acl::MessageIdWords words = co_await message_id_words();
   std::string section = message::received_field(facts) + headers +
                         message::message_id_field(id, words.domain, words.text, false);
+  std::string made_id = message::message_id_value(id.text(), words.domain, words.text);
   co_return co_await inject(std::move(envelope), std::move(section), std::move(body),
-                            std::move(reference));
+                            std::move(reference), std::move(made_id));
 }
 
 }  // namespace godwit::delivery

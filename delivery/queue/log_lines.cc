@@ -99,6 +99,18 @@ std::string host_field(const DeliveryOutcome& outcome, const LogSelectors& selec
   return out;
 }
 
+std::string_view fast_open_field(FastOpen fast_open) noexcept {
+  switch (fast_open) {
+    case FastOpen::no:
+      break;
+    case FastOpen::used:
+      return " TFO";
+    case FastOpen::with_data:
+      return " TFO*";
+  }
+  return "";
+}
+
 std::string tls_fields(const acl::TlsFacts& tls, const LogSelectors& selectors, TlsLine line) {
   std::string out;
   if (tls.cipher.empty()) return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/config/log_selector.h"
+#include "core/io/fast_open.h"
 #include "delivery/transport/outcome.h"
 #include "protocol/spool_format/envelope.h"
 
@@ -23,6 +24,9 @@ struct DeliveryLineFacts {
   Millis queue_time;     // QT= with +queue_time
   Millis delivery_time;  // DT= with +deliver_time
 };
+
+// " TFO", " TFO*" or nothing.
+std::string_view fast_open_field(FastOpen fast_open) noexcept;
 
 // "=> a@b R=r T=t H=h [ip] C="..."", or "->" for further recipients of a transaction.
 std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,

@@ -72,9 +72,10 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   // A message that has just become durable. `hold`: not before the next queue run.
   void accepted(spool::StoredMessage stored, Envelope envelope, bool hold);
   // Makes a message of ours durable and queues it: a report on the message `reference`. The
-  // envelope has its id; header section and body are in wire format.
+  // envelope has its id; header section and body are in wire format. `made_id`: the value of the
+  // Message-Id: that was made for it.
   Task<Result<void>> inject(Envelope envelope, std::string headers, std::string body,
-                            std::string reference);
+                            std::string reference, std::string made_id);
   // Of Message-Id: fields that are made here; problems are told.
   Task<acl::MessageIdWords> message_id_words();
 

@@ -68,7 +68,18 @@ class RuleCompiler {
     }
     if (!take_pattern(pattern, rule) || !take_error(error, rule)) return false;
     if (rest_.view().starts_with("senders=") && !take_senders(rule)) return false;
+    rule.text_ = pattern.text() + "  " + error.text() + "  ";
     return take_steps(rule);
+  }
+
+  // The text is the name of an error.
+  std::optional<Failure> failure() {
+    RetryRule rule;
+    if (!take_error(rest_, rule) || rule.any_error_) return {};
+    Failure out{rule.error_, rule.host_source_, 0, rule.mailbox_idle_};
+    for (const char c : rule.smtp_digits_)
+      out.smtp_code = out.smtp_code * 10 + (is_digit(c) ? c - '0' : 0);
+    return out;
   }
 
  private:
@@ -216,6 +227,10 @@ class RuleCompiler {
     if (step.interval.count == 0) return problem(fields[2], 0, "the interval is zero");
     if (row->factor && !take_factor(fields[3], step)) return false;
     rule.steps_.push_back(step);
+    rule.text_ += std::string(1, row->letter) + "," + config::time_text(step.cutoff) + "," +
+                  config::time_text(step.interval);
+    if (row->factor) rule.text_ += "," + fields[3].text();
+    rule.text_ += "; ";
     return true;
   }
 
@@ -241,6 +256,12 @@ class RuleCompiler {
   Diagnostics& diagnostics_;
   bool failed_ = false;
 };
+
+std::optional<Failure> RetryRules::failure_named(std::string_view word,
+                                                 const acl::NamedLists& lists) {
+  Diagnostics problems;
+  return RuleCompiler(LocatedText(std::string(word)), lists, problems).failure();
+}
 
 std::shared_ptr<const RetryRules> RetryRules::compile(const config::ConfigDocument& document,
                                                       const acl::NamedLists& lists,

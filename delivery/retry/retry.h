@@ -59,6 +59,8 @@ struct RetryStep {
 class RetryRule {
  public:
   const std::vector<RetryStep>& steps() const noexcept { return steps_; }
+  // "pattern  error  F,2h,15m; G,16h,1h,1.5; ", as -brt shows it.
+  const std::string& text() const noexcept { return text_; }
   // After the last cutoff; zero where a rule has no steps: never retried.
   Seconds final_cutoff() const noexcept;
 
@@ -78,6 +80,7 @@ class RetryRule {
   Seconds mailbox_idle_{};                           // of quota_<time>
   std::shared_ptr<const acl::ListPattern> senders_;  // null: any
   std::vector<RetryStep> steps_;
+  std::string text_;
 };
 
 struct NextAttempt {
@@ -95,6 +98,9 @@ class RetryRules {
   // from `sender`. `host` is compared too where it is not empty. Null: give up at once.
   const RetryRule* find(std::string_view key, std::string_view host, const Failure& failure,
                         std::string_view sender, acl::EvalContext& context) const;
+  // What a rule with this error is about: "quota_3d", "rcpt_452", "refused_MX". Nothing for a word
+  // that is none.
+  static std::optional<Failure> failure_named(std::string_view word, const acl::NamedLists& lists);
   size_t size() const noexcept { return rules_.size(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -28,25 +29,51 @@ bool means_nobody(int problem) noexcept {
   return problem == 0 || problem == ENOENT || problem == ESRCH;
 }
 
-Result<std::optional<LocalUser>> ask_user(const std::string& name, std::optional<uint64_t> number) {
+// Nothing for a name; an error for a number that is no id. The highest one means "unchanged".
+Result<std::optional<uint32_t>> id_in(const std::string& name) {
+  const std::optional<uint64_t> number = parse_decimal(name);
+  const bool is_digits = !name.empty() && std::ranges::all_of(name, is_digit);
+  if (!is_digits) return std::optional<uint32_t>();
+  if (number && *number < UINT32_MAX)
+    return std::optional<uint32_t>(static_cast<uint32_t>(*number));
+  return Error(Errc::invalid_argument, name + " is too large for an id");
+}
+
+// No question for the database.
+bool is_no_name(const std::string& name) {
+  return name.empty() || name.find('\0') != std::string::npos;
+}
+
+}  // namespace
+
+Result<std::optional<LocalUser>> ask_local_user(const std::string& name, bool numeric_allowed) {
+  if (is_no_name(name)) return std::optional<LocalUser>();
+  std::optional<uint32_t> number;
+  if (numeric_allowed) {
+    const Result<std::optional<uint32_t>> id = id_in(name);
+    if (!id) return id.error();
+    number = *id;
+  }
   passwd entry{};
   passwd* found = nullptr;
   std::vector<char> room;
   const int problem = ask_database(
       entry, found, room, [&](passwd* into, char* bytes, size_t size, passwd** result) {
-        return number ? getpwuid_r(static_cast<uid_t>(*number), into, bytes, size, result)
+        return number ? getpwuid_r(*number, into, bytes, size, result)
                       : getpwnam_r(name.c_str(), into, bytes, size, result);
       });
   if (!means_nobody(problem)) return Error(Errc::lookup_deferred, "getpwnam failed for " + name);
-  if (found == nullptr) {
-    // A number needs no entry to be a uid.
-    if (number) return std::optional<LocalUser>({static_cast<uint32_t>(*number), 0, {}});
-    return std::optional<LocalUser>();
-  }
-  return std::optional<LocalUser>({entry.pw_uid, entry.pw_gid, entry.pw_dir});
+  if (found != nullptr)
+    return std::optional<LocalUser>({entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_name});
+  // A number needs no entry to be a uid.
+  if (number) return std::optional<LocalUser>({*number, 0, {}, {}});
+  return std::optional<LocalUser>();
 }
 
-Result<std::optional<uint32_t>> ask_group(const std::string& name) {
+Result<std::optional<uint32_t>> ask_local_group(const std::string& name) {
+  if (is_no_name(name)) return std::optional<uint32_t>();
+  Result<std::optional<uint32_t>> id = id_in(name);
+  if (!id || *id) return id;
   group entry{};
   group* found = nullptr;
   std::vector<char> room;
@@ -59,22 +86,18 @@ Result<std::optional<uint32_t>> ask_group(const std::string& name) {
   return std::optional<uint32_t>(entry.gr_gid);
 }
 
-}  // namespace
-
 Result<std::optional<LocalUser>> find_local_user(const std::string& name, bool numeric_allowed,
                                                  const acl::Services* services) {
-  const std::optional<uint64_t> number = numeric_allowed ? parse_decimal(name) : std::nullopt;
-  if (name.empty() || name.find('\0') != std::string::npos) return std::optional<LocalUser>();
-  auto answer = call_on_pool(services, [&] { return ask_user(name, number); });
+  auto answer = call_on_pool(services, [&] { return ask_local_user(name, numeric_allowed); });
   if (!answer) return Error(Errc::lookup_deferred, kCannotWait);
   return std::move(*answer);
 }
 
 Result<std::optional<uint32_t>> find_local_group(const std::string& name,
                                                  const acl::Services* services) {
-  if (const std::optional<uint64_t> number = parse_decimal(name))
-    return std::optional<uint32_t>(static_cast<uint32_t>(*number));
-  auto answer = call_on_pool(services, [&] { return ask_group(name); });
+  Result<std::optional<uint32_t>> id = id_in(name);
+  if (!id || *id) return id;
+  auto answer = call_on_pool(services, [&] { return ask_local_group(name); });
   if (!answer) return Error(Errc::lookup_deferred, kCannotWait);
   return std::move(*answer);
 }

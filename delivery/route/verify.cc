@@ -169,6 +169,7 @@ VerifyAnswer verify_address(const RouterChain& chain, const std::string& address
     goes_on = (!success_on_redirect || is_rerouted) && next.size() == 1 &&
               walk.tree().addresses[next.front()].generated.kind == GeneratedKind::address;
   }
+  if (answer.verdict == VerifyVerdict::ok) answer.tree = std::move(walk.tree());
   return answer;
 }
 

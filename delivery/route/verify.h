@@ -50,6 +50,7 @@ struct VerifyAnswer {
   std::string parent;  // the address that it was generated from; empty: none
   int transport = -1;
   SharedHostList hosts;
+  RoutedTree tree;  // ok: all that was routed on the way
 };
 
 // Whether `query` (purpose verify_recipient or verify_sender) can be routed. An address that is

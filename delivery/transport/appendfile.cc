@@ -66,31 +66,26 @@ bool is_safe_component(std::string_view part) noexcept {
 
 Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery delivery) const {
   Prepared prepared;
+  prepared.plan.message_bytes = delivery.content.message_bytes();
   DeliveryOutcome out;
   out.scope = FailureScope::local;
-  auto preparing = [&] { return prepare(delivery, prepared); };
+  auto preparing = [&] {
+    std::optional<Refusal> problem = prepare_place(delivery, prepared);
+    return problem ? std::move(problem) : prepare_message(delivery, prepared);
+  };
   std::optional<Refusal> refusal = co_await on_fiber(preparing);
-  if (!refusal) {
-    const Result<std::optional<RunAs>> who = co_await run_as(loop, *this, delivery);
-    if (!who) {
-      refusal.emplace(Refusal{OutcomeKind::deferred, who.error().detail()});
-    } else if (*who) {
-      prepared.plan.owner = FileOwner{(*who)->user, (*who)->group, (*who)->groups};
-    }
-  }
-  const Transport* other = nullptr;
-  if (!refusal && !formats_.empty() && !delivery.is_handed_over && prepared.form == Form::mbox)
-    other = co_await transport_of_file(loop, prepared.plan, refusal);
+  const Transport* owner = nullptr;
+  if (!refusal) owner = co_await find_owner(loop, delivery, prepared, refusal);
   if (refusal) {
     out.kind = refusal->kind;
     out.error_number = refusal->error_number;
     out.text = std::move(refusal->text);
     co_return out;
   }
-  if (other != nullptr && other != this) {
+  if (owner != this) {
     delivery.is_handed_over = true;
-    out = co_await other->deliver(loop, std::move(delivery));
-    out.transport = other->name();
+    out = co_await owner->deliver(loop, std::move(delivery));
+    out.transport = owner->name();
     co_return out;
   }
   const std::string path = prepared.plan.path;
@@ -128,17 +123,17 @@ Task<DeliveryOutcome> AppendfileTransport::deliver(Loop& loop, LocalDelivery del
 
 // --- Before anything is opened -------------------------------------------------------------------
 
-std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
-    const LocalDelivery& delivery, Prepared& prepared) const {
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_place(
+    const LocalRecipient& recipient, Prepared& prepared) const {
   MailboxPlan& plan = prepared.plan;
-  const acl::EvalContext& evaluation = delivery.evaluation;
+  const acl::EvalContext& evaluation = recipient.evaluation;
   plan.allow_symlink = own_.allow_symlink;
   plan.allow_fifo = own_.allow_fifo;
   plan.use_size_file = own_.maildir_use_size_file;
   plan.size_regex = size_regex_;
   plan.counted_folders = counted_folders_;
   plan.host = evaluation.server == nullptr ? "localhost" : evaluation.server->primary_hostname;
-  plan.now = delivery.now;
+  plan.now = recipient.now;
   plan.mode = static_cast<uint32_t>(own_.mode.bits);
   plan.directory_mode = static_cast<uint32_t>(own_.directory_mode.bits);
   plan.create_directory = own_.create_directory;
@@ -155,32 +150,37 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare(
   plan.lockfile_timeout = own_.lockfile_timeout;
   plan.maildir_retries = own_.maildir_retries;
   plan.quota_is_inclusive = own_.quota_is_inclusive;
-  plan.message_bytes = delivery.content.message_bytes();
-  std::optional<Refusal> refusal = prepare_path(delivery, prepared);
+  std::optional<Refusal> refusal = prepare_path(recipient, prepared);
   plan.is_maildir = prepared.form == Form::maildir;
   plan.is_mbx = own_.mbx_format && prepared.form == Form::mbox;
-  if (!refusal) refusal = prepare_creation(delivery, prepared);
+  if (!refusal) refusal = prepare_creation(recipient, prepared);
+  if (!refusal) refusal = prepare_quota(recipient, prepared);
+  return refusal;
+}
+
+std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_message(
+    const LocalDelivery& delivery, Prepared& prepared) const {
+  std::optional<Refusal> refusal = prepare_warning(delivery, prepared);
   if (!refusal) refusal = prepare_mailstore(delivery, prepared);
-  if (!refusal) refusal = prepare_quota(delivery, prepared);
   if (!refusal) refusal = prepare_text(delivery, prepared);
   return refusal;
 }
 
 // What a stranger chose must stay one component of a path, whatever the pattern does with it.
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
-    const LocalDelivery& delivery, Prepared& prepared) const {
+    const LocalRecipient& recipient, Prepared& prepared) const {
   prepared.form = own_.maildir_format     ? Form::maildir
                   : own_.mailstore_format ? Form::mailstore
                   : own_.directory.is_set ? Form::files
                                           : Form::mbox;
-  if (!own_.file.is_set && !own_.directory.is_set) return prepare_named_path(delivery, prepared);
-  const bool is_safe = path_.is_constant() || (is_safe_component(delivery.local_part) &&
-                                               is_safe_component(delivery.domain));
+  if (!own_.file.is_set && !own_.directory.is_set) return prepare_named_path(recipient, prepared);
+  const bool is_safe = path_.is_constant() || (is_safe_component(recipient.local_part) &&
+                                               is_safe_component(recipient.domain));
   if (!is_safe) {
     return Refusal{OutcomeKind::failed,
-                   "the address cannot be part of a file name: " + std::string(delivery.address)};
+                   "the address cannot be part of a file name: " + std::string(recipient.address)};
   }
-  const acl::EvalResult result = path_.evaluate(delivery.evaluation);
+  const acl::EvalResult result = path_.evaluate(recipient.evaluation);
   if (!result.ok()) {
     return Refusal{OutcomeKind::deferred, "failed to expand \"" + std::string(path_.source()) +
                                               "\" for the mailbox: " + result.text};
@@ -196,8 +196,8 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_path(
 
 // The path that a redirection named.
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_named_path(
-    const LocalDelivery& delivery, Prepared& prepared) const {
-  const acl::AddressFacts* address = delivery.evaluation.address;
+    const LocalRecipient& recipient, Prepared& prepared) const {
+  const acl::AddressFacts* address = recipient.evaluation.address;
   std::string path = address == nullptr ? std::string() : address->file;
   const bool is_directory = path.ends_with('/');
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -232,7 +232,7 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_text(
 
 // create_file: where files may be made.
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_creation(
-    const LocalDelivery& delivery, Prepared& prepared) const {
+    const LocalRecipient& recipient, Prepared& prepared) const {
   MailboxPlan& plan = prepared.plan;
   if (folder_file_regex_ != nullptr && prepared.form == Form::maildir) {
     const Result<bool> matches = folder_file_regex_->search(plan.path);
@@ -243,7 +243,7 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_creatio
   }
   const std::string_view where = own_.create_file.text.view();
   if (where == "anywhere") return {};
-  const acl::AddressFacts* address = delivery.evaluation.address;
+  const acl::AddressFacts* address = recipient.evaluation.address;
   plan.creation_root = std::string(where);
   if (!where.starts_with('/')) plan.creation_root = address == nullptr ? "" : address->home;
   if (!plan.creation_root->empty()) return {};
@@ -290,6 +290,20 @@ std::unique_ptr<Mailbox> AppendfileTransport::make_mailbox(const Prepared& prepa
       return make_mbox(prepared.plan);
   }
   GODWIT_UNREACHABLE("a form of mailboxes");
+}
+
+Task<const Transport*> AppendfileTransport::find_owner(Loop& loop, const LocalRecipient& recipient,
+                                                       Prepared& prepared,
+                                                       std::optional<Refusal>& refusal) const {
+  const Result<std::optional<RunAs>> who = co_await run_as(loop, *this, recipient);
+  if (!who) {
+    refusal.emplace(Refusal{OutcomeKind::deferred, who.error().detail()});
+    co_return nullptr;
+  }
+  if (*who) prepared.plan.owner = FileOwner{(*who)->user, (*who)->group, (*who)->groups};
+  const bool asks = !formats_.empty() && !recipient.is_handed_over && prepared.form == Form::mbox;
+  if (!asks) co_return this;
+  co_return co_await transport_of_file(loop, prepared.plan, refusal);
 }
 
 // file_format. A file that is missing or empty may become whatever this transport writes.

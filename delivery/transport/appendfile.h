@@ -70,6 +70,9 @@ class AppendfileTransport final : public Transport {
  public:
   bool is_remote() const noexcept override { return false; }
   Task<DeliveryOutcome> deliver(Loop& loop, LocalDelivery delivery) const override;
+  // Looks at the mailbox as it is: does not make it, and waits for no lock.
+  Task<bool> is_over_quota(Loop& loop, LocalRecipient recipient,
+                           uint64_t message_bytes) const override;
   void find_transports(const TransportSet& all, const config::Instance& instance,
                        config::Diagnostics& diagnostics) override;
   const AppendfileOptions& appendfile() const noexcept { return own_; }
@@ -102,19 +105,27 @@ class AppendfileTransport final : public Transport {
     const Transport* transport;
   };
 
-  std::optional<Refusal> prepare(const LocalDelivery& delivery, Prepared& prepared) const;
-  std::optional<Refusal> prepare_path(const LocalDelivery& delivery, Prepared& prepared) const;
-  std::optional<Refusal> prepare_named_path(const LocalDelivery& delivery,
+  // Where to, with which rights and limits.
+  std::optional<Refusal> prepare_place(const LocalRecipient& recipient, Prepared& prepared) const;
+  std::optional<Refusal> prepare_path(const LocalRecipient& recipient, Prepared& prepared) const;
+  std::optional<Refusal> prepare_named_path(const LocalRecipient& recipient,
                                             Prepared& prepared) const;
-  std::optional<Refusal> prepare_creation(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_creation(const LocalRecipient& recipient,
+                                          Prepared& prepared) const;
+  // What is written there.
+  std::optional<Refusal> prepare_message(const LocalDelivery& delivery, Prepared& prepared) const;
   std::optional<Refusal> prepare_mailstore(const LocalDelivery& delivery, Prepared& prepared) const;
   // appendfile_quota.cc
-  std::optional<Refusal> prepare_quota(const LocalDelivery& delivery, Prepared& prepared) const;
+  std::optional<Refusal> prepare_quota(const LocalRecipient& recipient, Prepared& prepared) const;
   std::optional<Refusal> prepare_warning(const LocalDelivery& delivery, Prepared& prepared) const;
   Task<void> warn(const LocalDelivery& delivery, const Mailbox& mailbox,
                   const Prepared& prepared) const;
   std::unique_ptr<Mailbox> make_mailbox(const Prepared& prepared) const;
   std::optional<Refusal> prepare_text(const LocalDelivery& delivery, Prepared& prepared) const;
+  // The owner, and the transport whose mailbox it is: this one, or with file_format another. Null,
+  // and `refusal`, where neither can be told.
+  Task<const Transport*> find_owner(Loop& loop, const LocalRecipient& recipient, Prepared& prepared,
+                                    std::optional<Refusal>& refusal) const;
   Task<const Transport*> transport_of_file(Loop& loop, const MailboxPlan& plan,
                                            std::optional<Refusal>& refusal) const;
   Task<MailboxStep> open_mailbox(Loop& loop, const MailboxPlan& plan, Mailbox& mailbox) const;

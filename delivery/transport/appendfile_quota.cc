@@ -1,6 +1,7 @@
 // The appendfile transport: quotas, and warnings of mailboxes that are nearly full.
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "core/io/fiber.h"
 #include "delivery/transport/appendfile.h"
 #include "protocol/message/address_list.h"
 #include "protocol/message/fixups.h"
@@ -98,10 +99,10 @@ std::string value_of(std::string_view headers, std::string_view name) {
 }  // namespace
 
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
-    const LocalDelivery& delivery, Prepared& prepared) const {
+    const LocalRecipient& recipient, Prepared& prepared) const {
   std::string problem;
   MailboxPlan& plan = prepared.plan;
-  acl::EvalContext& evaluation = delivery.evaluation;
+  acl::EvalContext& evaluation = recipient.evaluation;
   const Amount bytes = expanded_amount(quota_, "quota", evaluation, problem);
   const Amount files = expanded_amount(quota_filecount_, "quota_filecount", evaluation, problem);
   plan.quota_bytes = bytes.value;
@@ -122,7 +123,31 @@ std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_quota(
   if (!problem.empty()) {
     return Refusal{OutcomeKind::deferred, problem + " in " + name_ + " transport"};
   }
-  return prepare_warning(delivery, prepared);
+  return {};
+}
+
+Task<bool> AppendfileTransport::is_over_quota(Loop& loop, LocalRecipient recipient,
+                                              uint64_t message_bytes) const {
+  Prepared prepared;
+  prepared.plan.message_bytes = message_bytes;
+  auto preparing = [&] { return prepare_place(recipient, prepared); };
+  std::optional<Refusal> refusal = co_await on_fiber(preparing);
+  const Transport* owner = nullptr;
+  if (!refusal) owner = co_await find_owner(loop, recipient, prepared, refusal);
+  if (owner == nullptr) co_return false;
+  if (owner != this) {
+    recipient.is_handed_over = true;
+    const bool is_over = co_await owner->is_over_quota(loop, recipient, message_bytes);
+    co_return is_over;
+  }
+  const std::unique_ptr<Mailbox> mailbox = make_mailbox(prepared);
+  auto look = [&]() -> MailboxStep {
+    const ActAs rights(prepared.plan.owner);
+    return mailbox->check_room();
+  };
+  auto job = blocking(loop, std::move(look));
+  const MailboxStep fault = co_await job;
+  co_return fault && fault->is_quota;
 }
 
 std::optional<AppendfileTransport::Refusal> AppendfileTransport::prepare_warning(

@@ -20,6 +20,7 @@ class FileDirectory : public Mailbox {
   explicit FileDirectory(MailboxPlan plan) : plan_(std::move(plan)) {}
   ~FileDirectory() override { abandon(); }
 
+  MailboxStep check_room() override { return check_quota(); }
   MailboxStep open() override {
     MailboxStep fault = open_directory();
     if (!fault) fault = check_quota();

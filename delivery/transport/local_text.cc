@@ -2,9 +2,9 @@
 
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
+#include "delivery/route/local_user.h"
 
 #include <grp.h>
-#include <pwd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,40 +15,23 @@
 namespace godwit::delivery {
 namespace {
 
-constexpr size_t kNameBufferBytes = 16 * 1024;
 constexpr size_t kGroupsMax = 1024;
 
 Result<uint32_t> group_id(const std::string& name) {
-  if (const std::optional<uint64_t> number = parse_decimal(name))
-    return static_cast<uint32_t>(*number);
-  std::array<char, kNameBufferBytes> buffer;
-  struct group entry {};
-  struct group* found = nullptr;
-  getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr) return Error(Errc::config, "there is no group \"" + name + "\"");
-  return static_cast<uint32_t>(found->gr_gid);
+  const Result<std::optional<uint32_t>> found = ask_local_group(name);
+  if (!found) return Error(Errc::config, found.error().detail());
+  if (!*found) return Error(Errc::config, "there is no group \"" + name + "\"");
+  return **found;
 }
 
 Result<RunAs> user_of(const std::string& name) {
-  std::array<char, kNameBufferBytes> buffer;
-  passwd entry{};
-  passwd* found = nullptr;
-  const std::optional<uint64_t> number = parse_decimal(name);
-  if (number) {
-    getpwuid_r(static_cast<uid_t>(*number), &entry, buffer.data(), buffer.size(), &found);
-    if (found == nullptr)
-      return RunAs{
-          static_cast<uint32_t>(*number), static_cast<uint32_t>(getgid()), name, {}, false, {}};
-  } else {
-    getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (found == nullptr) return Error(Errc::config, "there is no user \"" + name + "\"");
-  }
-  return RunAs{static_cast<uint32_t>(found->pw_uid),
-               static_cast<uint32_t>(found->pw_gid),
-               found->pw_name,
-               found->pw_dir,
-               false,
-               {}};
+  Result<std::optional<LocalUser>> found = ask_local_user(name, true);
+  if (!found) return Error(Errc::config, found.error().detail());
+  if (!*found) return Error(Errc::config, "there is no user \"" + name + "\"");
+  LocalUser& user = **found;
+  if (user.login.empty())
+    return RunAs{user.uid, static_cast<uint32_t>(getgid()), name, {}, false, {}};
+  return RunAs{user.uid, user.gid, std::move(user.login), std::move(user.home), false, {}};
 }
 
 Result<std::optional<RunAs>> look_up(const std::string& user, const std::string& group,
@@ -162,6 +145,42 @@ Task<Result<std::string>> whole_text(const MessageContent& content, MailboxTextO
   co_return out;
 }
 
+bool expand_directories(const Transport& transport, const RouteResult& route,
+                        acl::AddressFacts& address, acl::EvalContext& evaluation,
+                        std::string& directory, DeliveryOutcome& trouble) {
+  const TransportOptions& options = transport.options();
+  struct Part {
+    const char* name;
+    bool is_set;
+    const acl::Expansion& option;
+    const std::string& of_router;
+    std::string& value;
+  };
+  const Part parts[] = {
+      {"home directory", options.home_directory.is_set, transport.generic().home_directory,
+       route.home, address.home},
+      {"current directory", options.current_directory.is_set, transport.generic().current_directory,
+       route.current_directory, directory}};
+  for (const Part& part : parts) {
+    part.value = part.of_router;
+    if (!part.is_set) continue;
+    acl::EvalResult result = part.option.evaluate(evaluation);
+    if (!result.ok()) {
+      trouble.error_number = kErrorExpansion;
+      trouble.text = std::string(part.name) + " \"" + std::string(part.option.source()) +
+                     "\" failed to expand for transport " + transport.name() + ": " + result.text;
+      return false;
+    }
+    part.value = std::move(result.text);
+    if (part.value.starts_with('/')) continue;
+    trouble.text = std::string(part.name) + " path \"" + part.value +
+                   "\" is not absolute for transport " + transport.name();
+    return false;
+  }
+  if (directory.empty()) directory = address.home.empty() ? "/" : address.home;
+  return true;
+}
+
 namespace {
 
 struct Names {
@@ -170,10 +189,10 @@ struct Names {
   std::string problem;
 };
 
-Names names_of(const Transport& transport, const LocalDelivery& delivery) {
+Names names_of(const Transport& transport, const LocalRecipient& recipient) {
   Names out;
-  acl::EvalResult user = transport.generic().user.evaluate(delivery.evaluation);
-  acl::EvalResult group = transport.generic().group.evaluate(delivery.evaluation);
+  acl::EvalResult user = transport.generic().user.evaluate(recipient.evaluation);
+  acl::EvalResult group = transport.generic().group.evaluate(recipient.evaluation);
   if (!user.ok() || !group.ok()) {
     out.problem = "failed to expand user or group for " + transport.name() +
                   " transport: " + (user.ok() ? group.text : user.text);
@@ -181,9 +200,9 @@ Names names_of(const Transport& transport, const LocalDelivery& delivery) {
   }
   out.user = std::move(user.text);
   out.group = std::move(group.text);
-  if (!out.user.empty() || !delivery.user) return out;
-  out.user = std::to_string(*delivery.user);
-  if (out.group.empty() && delivery.group) out.group = std::to_string(*delivery.group);
+  if (!out.user.empty() || !recipient.user) return out;
+  out.user = std::to_string(*recipient.user);
+  if (out.group.empty() && recipient.group) out.group = std::to_string(*recipient.group);
   return out;
 }
 
@@ -196,17 +215,17 @@ void become(const RunAs& who, ProcessOptions& process) {
 }
 
 Task<Result<std::optional<RunAs>>> run_as(Loop& loop, const Transport& transport,
-                                          const LocalDelivery& delivery) {
-  auto naming = [&] { return names_of(transport, delivery); };
+                                          const LocalRecipient& recipient) {
+  auto naming = [&] { return names_of(transport, recipient); };
   Names names = co_await on_fiber(naming);
   if (!names.problem.empty()) co_return Error(Errc::config, std::move(names.problem));
   std::string& user = names.user;
   std::string& group = names.group;
   if (user.empty() && group.empty()) co_return std::optional<RunAs>();
-  const bool wants_groups = transport.options().initgroups || delivery.initgroups;
+  const bool wants_groups = transport.options().initgroups || recipient.initgroups;
   auto call = [&] {
     Result<std::optional<RunAs>> found =
-        look_up(user, group, transport.name(), delivery.never_users);
+        look_up(user, group, transport.name(), recipient.never_users);
     if (found && *found && wants_groups) add_groups(**found);
     return found;
   };

@@ -38,6 +38,13 @@ void wrap_bsmtp(const LocalDelivery& delivery, MailboxTextOptions& text, std::st
 Task<Result<std::string>> whole_text(const MessageContent& content, MailboxTextOptions text,
                                      std::string_view prefix, std::string_view suffix);
 
+// home_directory and current_directory of the transport, else those of the router, into
+// `address.home` and `directory`. False, and the outcome, where they are wrong. On a fiber;
+// `evaluation` sees `address`.
+bool expand_directories(const Transport& transport, const RouteResult& route,
+                        acl::AddressFacts& address, acl::EvalContext& evaluation,
+                        std::string& directory, DeliveryOutcome& trouble);
+
 struct RunAs {
   uint32_t user = 0;
   uint32_t group = 0;
@@ -50,7 +57,7 @@ struct RunAs {
 // nothing where neither says any, or this process is that user. Looks names up on the thread pool.
 // Errors: config, with what is wrong.
 Task<Result<std::optional<RunAs>>> run_as(Loop& loop, const Transport& transport,
-                                          const LocalDelivery& delivery);
+                                          const LocalRecipient& recipient);
 // The command will run so.
 void become(const RunAs& who, ProcessOptions& process);
 

@@ -126,6 +126,9 @@ class Mailbox {
  public:
   virtual ~Mailbox() = default;
 
+  // The fault of open() where the message does not fit into the quota. Looks at the place as it is:
+  // makes and locks nothing, and a place that is not there is empty. Instead of all that follows.
+  virtual MailboxStep check_room() = 0;
   // Locks, checks and opens; may be called again after a fault with is_busy.
   virtual MailboxStep open() = 0;
   virtual MailboxStep append(std::string_view text) = 0;

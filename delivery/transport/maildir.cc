@@ -21,6 +21,7 @@ class Maildir final : public Mailbox {
   explicit Maildir(MailboxPlan plan) : plan_(std::move(plan)) {}
   ~Maildir() override { abandon(); }
 
+  MailboxStep check_room() override;
   MailboxStep open() override;
   MailboxStep append(std::string_view text) override;
   MailboxStep commit(std::string_view tag) override;
@@ -77,6 +78,12 @@ MailboxStep Maildir::open_directories() {
   return system_fault(errno, "failed to open maildir " + plan_.path);
 }
 
+MailboxStep Maildir::check_room() {
+  root_ = UniqueFd(::open(plan_.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (root_.is_open() || errno == ENOENT) return check_quota();
+  return system_fault(errno, "failed to open maildir " + plan_.path);
+}
+
 // Says that this is a folder of the maildir one level up.
 MailboxStep Maildir::make_folder_file() {
   if (!plan_.makes_folder_file) return {};
@@ -97,7 +104,8 @@ MailboxStep Maildir::check_quota() {
   if (plan_.quota_directory.empty() && is_below) top = plan_.path.substr(0, slash);
   const bool is_counted = top == plan_.path || plan_.counts(plan_.path.substr(slash + 1));
   if (!is_counted) return {};
-  if (plan_.use_size_file) {
+  const bool is_there = root_.is_open() || !plan_.quota_directory.empty();
+  if (plan_.use_size_file && is_there) {
     size_file_.emplace(top, plan_);
     MailboxStep fault = size_file_->read(use_before_);
     if (fault) return fault;

@@ -40,6 +40,7 @@ class Mbox final : public Mailbox {
     if (fault) release();
     return fault;
   }
+  MailboxStep check_room() override;
   MailboxStep append(std::string_view text) override;
   MailboxStep commit(std::string_view tag) override;
   void abandon() noexcept override;
@@ -210,6 +211,14 @@ MailboxStep Mbox::check_quota() {
   use_before_.bytes = plan_.known_bytes.value_or(static_cast<uint64_t>(before_.st_size));
   const int64_t idle = time(nullptr) - before_.st_atime;
   return check_use(plan_, use_before_, "file", Seconds{std::max<int64_t>(0, idle)});
+}
+
+MailboxStep Mbox::check_room() {
+  const int flags = plan_.allow_symlink ? 0 : AT_SYMLINK_NOFOLLOW;
+  const bool is_there = fstatat(AT_FDCWD, plan_.path.c_str(), &before_, flags) == 0;
+  if (!is_there && errno != ENOENT) return fault(errno, "cannot be examined");
+  if (is_there && !S_ISREG(before_.st_mode)) return {};
+  return check_quota();
 }
 
 MailboxStep Mbox::append(std::string_view text) {

@@ -68,28 +68,32 @@ class MessageInjector {
                                             std::string reference) = 0;
 };
 
-// One recipient of a local delivery, or several where the transport takes them. Everything outlives
-// the task.
-struct LocalDelivery {
-  const Envelope& envelope;
-  const MessageContent& content;
+// Whom a local delivery is for, and as whom it runs. Everything outlives the task.
+struct LocalRecipient {
   std::string_view local_part;  // after prefix and suffix were taken off
   std::string_view domain;
   std::string_view address;      // the whole, as it was accepted
-  std::string_view return_path;  // envelope sender, or the router's errors_to
   acl::EvalContext& evaluation;  // with the address in it
   WallTime now;
-  MessageInjector* injector = nullptr;  // null: messages cannot be sent from here
   // Who the router says that the delivery runs as; the transport's own user and group come first.
   std::optional<uint32_t> user = std::nullopt;
   std::optional<uint32_t> group = std::nullopt;
+  bool initgroups = false;                     // the router wants the user's additional groups
+  std::span<const uint32_t> never_users = {};  // as whom no delivery runs
+  bool is_handed_over = false;  // another transport found that the mailbox is for this one
+};
+
+// One recipient of a local delivery, or several where the transport takes them. Everything outlives
+// the task.
+struct LocalDelivery : LocalRecipient {
+  const Envelope& envelope;
+  const MessageContent& content;
+  std::string_view return_path;         // envelope sender, or the router's errors_to
+  MessageInjector* injector = nullptr;  // null: messages cannot be sent from here
   // Of a batch: what RCPT says of each recipient, and each address in full. Empty: `address` alone.
   std::span<const std::string> recipients = {};
   std::span<const std::string> addresses = {};
   std::string_view directory = {};  // where commands run; empty: wherever this process is
-  bool initgroups = false;          // the router wants the user's additional groups
-  bool is_handed_over = false;      // another transport found that the mailbox is for this one
-  std::span<const uint32_t> never_users = {};  // as whom no delivery runs
 };
 
 struct TransportCompileContext {
@@ -144,6 +148,10 @@ class Transport {
   // What is not overridden has one outcome for all.
   virtual Task<std::vector<DeliveryOutcome>> deliver_batch(
       Loop& loop, LocalDelivery delivery, std::vector<smtp::ClientRecipient> recipients) const;
+  // Whether a message of so many bytes would be deferred since it exceeds a quota that the
+  // transport knows. Delivers and makes nothing; what cannot be told is no.
+  virtual Task<bool> is_over_quota(Loop& loop, LocalRecipient recipient,
+                                   uint64_t message_bytes) const;
   virtual bool mixes_domains() const noexcept { return batching_.mixes_domains; }
   // Called once, when all transports are there: for options that name others.
   virtual void find_transports(const class TransportSet&, const config::Instance&,

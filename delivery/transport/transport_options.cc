@@ -214,6 +214,10 @@ void TransportSet::find_shadow(Transport& transport, const config::Instance& ins
   }
 }
 
+Task<bool> Transport::is_over_quota(Loop&, LocalRecipient, uint64_t) const {
+  co_return false;
+}
+
 Task<std::vector<DeliveryOutcome>> Transport::deliver_batch(
     Loop& loop, LocalDelivery delivery, std::vector<smtp::ClientRecipient> recipients) const {
   DeliveryOutcome outcome = co_await deliver(loop, std::move(delivery));

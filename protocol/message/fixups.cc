@@ -101,12 +101,19 @@ std::string sender_rcvhost(const RemoteHostFacts& facts) {
   return out;
 }
 
+std::string message_id_value(std::string_view id, std::string_view host, std::string_view text) {
+  std::string out;
+  append_all(out, {"E", id, text.empty() ? "" : "."});
+  append_clean(out, text);
+  append_all(out, {"@", host});
+  return out;
+}
+
 std::string message_id_field(const MessageId& id, std::string_view host, std::string_view text,
                              bool resent) {
   std::string out;
-  append_all(out, {resent ? "Resent-" : "", "Message-Id: <E", id.text(), text.empty() ? "" : "."});
-  append_clean(out, text);
-  append_all(out, {"@", host, ">", kLineEnd});
+  append_all(out, {resent ? "Resent-" : "", "Message-Id: <",
+                   message_id_value(id.text(), host, text), ">", kLineEnd});
   return out;
 }
 

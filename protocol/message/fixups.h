@@ -44,8 +44,9 @@ struct RemoteHostFacts {
 };
 std::string sender_rcvhost(const RemoteHostFacts& facts);
 
-// "Message-Id: <E{id}@{host}>\r\n"; `text` (message_id_header_text) goes before the "@" after a
-// dot.
+// "E{id}@{host}"; `text` (message_id_header_text) goes before the "@" after a dot.
+std::string message_id_value(std::string_view id, std::string_view host, std::string_view text);
+// "Message-Id: <...>\r\n" with that value.
 std::string message_id_field(const MessageId& id, std::string_view host, std::string_view text,
                              bool resent);
 // "Date: ...\r\n"

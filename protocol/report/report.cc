@@ -2,6 +2,7 @@
 #include "protocol/report/report.h"
 
 #include "core/base/ascii.h"
+#include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
 #include "protocol/message/references.h"
 #include "protocol/report/fact_text.h"
@@ -223,7 +224,8 @@ std::string own_header_lines(std::string_view text) {
   return out;
 }
 
-std::string make_headers(const ReportFacts& facts, std::string_view boundary, bool is_8bit) {
+std::string make_headers(const ReportFacts& facts, std::string_view message_id,
+                         std::string_view boundary, bool is_8bit) {
   const bool utf8 = facts.smtputf8;
   std::string out;
   append_failed_recipients(out, facts);
@@ -238,12 +240,7 @@ std::string make_headers(const ReportFacts& facts, std::string_view boundary, bo
   out += own;
   if (own.empty()) append_field(out, "Subject", subject(facts), utf8);
   append_field(out, "Date", format_rfc5322_time(facts.now, facts.utc), utf8);
-  std::string id = "<E";
-  append_all(
-      id,
-      {facts.message_id, facts.message_id_text.empty() ? "" : ".", facts.message_id_text, "@",
-       facts.message_id_domain.empty() ? facts.primary_hostname : facts.message_id_domain, ">"});
-  append_field(out, "Message-Id", id, utf8);
+  append_field(out, "Message-Id", "<" + std::string(message_id) + ">", utf8);
   append_field(out, "MIME-Version", "1.0", utf8);
   append_all(out, {"Content-Type: multipart/report; report-type=delivery-status;", kLineEnd,
                    "\tboundary=\"", boundary, "\"", kLineEnd});
@@ -279,7 +276,10 @@ ReportText make_report(const ReportFacts& facts) {
   const bool is_8bit = has_8bit(text) || has_8bit(status) || has_8bit(returned.content);
 
   ReportText report;
-  report.headers = make_headers(facts, boundary, is_8bit);
+  const std::string_view domain =
+      facts.message_id_domain.empty() ? facts.primary_hostname : facts.message_id_domain;
+  report.message_id = message::message_id_value(facts.message_id, domain, facts.message_id_text);
+  report.headers = make_headers(facts, report.message_id, boundary, is_8bit);
   report.body.reserve(text.size() + status.size() + returned.content.size() + 512);
   // Custom text may have bytes over 0x7f in a report that is not internationalized.
   append_part(report.body, boundary, has_8bit(text) ? kUtf8Types.text : types.text, text);

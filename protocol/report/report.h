@@ -64,6 +64,7 @@ struct ReportFacts {
 struct ReportText {
   std::string headers;  // header section, every line with CRLF, without the empty line
   std::string body;
+  std::string message_id;  // of the field in it, without brackets
 };
 
 ReportText make_report(const ReportFacts& facts);

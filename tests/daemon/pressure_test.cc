@@ -83,6 +83,23 @@ TEST_F(PressureTest, MessagesWaitForAQueueRunUnderLoadAndBehindManyOthers) {
   EXPECT_EQ(pressure.why_queued(1, 0), "no immediate delivery: load average 2.50");
 }
 
+TEST_F(PressureTest, ALoadThatFellMattersToTheSessionWithTheLatchAlone) {
+  for (const bool latches : {true, false}) {
+    SCOPED_TRACE(latches);
+    Pressure pressure =
+        load(std::string("queue_only_load = 2\n") + (latches ? "" : "no_queue_only_load_latch\n"));
+    machine_.load = 1000;
+    std::string why = pressure.why_queued_after("", 1, 0);
+    EXPECT_EQ(why, "");
+    machine_.load = 2500;
+    why = pressure.why_queued_after(why, 1, 1);
+    EXPECT_EQ(why, "no immediate delivery: load average 2.50");
+    machine_.load = 1000;
+    why = pressure.why_queued_after(why, 1, 2);
+    EXPECT_EQ(why, latches ? "no immediate delivery: load average 2.50" : "");
+  }
+}
+
 TEST_F(PressureTest, LogInodesCountToo) {
   Pressure pressure = load(
       "check_spool_space = 0\ncheck_spool_inodes = 0\ncheck_log_space = 0\n"

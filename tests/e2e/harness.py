@@ -51,6 +51,14 @@ out:
   transport = remote
   self = send
 """
+
+
+def named_transports(router, domain, names):
+    """Routers for which the local part of a recipient in `domain` is the name of its transport."""
+    return (f"{router}:\n  driver = accept\n  domains = {domain}\n  local_parts = {' : '.join(names)}\n"
+            f"  transport = $local_part_data\n{ROUTERS}")
+
+
 TRANSPORTS = """\
 remote:
   driver = smtp

@@ -3,20 +3,8 @@
 import re
 import time
 
-from harness import Godwit, Sink, wait_for
+from harness import Godwit, Sink, named_transports, wait_for
 
-ROUTERS = """\
-answered:
-  driver = accept
-  domains = answer.test
-  local_parts = LOCAL_PARTS
-  transport = $local_part_data
-out:
-  driver = manualroute
-  route_list = * 127.0.0.1
-  transport = remote
-  self = send
-"""
 # The local part of the recipient is the name of the transport.
 OPTIONS = {
     "whole": "return_message",
@@ -59,7 +47,7 @@ def answers_of(sink, name):
 
 def test_answers():
     references = "References: <1@a>\r\n <2@a>\r\nMessage-ID: <x@y>\r\n"
-    with Sink() as sink, Godwit(sink.port, main="bounce_return_size_limit = 10K\n", routers=ROUTERS.replace("LOCAL_PARTS", " : ".join(OPTIONS)),
+    with Sink() as sink, Godwit(sink.port, main="bounce_return_size_limit = 10K\n", routers=named_transports("answered", "answer.test", OPTIONS),
                                 transports=transports(), retry="* * F,2h,1h") as godwit:
         def ask(name, text=references + "Subject: x\r\n\r\nbody\r\n"):
             godwit.send(recipients=[f"{name}@answer.test"], text=text)

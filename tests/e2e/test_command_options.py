@@ -3,7 +3,7 @@ the real Exim 4.96. One daemon and one message: every case is a recipient with a
 
 import re
 
-from harness import Godwit, Sink, wait_for
+from harness import Godwit, Sink, named_transports, wait_for
 from test_transports import REMOTE
 
 FAILED = r"\*\* {name}@local\.test R=all T={name}: "
@@ -44,18 +44,8 @@ WORDS = [  # options with a command of their own
     ("plain", "command = /bin/echo $primary_hostname \\$DOMAIN ; exit 5\n  log_output", [OUTPUT + r"mx\.test \$DOMAIN ; exit 5$", DONE]),
     ("shell", "command = echo x-\\$DOMAIN ; exit 5\n  use_shell\n  log_output", [OUTPUT + r"x-local\.test$", FAILED + RETURNED + "5 "]),
 ]
-ROUTERS = """\
-all:
-  driver = accept
-  domains = local.test
-  local_parts = {names}
-  transport = $local_part_data
-out:
-  driver = manualroute
-  route_list = * 127.0.0.1
-  transport = remote
-  self = send
-"""
+
+
 def test_options_of_commands():
     names = [case[0] for case in CASES + WORDS]
     with Sink() as sink, Godwit(sink.port, start=False) as godwit:
@@ -67,7 +57,7 @@ def test_options_of_commands():
             transports += f"{name}:\n  driver = pipe\n  command = {path}\n  {options}\n"
         for name, options, _ in WORDS:
             transports += f"{name}:\n  driver = pipe\n  {options}\n"
-        godwit.write_config(main="never_users = games", routers=ROUTERS.format(names=" : ".join(names)), transports=transports, retry="* * F,2h,1h")
+        godwit.write_config(main="never_users = games", routers=named_transports("all", "local.test", names), transports=transports, retry="* * F,2h,1h")
         godwit.start()
         godwit.send(recipients=[name + "@local.test" for name in names])
         for name, wanted, unwanted in [(c[0], c[3], c[4]) for c in CASES] + [(w[0], w[2], []) for w in WORDS]:

@@ -139,6 +139,9 @@ def test_users_and_what_they_may_say():
         own = f"From: list-{login}@mx.test\n\nbody\n"
         assert sender in header_of(godwit, "", own)
         assert sender not in header_of(godwit, "local_from_prefix = *-\n", own)
+        detailed = f"From: list-{login}+mail@mx.test\n\nbody\n"
+        assert sender in header_of(godwit, "local_from_prefix = *-\n", detailed)
+        assert sender not in header_of(godwit, "local_from_prefix = *-\nlocal_from_suffix = -x : +*\n", detailed)
         kept = header_of(godwit, "no_local_from_check\nlocal_sender_retain\n", "Sender: s@test.example\n" + own)
         assert "Sender: s@test.example" in kept and sender not in kept, kept
 

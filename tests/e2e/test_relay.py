@@ -142,6 +142,31 @@ def test_a_bounce_has_its_usual_text_where_the_template_is_missing():
         godwit.wait_log("the usual one is used", name="panic")
 
 
+WARNING = """\
+Subject: Still here after $warn_message_delay
+X-To: $warn_message_recipients
+****
+We could not hand over your message yet:
+****
+It may take a while.
+"""
+
+
+def test_the_operator_words_warnings():
+    def refuse(argument):
+        return b"451 later\r\n" if "b@example.com" in argument else None
+    main = "warn_message_file = {dir}/warning\ndelay_warning = 1s\n"
+    with Sink({"RCPT": refuse}) as sink, Godwit(sink.port, main=main) as godwit:
+        (godwit.dir / "warning").write_text(WARNING)
+        godwit.send()
+        warned = wait_for(lambda: [got for got in sink.messages if got["sender"] == "" and got["data"]], 20, godwit.log)
+        text = warned[0]["data"].decode()
+        assert re.search(r"\r\nSubject: Still here after \d minutes?\r\nX-To: a@test.example\r\n", text), text
+        said = text.partition("We could not hand over your message yet:\r\n")[2]
+        assert "b@example.com" in said.partition("It may take a while.\r\n")[0], text
+        assert "delivery will be tried again" not in text, text
+
+
 def test_a_connection_lost_at_any_point_loses_nothing():
     for command in ("connect", "EHLO", "MAIL", "RCPT", "DATA", "."):
         with Sink({command: ["close", None]}) as sink, Godwit(sink.port) as godwit:

@@ -18,7 +18,7 @@
 
 namespace godwit::test {
 
-class PowerCutFiles final : public Files {
+class PowerCutFiles : public Files {
  public:
   explicit PowerCutFiles(uint64_t seed);
 

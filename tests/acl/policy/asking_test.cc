@@ -22,6 +22,14 @@ class ScriptedVerifier final : public AddressVerifier {
     asked.push_back(context.verify_mode + " " + question.address +
                     (question.callout ? " callout" : ""));
     Answer answer;
+    if (question.quota) {
+      asked.back() += " quota " + std::to_string(question.quota->positive.count) + " " +
+                      std::to_string(question.quota->negative.count);
+      answer.verdict = question.address.starts_with("good@") ? Verdict::ok : Verdict::failed;
+      answer.log_message = "Over quota";
+      answer.failure_kind = "quota";
+      return answer;
+    }
     answer.verdict = question.address.starts_with("good@")   ? Verdict::ok
                      : question.address.starts_with("slow@") ? Verdict::deferred
                                                              : Verdict::failed;
@@ -266,6 +274,37 @@ TEST_F(AskingAcl, NamesOfAddressesMayBeLeftOutOfClientAuthorization) {
   EXPECT_TRUE(resolver_.asked.empty());  // a local client has no name to answer for
 }
 
+TEST_F(AskingAcl, AsksForRoomAndTellsTheClientNothing) {
+  struct Case {
+    std::string_view options;
+    std::string_view asked;
+  };
+  constexpr Case kCases[] = {
+      {"quota", " quota 300 3600"},
+      {"quota=cachepos=1h", " quota 3600 3600"},
+      {"quota = cachepos=1h , cacheneg=1d", " quota 3600 86400"},
+      {"quota=no_cache", " quota 0 0"},
+      {"quota=no_cache,cacheneg=2s", " quota 0 2"},
+      {"callout/quota", " callout quota 300 3600"},
+  };
+  facts_.address.original_local_part = "bad";
+  for (const Case& row : kCases) {
+    SCOPED_TRACE(row.options);
+    verifier_.asked.clear();
+    EXPECT_EQ(run("require verify = recipient/" + std::string(row.options) + "\naccept\n"),
+              "deny:  | Over quota");
+    EXPECT_EQ(verifier_.asked,
+              std::vector{"R bad@" + facts_.address.domain + std::string(row.asked)});
+  }
+  EXPECT_EQ(run("deny !verify = recipient/quota\n"
+                "  set acl_m_a = $recipient_verify_failure: $acl_verify_message\n"
+                "  message = $acl_m_a <$acl_verify_message>\n"
+                "  log_message = <$acl_verify_message>\n"),
+            "deny: quota: Over quota <> | <Over quota>: Over quota");
+  facts_.address.original_local_part = "good";
+  EXPECT_EQ(run("require verify = recipient/quota\naccept\n"), "accept");
+}
+
 TEST_F(AskingAcl, VerifiesHeaders) {
   facts_.message.headers = "From: good@x.test\nTo: a@b, @c\nX-\xc3\xa4: y\n";
   facts_.message.recipients = {"A@b", "z@b"};
@@ -295,8 +334,9 @@ TEST_F(AskingAcl, RefusesAtLoadWhatCannotBe) {
             "cannot verify \"recipient\" in an ACL for MAIL");
   EXPECT_EQ(refusal("accept verify = header_syntax\n"),
             "cannot verify \"header_syntax\" in an ACL for RCPT");
-  EXPECT_EQ(refusal("accept verify = recipient/quota\n").substr(0, 52),
-            "the option \"quota\" is not available yet: verificatio");
+  EXPECT_EQ(refusal("accept verify = sender/quota\n"), "can only verify quota of recipient");
+  EXPECT_EQ(refusal("accept verify = recipient/quota=nonsense\n"), "unknown option \"nonsense\"");
+  EXPECT_EQ(refusal("accept verify = recipient/quota=cachepos=5x\n"), "bad time value \"5x\"");
   EXPECT_EQ(refusal("accept verify = sender/nonsense\n"), "unknown option \"nonsense\"");
   EXPECT_EQ(refusal("accept verify = sender/callout=use_sender\n"),
             "\"use_sender\", \"use_postmaster\" and \"hold\" are allowed only for recipient");

@@ -91,11 +91,22 @@ class AppendfileTest : public testing::Test {
     evaluation.now = WallTime::from_seconds(1795235400);
     evaluation.utc = true;
     const Envelope envelope;
-    const LocalDelivery delivery{envelope, content, local_part, "example.com",
-                                 address,  sender,  evaluation, evaluation.now};
+    const LocalRecipient recipient{local_part, "example.com", address, evaluation, evaluation.now};
+    const LocalDelivery delivery{recipient, envelope, content, sender};
     DeliveryOutcome outcome = run_task(loop_, transports_->at(0)->deliver(loop_, delivery));
     EXPECT_TRUE(run_task(loop_, close(store)));
     return outcome;
+  }
+  bool is_over_quota(std::string_view local_part, uint64_t bytes) {
+    const std::string address = std::string(local_part) + "@example.com";
+    acl::AddressFacts address_facts;
+    address_facts.local_part = local_part;
+    address_facts.domain = "example.com";
+    acl::EvalContext evaluation;
+    evaluation.server = &server_;
+    evaluation.address = &address_facts;
+    const LocalRecipient recipient{local_part, "example.com", address, evaluation, WallTime()};
+    return run_task(loop_, transports_->at(0)->is_over_quota(loop_, recipient, bytes));
   }
   std::string content_of(const fs::path& path) const {
     std::ifstream in(root_ / path, std::ios::binary);
@@ -257,6 +268,39 @@ TEST(SafePath, IsAbsoluteAndHasNoDots) {
     EXPECT_FALSE(is_safe_path(path)) << path;
   }
   EXPECT_FALSE(is_safe_path(std::string_view("/a\0b", 4)));
+}
+
+TEST_F(AppendfileTest, TellsWhetherAMessageWouldFit) {
+  std::ofstream(root_ / "bob") << std::string(600, 'x');
+  const auto over = [this](std::string_view options) {
+    EXPECT_EQ(compile(std::string(options)), "");
+    return is_over_quota("bob", 500);
+  };
+  struct Case {
+    std::string_view options;
+    bool is_over;
+  };
+  constexpr Case kCases[] = {
+      {" file = ROOT/$local_part\n", false},
+      {" file = ROOT/$local_part\n quota = 1K\n", true},
+      {" file = ROOT/$local_part\n quota = 2K\n", false},
+      {" file = ROOT/$local_part\n quota = 1K/no_check\n", false},
+      {" file = ROOT/$local_part\n quota = 1K\n quota_is_inclusive = false\n", false},
+      {" file = ROOT/$local_part\n quota = 1K\n mailbox_size = 100\n", false},
+      {" file = ROOT/$local_part\n quota = 300\n mailbox_size = 100\n", true},
+      {" file = ROOT/nobody\n quota = 1K\n", false},
+      {" file = ROOT/nobody\n quota = 100\n", true},
+      // A delivery would fail or wait, and not since the mailbox is full.
+      {" file = relative/$local_part\n quota = 100\n", false},
+      {" file = ROOT/$local_part\n quota = lots\n", false},
+      {" file = /dev/null\n quota = 100\n", false},
+  };
+  for (const Case& row : kCases) {
+    SCOPED_TRACE(row.options);
+    EXPECT_EQ(over(row.options), row.is_over);
+  }
+  EXPECT_FALSE(fs::exists(root_ / "nobody"));
+  EXPECT_EQ(content_of("bob"), std::string(600, 'x'));
 }
 
 }  // namespace

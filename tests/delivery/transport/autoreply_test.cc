@@ -88,9 +88,9 @@ class AutoreplyTest : public testing::Test {
     evaluation.now = WallTime::from_seconds(1795235400);
     Envelope envelope;
     envelope.sender = "ann@example.org";
-    const LocalDelivery delivery{envelope,      content,           "bob",
-                                 "example.com", "bob@example.com", "ann@example.org",
-                                 evaluation,    evaluation.now,    &injector_};
+    const LocalRecipient recipient{"bob", "example.com", "bob@example.com", evaluation,
+                                   evaluation.now};
+    const LocalDelivery delivery{recipient, envelope, content, "ann@example.org", &injector_};
     const DeliveryOutcome outcome = run_task(loop_, transports_->at(0)->deliver(loop_, delivery));
     EXPECT_TRUE(run_task(loop_, close(**opened)));
     return outcome.kind;

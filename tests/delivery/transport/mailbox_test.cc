@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -303,6 +304,72 @@ TEST_F(Maildir, GivesEveryFileAnotherName) {
   std::sort(names.begin(), names.end());
   EXPECT_EQ(std::unique(names.begin(), names.end()), names.end());
   EXPECT_EQ(names[0].find_first_of("/:"), std::string::npos);
+}
+
+// --- Whether there is room -----------------------------------------------------------------------
+
+TEST_F(MailboxTest, TellsWhetherAMessageFitsWithoutTouchingAnything) {
+  put(root_ / "box", std::string(100, 'x'));
+  fs::create_directories(root_ / "dir");
+  put(root_ / "dir/1", std::string(100, 'x'));
+  for (const char* part : {"md/new", "md/cur", "md/tmp"}) fs::create_directories(root_ / part);
+  put(root_ / "md/new/1", std::string(100, 'x'));
+  fs::create_symlink(root_ / "box", root_ / "link");
+  struct Case {
+    const char* name;
+    uint64_t message;
+    bool fits;
+  };
+  constexpr Case kBoxes[] = {{"box", 100, true},   {"box", 101, false},      {"none", 200, true},
+                             {"none", 201, false}, {"no/where", 201, false}, {"link", 500, true},
+                             {"dir", 500, true}};
+  constexpr Case kDirectories[] = {
+      {"dir", 100, true}, {"dir", 101, false}, {"none", 200, true}, {"none", 201, false}};
+  constexpr Case kMaildirs[] = {
+      {"md", 100, true}, {"md", 101, false}, {"none", 200, true}, {"none", 201, false}};
+  struct Form {
+    std::span<const Case> cases;
+    std::unique_ptr<Mailbox> (*make)(MailboxPlan plan);
+    bool use_size_file = false;
+  };
+  const Form forms[] = {{kBoxes, make_mbox},
+                        {kDirectories, make_file_directory},
+                        {kMaildirs, make_maildir},
+                        {kMaildirs, make_maildir, true}};
+  for (const Form& form : forms) {
+    for (const Case& row : form.cases) {
+      SCOPED_TRACE(std::string(row.name) + " " + std::to_string(row.message));
+      MailboxPlan to = plan(row.name);
+      to.quota_bytes = 200;
+      to.message_bytes = row.message;
+      to.use_size_file = form.use_size_file;
+      const MailboxStep fault = form.make(to)->check_room();
+      EXPECT_EQ(fault && fault->is_quota, !row.fits);
+    }
+  }
+  EXPECT_FALSE(fs::exists(root_ / "none"));
+  EXPECT_FALSE(fs::exists(root_ / "no"));
+  EXPECT_EQ(count_files(root_ / "dir"), 1u);
+  EXPECT_EQ(count_files(root_ / "md/tmp"), 0u);
+  EXPECT_EQ(content_of(root_ / "box"), std::string(100, 'x'));
+}
+
+TEST_F(MailboxTest, CountsFilesForRoomAsADeliveryDoes) {
+  for (const char* part : {"md/new", "md/cur", "md/tmp"}) fs::create_directories(root_ / part);
+  put(root_ / "md/new/1", "x");
+  MailboxPlan to = maildir("md");
+  to.quota_bytes = 1000;
+  to.quota_files = 1;
+  EXPECT_TRUE(make_maildir(to)->check_room());
+  to.quota_files = 2;
+  EXPECT_FALSE(make_maildir(to)->check_room());
+  to.quota_files = 1;
+  to.quota_files_delivers = true;
+  EXPECT_FALSE(make_maildir(to)->check_room());
+  to.quota_files_delivers = false;
+  to.known_files = 0;
+  to.known_bytes = 0;
+  EXPECT_FALSE(make_maildir(to)->check_room());
 }
 
 }  // namespace
