@@ -10,6 +10,7 @@ namespace godwit::daemon {
 namespace {
 
 using Answer = acl::AddressVerifier::Answer;
+using Question = acl::AddressVerifier::Question;
 using Verdict = acl::AddressVerifier::Verdict;
 
 Answer not_routed(Verdict verdict, std::string message) {
@@ -77,6 +78,34 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
   return answer;
 }
 
+namespace {
+
+// The address that the hosts are asked about, as the options of a transport see it.
+acl::AddressFacts callout_facts(const Question& question, const delivery::VerifyAnswer& route,
+                                const std::string& transport_name) {
+  acl::AddressFacts facts;
+  facts.local_part = route.local_part;
+  facts.domain = route.domain;
+  facts.local_part_prefix = route.prefix;
+  facts.local_part_suffix = route.suffix;
+  const auto set_parts = [](std::string_view address, std::string& local_part,
+                            std::string& domain) {
+    const size_t at = address.rfind('@');
+    local_part = to_lower(address.substr(0, at));
+    if (at != std::string_view::npos) domain = to_lower(address.substr(at + 1));
+  };
+  const bool is_generated = !route.parent.empty();
+  set_parts(is_generated ? question.address : route.address, facts.original_local_part,
+            facts.original_domain);
+  if (is_generated) set_parts(route.parent, facts.parent_local_part, facts.parent_domain);
+  facts.address_data = route.properties.address_data;
+  facts.variables = route.properties.variables;
+  facts.transport_name = transport_name;
+  return facts;
+}
+
+}  // namespace
+
 Answer RoutedAddresses::call(const Question& question, const delivery::VerifyAnswer& route,
                              acl::EvalContext& context) {
   const delivery::Transport* transport = config_->delivery->transports->at(route.transport);
@@ -85,7 +114,13 @@ Answer RoutedAddresses::call(const Question& question, const delivery::VerifyAns
     answer.verdict = Verdict::ok;
     return answer;
   }
-  const CalloutQuestion asked{route.address, question.is_sender, *question.callout, *route.hosts,
+  const CalloutQuestion asked{route.address,
+                              callout_facts(question, route, transport->name()),
+                              route.properties.domain_data,
+                              route.properties.local_part_data,
+                              question.is_sender,
+                              *question.callout,
+                              *route.hosts,
                               static_cast<const delivery::SmtpTransport&>(*transport)};
   return callouts_.ask(asked, context);
 }

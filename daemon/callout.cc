@@ -68,7 +68,16 @@ std::optional<WallTime> callout_asked_at(std::string_view record) {
 class CalloutRun {
  public:
   CalloutRun(Callouts& callouts, const CalloutQuestion& question, acl::EvalContext& context)
-      : callouts_(callouts), question_(question), options_(question.options), context_(context) {
+      : callouts_(callouts),
+        question_(question),
+        options_(question.options),
+        context_(context),
+        address_(question.facts),
+        of_address_(context) {
+    of_address_.address = &address_;
+    of_address_.domain_data = question.domain_data;
+    of_address_.local_part_data = question.local_part_data;
+    of_address_.is_local_part_caseful = false;
     const size_t at = question.address.rfind('@');
     domain_ = to_lower(std::string_view(question.address).substr(at + 1));
     from_ = mail_from();
@@ -169,23 +178,26 @@ class CalloutRun {
 
   Answer ask_hosts() {
     // What may wait on the fiber comes before the tasks.
-    const acl::EvalResult helo = question_.transport.helo_data().evaluate(context_);
-    helo_ = helo.ok() ? helo.text : std::string(kLocalHelo);
     const acl::EvalResult local_part =
         callouts_.config_->policy->expansion("callout_random_local_part").evaluate(context_);
     random_ = local_part.ok() ? local_part.text : std::string(kRandomLocalPart);
     const Instant begin = callouts_.loop_.clock().now();
     const Seconds wait = options_.maxwait.value_or(Seconds{options_.timeout.count * 4});
     std::string last;
-    const std::optional<uint16_t> port = usual_port();
-    if (!port) return deferred("invalid port for " + question_.transport.name() + " transport");
     size_t tried = 0;
     for (const delivery::RouteHost& host : question_.hosts.hosts) {
       for (const IpAddress& address : host.addresses) {
         const bool is_late = callouts_.loop_.clock().now() - begin >= Millis(wait);
         if (callouts_.closed_ || is_late || tried++ >= kCalloutHostsMax) return deferred(last);
         host_ = host.name + " [" + address.to_string() + "]";
-        const delivery::SmtpHost at = host_at(host, address, *port);
+        address_.host = host.name;
+        address_.host_address = address.to_string();
+        const std::optional<uint16_t> port = host.port != 0 ? host.port : usual_port();
+        if (!port) return deferred("invalid port for " + question_.transport.name() + " transport");
+        address_.host_port = *port;
+        context_.findings.callout_address = Endpoint{address, *port}.to_string();
+        const delivery::SmtpHost at{
+            host.name, host.initial_name, {address, *port}, host.secure, host.from_mx};
         if (std::optional<Answer> answer = wait_for(ask_host(at, last))) return std::move(*answer);
       }
     }
@@ -203,30 +215,24 @@ class CalloutRun {
     return out;
   }
 
-  delivery::SmtpHost host_at(const delivery::RouteHost& host, const IpAddress& address,
-                             uint16_t usual_port) const {
-    const uint16_t port = host.port != 0 ? host.port : usual_port;
-    return {host.name, host.initial_name, {address, port}, host.secure, host.from_mx};
-  }
-
   // Of hosts that name none. Nothing where `port` cannot be expanded.
-  std::optional<uint16_t> usual_port() const {
+  std::optional<uint16_t> usual_port() {
     const acl::Expansion* port = question_.transport.expanded_port();
     if (port == nullptr) return question_.transport.default_port();
-    const acl::EvalResult text = port->evaluate(context_);
+    const acl::EvalResult text = port->evaluate(of_address_);
     return text.ok() ? smtp::parse_port(trim(text.text)) : std::nullopt;
   }
 
   // Nothing: another host may know. `problem` gets why.
   Task<std::optional<Answer>> ask_host(const delivery::SmtpHost& host, std::string& problem) {
     const delivery::SmtpOpener opener = callouts_.opener(question_.transport);
-    delivery::PreparedOpening prepared = co_await opener.prepare(host, delivery::SmtpUse::verify);
+    delivery::PreparedOpening prepared =
+        co_await opener.prepare(host, delivery::SmtpUse::verify, &of_address_);
     if (prepared.failure) {
       problem = host_ + " : " + prepared.failure->text;
       co_return std::nullopt;
     }
     delivery::SmtpOpening& opening = prepared.opening;
-    opening.helo_name = helo_;
     opening.pipelining = false;
     opening.connect_timeout = options_.connect.value_or(options_.timeout);
     opening.command_timeout = options_.timeout;
@@ -313,9 +319,14 @@ class CalloutRun {
     co_return refused("postmaster", to, reply.command, reply.text);
   }
 
-  static Task<Reply> probe(delivery::SmtpConnection& connection, std::string from,
-                           std::string address) {
-    const smtp::Outcome said = co_await connection.probe(std::move(from), std::move(address));
+  Task<Reply> probe(delivery::SmtpConnection& connection, std::string from,
+                    std::string address) const {
+    // A recipient is asked about with the message that the client has announced.
+    const bool is_known =
+        !question_.is_sender && context_.message != nullptr && context_.message->size > 0;
+    const uint64_t bytes = is_known ? static_cast<uint64_t>(context_.message->size) : 0;
+    const smtp::Outcome said =
+        co_await connection.probe(std::move(from), std::move(address), bytes);
     Reply out;
     out.outcome = said.outcome;
     out.command = said.command;
@@ -341,18 +352,18 @@ class CalloutRun {
     return failed(kind, user, response(command, text));
   }
 
-  static constexpr std::string_view kLocalHelo = "localhost";
   static constexpr std::string_view kRandomLocalPart = "godwit-testing";
 
   Callouts& callouts_;
   const CalloutQuestion& question_;
   const acl::CalloutOptions& options_;
   acl::EvalContext& context_;
+  acl::AddressFacts address_;    // with the host under way
+  acl::EvalContext of_address_;  // what options of the transport see: the ACL's, and that address
   std::string domain_;
   std::string from_;
   std::string address_key_;
   std::string domain_key_;
-  std::string helo_;
   std::string host_;  // under way: "name [address]"
   std::string random_;
   CacheRecord domain_record_;

@@ -23,6 +23,10 @@ inline constexpr size_t kCalloutHostsMax = 10;  // addresses that one callout tr
 
 struct CalloutQuestion {
   std::string address;
+  // What it is to the options of the transport.
+  acl::AddressFacts facts;
+  std::string domain_data;
+  std::string local_part_data;
   bool is_sender = false;
   acl::CalloutOptions options;
   const delivery::HostList& hosts;

@@ -3,6 +3,7 @@
 #include "acl/lookup/catalogue.h"
 #include "core/base/ascii.h"
 #include "core/config/values.h"
+#include "core/io/descriptors.h"
 #include "daemon/blocking_log.h"
 #include "daemon/environment.h"
 #include "daemon/features.h"
@@ -21,6 +22,9 @@
 
 namespace godwit::daemon {
 namespace {
+
+// Half a MiB of the kernel's memory for a worker.
+constexpr size_t kDescriptorsReserved = 65536;
 
 // The first file of the list that exists; the first of all where none does, so that the message
 // names it.
@@ -121,6 +125,9 @@ int run_worker(const CommandLine& line, const ConfigPointer& config) {
     return 1;
   }
   if (!dropped->empty() && argument->announces) log.main(LogEvent::daemon, "", *dropped);
+  // Before there are threads; without it the loop stands still when connections get many.
+  const Result<void> reserved = reserve_descriptors(kDescriptorsReserved);
+  if (!reserved) log.main(LogEvent::daemon, "", reserved.error().to_string());
   WorkerSetup setup;
   setup.index = argument->index;
   setup.workers = argument->workers;

@@ -26,10 +26,11 @@ bool is_default(const config::Setting& setting, std::string_view default_text) {
 
 void warn(const config::Setting& setting, const config::OptionInfo& row, std::string_view owner,
           config::Diagnostics& diagnostics) {
-  if (row.effect != config::Effect::later || !names(setting, row.name)) return;
+  if (row.effect == config::Effect::now || !names(setting, row.name)) return;
   if (is_default(setting, row.default_text)) return;
-  diagnostics.warning(setting.place,
-                      std::string(owner) + std::string(row.name) + " does not act yet");
+  const bool is_later = row.effect == config::Effect::later;
+  diagnostics.warning(setting.place, std::string(owner) + std::string(row.name) +
+                                         (is_later ? " does not act yet" : " has no effect here"));
 }
 
 void warn_of(const config::OptionBinding& rows, const config::Instance& instance,

@@ -1,4 +1,5 @@
-// Warnings of options that a file sets and that are read and checked, but do nothing yet. For -bV.
+// Warnings of options that a file sets and that are read and checked, but do nothing: not yet, or
+// not in this program. For -bV.
 #pragma once
 
 #include "core/config/diagnostics.h"

@@ -47,22 +47,21 @@ bool Pressure::has_room(uint64_t bytes, uint64_t reserved) {
 
 std::string Pressure::why_queued(int64_t connections, uint64_t messages, acl::Trace* trace) {
   const config::MainOptions& options = config_.options();
-  const std::string_view prefix = "no immediate delivery: ";
-  std::string out(prefix);
   const int64_t accept_queue = options.smtp_accept_queue;
   const int64_t per_connection = options.smtp_accept_queue_per_connection;
   const int64_t load = load_over(options.queue_only_load, "queue_only_load", trace);
+  std::string why;
   if (accept_queue > 0 && connections > accept_queue) {
-    out += "too many connections (" + std::to_string(connections) + ", max " +
-           std::to_string(accept_queue) + ")";
+    why = "too many connections (" + std::to_string(connections) + ", max " +
+          std::to_string(accept_queue) + ")";
   } else if (per_connection > 0 && messages >= static_cast<uint64_t>(per_connection)) {
-    out += "more than " + std::to_string(per_connection) + " messages received in one connection";
+    why = "more than " + std::to_string(per_connection) + " messages received in one connection";
   } else if (load >= 0) {
-    out += "load average " + load_text(load);
+    why = "load average " + load_text(load);
   } else {
     return {};
   }
-  return out;
+  return "no immediate delivery: " + why;
 }
 
 }  // namespace godwit::daemon

@@ -57,6 +57,7 @@ DocsTable options_of(std::string title, const config::OptionBinding& options) {
     const config::OptionInfo info = options.info(i);
     std::string meaning(info.doc);
     if (info.effect == config::Effect::later) meaning += " (does not act yet)";
+    if (info.effect == config::Effect::never) meaning += " (has no effect)";
     std::string type(config::option_type_name(options.value(i)));
     if (!info.choices.empty()) type = text(info.choices);
     table.rows.push_back({text(info.name), std::move(type), text(info.default_text), meaning});

@@ -186,8 +186,7 @@ Task<bool> SmtpSession::greet() {
   // What a client has sent by now it sent without waiting for the greeting.
   if (stream().has_input()) {
     const Result<std::string_view> early = co_await stream().read();
-    if (early) input_.assign(*early);
-    engine_.receive(input_);
+    if (early) give_input(*early);
   }
   engine_.greet(banner.text);
   greeting_.reset();
@@ -199,6 +198,10 @@ smtp::Offer SmtpSession::offer() {
   const Inbound::Expressions& expressions = inbound_.expressions();
   smtp::Offer offer;
   using smtp::Extension;
+  // Also where the list cannot be asked.
+  const auto may_have = [this](const acl::ListPattern* list) {
+    return list != nullptr && list->match(client_subject(), context()).match != acl::Match::no;
+  };
   offer.extensions.set(Extension::size);
   offer.extensions.set(Extension::help);
   if (inbound_.options().accept_8bitmime) offer.extensions.set(Extension::eight_bit_mime);
@@ -209,10 +212,10 @@ smtp::Offer SmtpSession::offer() {
   if (origin_.peer && !origin_.is_test && tls_ == nullptr &&
       inbound_.tls_rules().advertises(client_subject(), context()))
     offer.extensions.set(Extension::starttls);
-  if (matches(expressions.chunking_hosts)) offer.extensions.set(Extension::chunking);
+  if (may_have(expressions.chunking_hosts)) offer.extensions.set(Extension::chunking);
   if (inbound_.options().prdr_enable) offer.extensions.set(Extension::prdr);
-  if (matches(expressions.dsn_hosts)) offer.extensions.set(Extension::dsn);
-  if (matches(expressions.smtputf8_hosts)) offer.extensions.set(Extension::smtputf8);
+  if (may_have(expressions.dsn_hosts)) offer.extensions.set(Extension::dsn);
+  if (may_have(expressions.smtputf8_hosts)) offer.extensions.set(Extension::smtputf8);
   if (matches(expressions.enhanced_status_hosts))
     offer.extensions.set(Extension::enhanced_status_codes);
   if (inbound_.config().policy->acl(acl::AclWhere::vrfy).is_set())

@@ -69,9 +69,15 @@ Task<bool> SmtpSession::flush() {
   co_return sent.has_value();
 }
 
+void SmtpSession::give_input(std::string_view bytes) {
+  if (input_.capacity() < bytes.size()) input_ = PooledBytes(bytes.size());
+  bytes.copy(input_.data(), bytes.size());
+  engine_.receive({input_.data(), bytes.size()});
+}
+
 // Gets more input for the engine; false where there will be none.
 Task<bool> SmtpSession::fill() {
-  if (input_.capacity() > kIdleInputBytesMax) std::string().swap(input_);
+  if (input_.capacity() > kIdleInputBytesMax) input_ = PooledBytes();
   stream().set_deadline(receive_timeout_.count == 0
                             ? Instant::never()
                             : inbound_.services().loop.clock().now() + receive_timeout_);
@@ -80,8 +86,7 @@ Task<bool> SmtpSession::fill() {
   const Result<std::string_view> got = co_await stream().read();
   waiting_for_command_ = false;
   if (got && !got->empty()) {
-    input_.assign(*got);
-    engine_.receive(input_);
+    give_input(*got);
     co_return true;
   }
   const std::string& host = inbound_.config().facts.smtp_active_hostname;

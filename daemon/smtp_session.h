@@ -6,6 +6,7 @@
 #include "acl/expand/client.h"
 #include "acl/expand/trace_record.h"
 #include "acl/policy/acl.h"
+#include "core/base/block_pool.h"
 #include "daemon/header_edits.h"
 #include "daemon/inbound.h"
 #include "daemon/services.h"
@@ -89,6 +90,7 @@ class SmtpSession {
 
   // --- Bytes
   Task<bool> flush();
+  void give_input(std::string_view bytes);
   Task<bool> fill();
 
   ByteStream& stream() noexcept {
@@ -218,7 +220,7 @@ class SmtpSession {
   std::unique_ptr<tls::TlsStream> tls_;  // over plain_
   SessionOrigin origin_;
   smtp::ServerEngine engine_;
-  std::string input_;  // what the engine works on; stays while something is awaited
+  PooledBytes input_;  // what the engine works on; stays while something is awaited
   MessageServices asks_;
   acl::ConnectionFacts connection_;
   acl::ClientIdentity client_{connection_};

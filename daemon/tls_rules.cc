@@ -37,7 +37,8 @@ TlsRules::TlsRules(const acl::CompiledPolicy& policy) : policy_(policy) {
 }
 
 bool TlsRules::advertises(const acl::ListSubject& client, acl::EvalContext& context) const {
-  return matches(policy_.list("tls_advertise_hosts"), client, context);
+  // Who is not kept from TLS may have it.
+  return policy_.list("tls_advertise_hosts").match(client, context).match != acl::Match::no;
 }
 
 bool TlsRules::greets_early(const acl::ListSubject& client, acl::EvalContext& context) const {
@@ -58,10 +59,14 @@ TlsAnswer TlsRules::ask(const acl::ListSubject& client, acl::EvalContext& contex
   out.settings.options = options.openssl_options;
   out.settings.dh_bits_max = options.tls_dh_max_bits;
   out.settings.host_name = context.server->primary_hostname;
-  const acl::ListMatch must_verify = policy_.list("tls_verify_hosts").match(client, context);
-  if (must_verify.match == acl::Match::defer)
-    out.problem = "tls_verify_hosts cannot be asked: " + must_verify.message;
-  if (must_verify.match == acl::Match::yes) {
+  // What keeps others out never counts as no where nobody can tell.
+  const auto demands = [&](std::string_view option) {
+    const acl::ListMatch found = policy_.list(option).match(client, context);
+    if (found.match == acl::Match::defer)
+      out.problem = std::string(option) + " cannot be asked: " + found.message;
+    return found.match != acl::Match::no;
+  };
+  if (demands("tls_verify_hosts")) {
     out.session.verify = tls::Verify::require;
   } else if (matches(policy_.list("tls_try_verify_hosts"), client, context)) {
     out.session.verify = tls::Verify::attempt;
@@ -73,7 +78,7 @@ TlsAnswer TlsRules::ask(const acl::ListSubject& client, acl::EvalContext& contex
   out.session.resumption = matches(policy_.list("tls_resumption_hosts"), client, context);
   out.session.asks_for_context = depends_on_name_;
   out.session.now = context.now;
-  out.requires_alpn = matches(policy_.list("hosts_require_alpn"), client, context);
+  out.requires_alpn = demands("hosts_require_alpn");
   return out;
 }
 

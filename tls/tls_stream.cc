@@ -18,7 +18,7 @@ Error tls_error(const Engine& engine) {
 // done. While one is under way the inner stream holds it, and telling the inner stream to close or
 // to stop reading ends it.
 struct TlsStream::Pump {
-  struct promise_type {
+  struct promise_type : PooledFrame {
     Pump get_return_object() noexcept { return {}; }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }

@@ -72,13 +72,14 @@ ClientIdentity::Name ClientIdentity::take(EvalContext& context) {
 }
 
 void ClientIdentity::forget_helo() noexcept {
-  facts_.helo_verified = facts_.helo_verify_failed = false;
+  facts_.helo_verified = facts_.helo_verify_failed = facts_.helo_secure = false;
 }
 
 bool ClientIdentity::verify_helo(EvalContext& context) {
   if (facts_.helo_verified || facts_.helo_verify_failed) return facts_.helo_verified;
   facts_.helo_verified = helo_is_own(context);
   facts_.helo_verify_failed = !facts_.helo_verified;
+  if (!facts_.helo_verified) facts_.helo_secure = false;
   return facts_.helo_verified;
 }
 
@@ -95,13 +96,15 @@ bool ClientIdentity::helo_is_own(EvalContext& context) {
     return literal && *literal == address;
   }
   if (find_name(context) == Name::found) {
-    if (facts_.sender_host_name == helo) return true;
     const auto& others = facts_.sender_host_aliases;
+    facts_.helo_secure = facts_.sender_host_dnssec.value_or(false);
+    if (facts_.sender_host_name == helo) return true;
     if (std::find(others.begin(), others.end(), helo) != others.end()) return true;
   }
   const Services* services = context.services;
   if (services == nullptr || services->resolver == nullptr) return false;
   const auto known = dns::wait_here(dns::host_addresses(*services->resolver, helo));
+  facts_.helo_secure = known && known->secure;
   return known && std::find(known->addresses.begin(), known->addresses.end(), address) !=
                       known->addresses.end();
 }

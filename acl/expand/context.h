@@ -82,6 +82,7 @@ struct ConnectionFacts {
   bool unqualified_sender = false;               // the client may leave the domain of senders out
   bool unqualified_recipient = false;            // and of recipients
   bool helo_verified = false;
+  bool helo_secure = false;  // and DNSSEC vouched for what it was verified with
   bool helo_verify_failed = false;
   std::string sender_helo_name;
   std::string sender_ident;
@@ -146,6 +147,7 @@ struct AddressFacts {
   std::string host;
   std::string host_address;
   int64_t host_port = 0;
+  std::optional<Endpoint> sending;  // the local end of the connection to the host
   std::string local_part_prefix;    // what was taken off
   std::string local_part_prefix_v;  // the part that matched a wildcard
   std::string local_part_suffix;

@@ -40,6 +40,8 @@ struct Findings {
   std::string sender_verify_failure;  // qualify, route, mail, recipient, postmaster
   std::string recipient_verify_failure;
 
+  std::string callout_address;  // "[192.0.2.1]:25": where the last callout went
+
   std::string sender_address_data;  // what verification left in $address_data
   std::string address_data;         // the same of the recipient
 

@@ -16,6 +16,14 @@ void host_port(const AddressFacts& facts, std::string& out) {
   append_value(facts.host_port, out);
 }
 
+void sending_ip_address(const AddressFacts& facts, std::string& out) {
+  if (facts.sending) out += facts.sending->address.to_string();
+}
+void sending_port(const EvalContext& context, std::string& out) {
+  const bool is_known = context.address != nullptr && context.address->sending;
+  append_value(is_known ? int64_t{context.address->sending->port} : int64_t{-1}, out);
+}
+
 void inode(const AddressFacts& facts, std::string& out) {
   append_value(static_cast<int64_t>(facts.inode), out);
 }
@@ -103,6 +111,9 @@ constexpr auto kRows = std::to_array<VariableRow>({
     {"router_name", field<&AddressFacts::router_name>,
      "router that runs, or that chose the transport"},
     {"self_hostname", field<&AddressFacts::self_hostname>, "the local host that self = pass met"},
+    {"sending_ip_address", made<&sending_ip_address>,
+     "local address of the connection to the host"},
+    {"sending_port", sending_port, "local port of the connection to the host"},
     {"transport_name", field<&AddressFacts::transport_name>, "transport that runs"},
     {"warn_message_delay", of_report<&ReportTextFacts::warn_delay>, "how long the message waits"},
     {"warn_message_recipients", of_report<&ReportTextFacts::warn_recipients>,

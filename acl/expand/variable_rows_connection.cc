@@ -78,6 +78,9 @@ void host_lookup_deferred(const ConnectionFacts& facts, std::string& out) {
 void sender_helo_verified(const ConnectionFacts& facts, std::string& out) {
   if (facts.helo_verified) out += "yes";
 }
+void sender_helo_dnssec(const EvalContext& context, std::string& out) {
+  out += context.connection != nullptr && context.connection->helo_secure ? "yes" : "no";
+}
 void sender_host_dnssec(const ConnectionFacts& facts, std::string& out) {
   out += facts.sender_host_dnssec.value_or(false) ? "yes" : "no";
 }
@@ -125,6 +128,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "identity that the authenticator gave", Taint::outside},
     {"authenticated_sender", field<&ConnectionFacts::authenticated_sender>,
      "AUTH parameter of MAIL", Taint::outside},
+    {"callout_address", field<&Findings::callout_address>, "where the last callout went"},
     {"csa_status", field<&Findings::csa_status>,
      "what verify = csa found: ok, fail, unknown, defer"},
     {"connection_id", field<&ConnectionFacts::connection_id>, "identifier of the connection"},
@@ -147,6 +151,7 @@ constexpr auto kRows = std::to_array<VariableRow>({
      "$address_data of a verified sender", Taint::outside},
     {"sender_fullhost", made<&sender_fullhost>, "name, HELO name and address of the client",
      Taint::outside},
+    {"sender_helo_dnssec", sender_helo_dnssec, "yes where it was verified, and securely"},
     {"sender_helo_verified", made<&sender_helo_verified>, "yes where HELO was verified"},
     {"sender_helo_name", field<&ConnectionFacts::sender_helo_name>, "argument of HELO or EHLO",
      Taint::outside},

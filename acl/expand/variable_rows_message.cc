@@ -60,8 +60,10 @@ void received_time(const MessageFacts& facts, std::string& out) {
 void recipients(const MessageFacts& facts, std::string& out) {
   append_joined(facts.recipients, ", ", out);
 }
+// A delivery knows their number alone: who else gets the message is not for everybody to see.
 void recipients_count(const MessageFacts& facts, std::string& out) {
-  append_value(std::ssize(facts.recipients), out);
+  const bool is_delivery = facts.recipients.empty() && !facts.headers.empty();
+  append_value(is_delivery ? facts.rcpt_count : int64_t{std::ssize(facts.recipients)}, out);
 }
 void recipients_list(const MessageFacts& facts, std::string& out) {
   append_list(facts.recipients, out);

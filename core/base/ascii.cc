@@ -10,13 +10,6 @@ namespace {
 constexpr std::string_view kBase62 =
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-int base62_value(char c) noexcept {
-  if (is_digit(c)) return c - '0';
-  if (is_upper(c)) return c - 'A' + 10;
-  if (is_lower(c)) return c - 'a' + 36;
-  return -1;
-}
-
 }  // namespace
 
 std::string to_lower(std::string_view text) {

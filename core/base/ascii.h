@@ -86,6 +86,13 @@ void append_decimal(std::string& out, uint64_t value);
 // `value` in base 62 (0-9A-Za-z), the most significant digit first, exactly `digits` wide.
 void append_base62(std::string& out, uint64_t value, size_t digits);
 std::optional<uint64_t> parse_base62(std::string_view text) noexcept;
+// Value of a digit in base 62; -1 for another character.
+constexpr int base62_value(char c) noexcept {
+  if (is_digit(c)) return c - '0';
+  if (is_upper(c)) return c - 'A' + 10;
+  if (is_lower(c)) return c - 'a' + 36;
+  return -1;
+}
 
 // Control characters as \n, \r, \t or \ooo, so that one event stays on one log line. Bytes over
 // 0x7f pass, for UTF-8 addresses.

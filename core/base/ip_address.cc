@@ -77,8 +77,16 @@ std::string_view IpAddress::bytes() const noexcept {
 }
 
 std::string IpAddress::to_string() const {
+  if (!is_v6_) {
+    std::string out;  // no longer than what a string holds in itself
+    for (size_t i = 0; i < 4; ++i) {
+      if (i > 0) out += '.';
+      append_decimal(out, bytes_[i]);
+    }
+    return out;
+  }
   std::array<char, INET6_ADDRSTRLEN> text{};
-  inet_ntop(is_v6_ ? AF_INET6 : AF_INET, bytes_.data(), text.data(), text.size());
+  inet_ntop(AF_INET6, bytes_.data(), text.data(), text.size());
   return text.data();
 }
 

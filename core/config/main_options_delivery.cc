@@ -42,7 +42,7 @@ constexpr auto kRows = std::to_array<OptionRow<M>>({
      "match{$h_auto-submitted:}{(?i)auto-generated|auto-replied} }} {no}{yes}}",
      now, "which messages are warned about"},
     {"deliver_drop_privilege", &M::deliver_drop_privilege, "false", never,
-     "run deliveries without privilege"},
+     "always so: deliveries have the rights of exim_user and no others"},
     {"deliver_queue_load_max", &M::deliver_queue_load_max, "", now,
      "load above which nothing is delivered from the queue"},
     {"disable_fsync", &M::disable_fsync, "false", never,

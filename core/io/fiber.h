@@ -12,6 +12,7 @@
 #pragma once
 
 #include "core/base/assert.h"
+#include "core/base/block_pool.h"
 #include "core/io/task.h"
 
 #include <coroutine>
@@ -54,7 +55,7 @@ class Fiber {
 template <class T>
 T wait_for(Task<T> task) {
   struct Waiting {
-    struct promise_type {
+    struct promise_type : PooledFrame {
       Waiting get_return_object() noexcept { return {}; }
       std::suspend_never initial_suspend() noexcept { return {}; }
       std::suspend_never final_suspend() noexcept { return {}; }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/assert.h"
+#include "core/base/block_pool.h"
 #include "core/io/task.h"
 
 #include <coroutine>
@@ -42,7 +43,7 @@ class Scope {
  private:
   // Frees itself at its end.
   struct Driver {
-    struct promise_type {
+    struct promise_type : PooledFrame {
       Driver get_return_object() noexcept { return {}; }
       std::suspend_never initial_suspend() noexcept { return {}; }
       std::suspend_never final_suspend() noexcept { return {}; }

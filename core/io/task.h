@@ -13,6 +13,7 @@
 #pragma once
 
 #include "core/base/assert.h"
+#include "core/base/block_pool.h"
 #include "core/base/result.h"
 
 #include <coroutine>
@@ -32,7 +33,7 @@ struct Continuation {
   std::coroutine_handle<> (*pick)(void* child_promise, std::coroutine_handle<> parent) = nullptr;
 };
 
-struct PromiseBase {
+struct PromiseBase : PooledFrame {
   Continuation next;
 
   std::suspend_always initial_suspend() noexcept { return {}; }

@@ -329,7 +329,7 @@ class ConnectAwaiter {
     const int status = start_tcp();
     if (status == 0) return error_.has_value();
     delete std::exchange(request_, nullptr);
-    error_.emplace(error_from_uv(status, "connect to " + options_.to.to_string()));
+    fail(-status);
     return true;
   }
   void await_suspend(std::coroutine_handle<> waiter) {
@@ -388,7 +388,7 @@ class ConnectAwaiter {
     } else if (errno == EINPROGRESS) {
       stream_.fast_open_ = FastOpen::used;
     } else if (errno != EAGAIN) {
-      error_.emplace(error_from_errno(errno, "connect to " + options_.to.to_string()));
+      fail(errno);
       std::exchange(request_, nullptr)->awaiter = nullptr;
     }
   }
@@ -396,10 +396,7 @@ class ConnectAwaiter {
     const std::unique_ptr<Request> request(static_cast<Request*>(connect->data));
     if (request->awaiter == nullptr) return;
     request->awaiter->request_ = nullptr;
-    if (status != 0) {
-      request->awaiter->error_.emplace(
-          error_from_uv(status, "connect to " + request->awaiter->options_.to.to_string()));
-    }
+    if (status != 0) request->awaiter->fail(-status);
     ConnectAwaiter* awaiter = request->awaiter;
     if (awaiter->loop_.is_late()) {
       awaiter->loop_.put_off(awaiter->later_);
@@ -413,6 +410,10 @@ class ConnectAwaiter {
   }
   static void on_cancel(void* self) noexcept {
     static_cast<ConnectAwaiter*>(self)->abandon(Error(Errc::cancelled, "connect"));
+  }
+  void fail(int system_error) {
+    error_.emplace(error_from_errno(system_error, "connect to " + options_.to.to_string()));
+    if (options_.system_error != nullptr) *options_.system_error = system_error;
   }
   void abandon(Error error) {
     error_.emplace(std::move(error));

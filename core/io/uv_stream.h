@@ -90,6 +90,7 @@ struct ConnectOptions {
   bool fast_open = false;            // TCP Fast Open, where the system allows it
   std::string_view first;  // with fast_open: may go with the first packet; outlives connect
   CancelSource* cancel = nullptr;
+  int* system_error = nullptr;  // gets the errno value, where the system refused
 };
 
 // A connected stream, or why not (connection_refused, timed_out, unreachable, cancelled ...).

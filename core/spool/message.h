@@ -2,6 +2,7 @@
 // what a recovery tells.
 #pragma once
 
+#include "core/base/block_pool.h"
 #include "core/base/time.h"
 #include "core/spool/limits.h"
 
@@ -45,10 +46,9 @@ static_assert(sizeof(MessageRef) <= 24);
 // which the writer kept it.
 struct MessageBytes {
   struct Chunk {
-    std::unique_ptr<char[]> data;
+    PooledBytes bytes;
     size_t size = 0;
-    size_t capacity = 0;
-    std::string_view view() const { return {data.get(), size}; }
+    std::string_view view() const { return {bytes.data(), size}; }
   };
   std::string envelope;
   std::string header_section;

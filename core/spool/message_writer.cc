@@ -86,16 +86,15 @@ void MessageWriter::copy_to_chunks(std::string_view bytes) {
   bytes_in_memory_ += bytes.size();
   std::vector<MessageBytes::Chunk>& chunks = bytes_->body;
   while (!bytes.empty()) {
-    if (chunks.empty() || chunks.back().size == chunks.back().capacity) {
-      const size_t doubled = chunks.empty() ? kFirstChunkBytes : chunks.back().capacity * 2;
+    if (chunks.empty() || chunks.back().size == chunks.back().bytes.capacity()) {
+      const size_t doubled = chunks.empty() ? kFirstChunkBytes : chunks.back().bytes.capacity() * 2;
       MessageBytes::Chunk chunk;
-      chunk.capacity = std::min(std::max(doubled, bytes.size()), kChunkBytesMax);
-      chunk.data.reset(new char[chunk.capacity]);
+      chunk.bytes = PooledBytes(std::min(std::max(doubled, bytes.size()), kChunkBytesMax));
       chunks.push_back(std::move(chunk));
     }
     MessageBytes::Chunk& chunk = chunks.back();
-    const size_t taken = std::min(chunk.capacity - chunk.size, bytes.size());
-    std::memcpy(chunk.data.get() + chunk.size, bytes.data(), taken);
+    const size_t taken = std::min(chunk.bytes.capacity() - chunk.size, bytes.size());
+    std::memcpy(chunk.bytes.data() + chunk.size, bytes.data(), taken);
     chunk.size += taken;
     bytes.remove_prefix(taken);
   }

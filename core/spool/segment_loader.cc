@@ -351,8 +351,8 @@ Result<LoadedWhole> load_whole(const File& file, uint32_t segment, uint32_t salt
   auto body = load_part(file, message->body_at, fixed.body_bytes, fixed.body_crc);
   if (!body) return body.error();
   MessageBytes::Chunk chunk;
-  chunk.data = std::make_unique<char[]>(body->size());
-  chunk.size = chunk.capacity = body->copy(chunk.data.get(), body->size());
+  chunk.bytes = PooledBytes(body->size());
+  chunk.size = body->copy(chunk.bytes.data(), body->size());
   out.bytes->body.push_back(std::move(chunk));
   out.bytes->body_bytes = fixed.body_bytes;
   return out;

@@ -23,6 +23,7 @@ Task<std::string> DeliveryAttempt::raise(const acl::EventActions& actions, acl::
     address.host = remote->host_name;
     address.host_address = remote->endpoint.address.to_string();
     address.host_port = remote->endpoint.port;
+    address.sending = remote->local;
   }
   // An event is about a connection as a whole where its name does not begin with msg:.
   if (!event.name.starts_with("msg:")) {

@@ -62,6 +62,7 @@ bool speaks_of_connection(const Transport& transport) {
   if (options.transport_filter.is_set || options.body_only || options.headers_only) return false;
   const auto does = [](const acl::Expansion& text) {
     return text.source().find("tls_out_") != std::string_view::npos ||
+           text.source().find("sending_") != std::string_view::npos ||
            text.source().find("$host") != std::string_view::npos ||
            text.source().find("${host") != std::string_view::npos;
   };
@@ -79,6 +80,7 @@ class DeliveryAttempt::BatchContent final : public ContentMaker {
   Task<Result<MessageContent>> make(const RemoteInfo& remote) override {
     const std::unique_ptr<LocalScene> scene =
         attempt_.scene_at(batch_, remote.host_name, remote.endpoint);
+    scene->address.sending = remote.local;
     if (!remote.tls.cipher.empty()) scene->evaluation.tls_out = &remote.tls;
     const auto making = [this, &scene] {
       return attempt_.changed_content(batch_, scene->evaluation);
@@ -99,12 +101,10 @@ class DeliveryAttempt::BatchSide final : public MessageSide {
 
   Task<Result<std::string>> host_key(const std::string& host_name, const Endpoint& to) override {
     const std::unique_ptr<LocalScene> scene = attempt_.scene_at(batch_, host_name, to);
-    const auto asking = [this, &scene] {
-      return transport_.retry_include_ip().evaluate(scene->evaluation);
+    const auto asking = [this, &host_name, &to, &scene] {
+      return host_retry_key(transport_, host_name, to, scene->evaluation);
     };
-    const Result<bool> includes_ip = co_await on_fiber(asking);
-    if (!includes_ip) co_return includes_ip.error();
-    co_return host_retry_key(host_name, to, *includes_ip);
+    co_return co_await on_fiber(asking);
   }
 
   std::unique_ptr<LocalScene> scene(const std::string& host_name, const Endpoint& to) override {

@@ -274,7 +274,7 @@ Task<void> Destination::settle_on(RemoteDelivery& delivery, Outcomes outcomes,
                             connection.remote()->endpoint};
   const Result<std::string> key = co_await host_key(delivery, candidate);
   settle(delivery, std::move(outcomes), candidate,
-         key ? *key : host_retry_key(transport_, candidate.host->name, candidate.endpoint));
+         key ? *key : usual_retry_key(transport_, candidate.host->name, candidate.endpoint));
 }
 
 // `outcomes` came over a session. A host that failed in its middle is remembered for those

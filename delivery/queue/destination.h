@@ -119,10 +119,12 @@ class DestinationTable {
   bool stopping_ = false;
 };
 
-// The key of hints about one address of a host (EXIM.md 2.8).
-std::string host_retry_key(const std::string& host_name, const Endpoint& to, bool includes_ip);
-// Where the transport's option is a constant, or nobody knows better.
-std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
-                           const Endpoint& to);
+// The key of hints about one address of a host (EXIM.md 2.8): where it is reached from an address
+// that `interface` names, they are about that way only. On a fiber.
+Result<std::string> host_retry_key(const SmtpTransport& transport, const std::string& host_name,
+                                   const Endpoint& to, acl::EvalContext& evaluation);
+// Without `interface`, and where nobody can say more of retry_include_ip_address than its default.
+std::string usual_retry_key(const SmtpTransport& transport, const std::string& host_name,
+                            const Endpoint& to);
 
 }  // namespace godwit::delivery

@@ -1,7 +1,9 @@
 // Destination: hosts in their order, their retry times, and what comes of trying them.
+#include "core/io/fiber.h"
 #include "delivery/queue/destination_run.h"
 #include "delivery/queue/host_events.h"
 #include "delivery/queue/log_lines.h"
+#include "delivery/transport/host_scene.h"
 
 #include <algorithm>
 #include <utility>
@@ -100,9 +102,16 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
 // What hints about the host are kept under, for this message.
 Task<Result<std::string>> Destination::host_key(const RemoteDelivery& delivery,
                                                 const Candidate& candidate) const {
-  if (delivery.side == nullptr || transport_.retry_include_ip().constant())
-    co_return host_retry_key(transport_, candidate.host->name, candidate.endpoint);
-  co_return co_await delivery.side->host_key(candidate.host->name, candidate.endpoint);
+  const std::string& name = candidate.host->name;
+  if (transport_.interface().source().empty() && transport_.retry_include_ip().constant())
+    co_return usual_retry_key(transport_, name, candidate.endpoint);
+  if (delivery.side != nullptr)
+    co_return co_await delivery.side->host_key(name, candidate.endpoint);
+  HostScene scene(table_.services_, name, candidate.endpoint);
+  const auto asking = [this, &name, &candidate, &scene] {
+    return host_retry_key(transport_, name, candidate.endpoint, scene.evaluation);
+  };
+  co_return co_await on_fiber(asking);
 }
 
 // Nothing: the delivery is settled. Where the host is not what hints said of it, it is tried again

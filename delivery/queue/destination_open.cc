@@ -3,6 +3,7 @@
 #include "delivery/queue/destination_run.h"
 #include "delivery/queue/host_events.h"
 #include "delivery/queue/local_scene.h"
+#include "delivery/transport/host_scene.h"
 
 #include <utility>
 
@@ -37,18 +38,18 @@ Task<std::optional<DeliveryOutcome>> Destination::open(
   prepared.opening.uses_memory = may_believe;
   std::string problem;
   std::optional<DeliveryOutcome> failure =
-      co_await open_as(host, prepared.opening, connection, problem);
+      co_await open_as(host, prepared.opening, message, connection, problem);
   if (!failure || problem.empty()) co_return failure;
   SmtpOpening in_clear = prepares.in_clear(std::move(prepared.opening), host, problem);
-  co_return co_await open_as(host, std::move(in_clear), connection, problem);
+  co_return co_await open_as(host, std::move(in_clear), message, connection, problem);
 }
 
 // `tls_problem`: why TLS failed, where the host may be tried in clear.
 Task<std::optional<DeliveryOutcome>> Destination::open_as(
-    const SmtpHost& host, SmtpOpening opening, std::unique_ptr<SmtpConnection>& connection,
-    std::string& tls_problem) {
+    const SmtpHost& host, SmtpOpening opening, acl::EvalContext* message,
+    std::unique_ptr<SmtpConnection>& connection, std::string& tls_problem) {
   std::unique_ptr<HostClaim> claim;
-  if (co_await is_serialized(host)) {
+  if (co_await is_serialized(host, message)) {
     claim = HostClaim::take(table_.services_.hints.database(), host.name,
                             table_.services_.loop.clock().wall());
     if (claim == nullptr) {
@@ -74,11 +75,10 @@ Task<std::optional<DeliveryOutcome>> Destination::open_as(
   co_return failure;
 }
 
-Task<bool> Destination::is_serialized(const SmtpHost& host) const {
+Task<bool> Destination::is_serialized(const SmtpHost& host, acl::EvalContext* message) const {
   if (transport_.serialize == nullptr) co_return false;
-  acl::EvalContext evaluation;
-  evaluation.services = table_.services_.evaluators;
-  evaluation.server = &table_.services_.server;
+  HostScene scene(table_.services_, host.name, host.endpoint);
+  acl::EvalContext& evaluation = message != nullptr ? *message : scene.evaluation;
   const auto ask = [this, &host, &evaluation] {
     return SmtpTransport::matches(transport_.serialize, host.name, host.endpoint.address,
                                   evaluation);

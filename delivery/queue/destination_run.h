@@ -79,11 +79,13 @@ class Destination {
 
   // --- Opening
   SmtpOpener opener() const;
-  Task<bool> is_serialized(const SmtpHost& host) const;
+  Task<bool> is_serialized(const SmtpHost& host, acl::EvalContext* message) const;
   Task<std::optional<DeliveryOutcome>> open(const Candidate& candidate,
                                             const RemoteDelivery& delivery, bool may_believe,
                                             std::unique_ptr<SmtpConnection>& connection);
+  // `message`: as of SmtpOpener::prepare().
   Task<std::optional<DeliveryOutcome>> open_as(const SmtpHost& host, SmtpOpening opening,
+                                               acl::EvalContext* message,
                                                std::unique_ptr<SmtpConnection>& connection,
                                                std::string& tls_problem);
 

@@ -16,6 +16,7 @@ Task<void> tell(EventSink* sink, std::string name, std::shared_ptr<const RemoteI
 Task<std::string> HostEvents::raise(acl::EventFacts event, const RemoteInfo& remote) {
   HostScene scene(services_, remote.host_name, remote.endpoint);
   scene.address.transport_name = transport_.name();
+  scene.address.sending = remote.local;
   if (!remote.tls.cipher.empty()) scene.evaluation.tls_out = &remote.tls;
   std::string said =
       co_await transport_.events().raise(std::move(event), scene.evaluation, services_.log);

@@ -17,18 +17,30 @@ std::string message_key(const std::string& host_key, const RemoteDelivery& deliv
   return host_key + ":" + std::string(delivery.message_id);
 }
 
-}  // namespace
-
-std::string host_retry_key(const std::string& host_name, const Endpoint& to, bool includes_ip) {
+std::string key_of(const std::string& host_name, const Endpoint& to, bool includes_ip,
+                   const std::optional<IpAddress>& from) {
   std::string key = "T:" + host_name;
   if (includes_ip) key += ":" + to.address.to_string();
   if (to.port != 25) key += ":" + std::to_string(to.port);
+  if (from) key += "/" + from->to_string();
   return key;
 }
 
-std::string host_retry_key(const SmtpTransport& transport, const std::string& host_name,
-                           const Endpoint& to) {
-  return host_retry_key(host_name, to, transport.retry_include_ip().constant().value_or(true));
+}  // namespace
+
+Result<std::string> host_retry_key(const SmtpTransport& transport, const std::string& host_name,
+                                   const Endpoint& to, acl::EvalContext& evaluation) {
+  const Result<bool> includes_ip = transport.retry_include_ip().evaluate(evaluation);
+  if (!includes_ip) return includes_ip.error();
+  const Result<std::optional<IpAddress>> from = transport.local_address(to.address, evaluation);
+  if (!from) return from.error();
+  return key_of(host_name, to, *includes_ip, *from);
+}
+
+std::string usual_retry_key(const SmtpTransport& transport, const std::string& host_name,
+                            const Endpoint& to) {
+  return key_of(host_name, to, transport.retry_include_ip().constant().value_or(true),
+                std::nullopt);
 }
 
 retry::RetryKeeper::Failed host_failure_of(const RemoteDelivery& delivery,
@@ -68,14 +80,18 @@ void remember_success(retry::RetryKeeper& keeper, const std::string& key,
 
 bool has_failed_lately(retry::RetryKeeper& keeper, const SmtpTransport& transport,
                        const HostList& hosts, uint16_t default_port, WallTime now) {
+  const std::optional<bool> with_ip = transport.retry_include_ip().constant();
+  acl::EvalContext nothing;
   for (const RouteHost& host : hosts.hosts) {
     const uint16_t port = host.port != 0 ? host.port : default_port;
-    const std::optional<bool> with_ip = transport.retry_include_ip().constant();
     for (const IpAddress& address : host.addresses) {
       const Endpoint to{address, port};
+      std::optional<IpAddress> from;
+      if (transport.interface().is_constant())
+        from = transport.local_address(address, nothing).value_or(std::nullopt);
       // Where it depends on the message, either may be the one.
-      if (with_ip != false && keeper.find(host_retry_key(host.name, to, true), now)) return true;
-      if (with_ip != true && keeper.find(host_retry_key(host.name, to, false), now)) return true;
+      if (with_ip != false && keeper.find(key_of(host.name, to, true, from), now)) return true;
+      if (with_ip != true && keeper.find(key_of(host.name, to, false, from), now)) return true;
     }
   }
   return false;

@@ -4,6 +4,7 @@
 
 #include "core/base/ascii.h"
 
+#include <algorithm>
 #include <string>
 
 namespace godwit::delivery {
@@ -24,7 +25,7 @@ spool::MessageKey key_of(const message::MessageId& id) noexcept {
   Wide packed = 0;
   for (char c : id.text()) {
     if (c == '-') continue;
-    packed = packed * 62 + parse_base62(std::string_view(&c, 1)).value_or(0);
+    packed = packed * 62 + static_cast<Wide>(std::max(base62_value(c), 0));
   }
   packed |= (id.is_old_form() ? kOldForm : kNewForm) << kFormShift;
   return {static_cast<uint64_t>(packed >> 64), static_cast<uint64_t>(packed)};

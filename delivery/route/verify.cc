@@ -153,7 +153,15 @@ VerifyAnswer verify_address(const RouterChain& chain, const std::string& address
     }
     answer.verdict = VerifyVerdict::ok;
     answer.text.clear();
-    answer.address = walk.tree().addresses[at].address;
+    const RoutedAddress& decided = walk.tree().addresses[at];
+    answer.address = decided.address;
+    answer.local_part = result.local_part;
+    answer.domain = result.domain;
+    answer.prefix = result.prefix;
+    answer.suffix = result.suffix;
+    answer.parent = decided.parent == RoutedAddress::kNoParent
+                        ? std::string()
+                        : walk.tree().addresses[decided.parent].address;
     answer.transport = result.transport;
     answer.hosts = result.hosts;
     // One other address stands for this one; several are a list, and good enough.

@@ -43,6 +43,11 @@ struct VerifyAnswer {
   std::string failure_kind;         // failed: "route", as $recipient_verify_failure has it
   AddressProperties properties;     // of the address that decided; $address_data
   std::string address;              // ok: that address, and where it would go, for a callout
+  std::string local_part;           // of it, as routers see it
+  std::string domain;
+  std::string prefix;
+  std::string suffix;
+  std::string parent;  // the address that it was generated from; empty: none
   int transport = -1;
   SharedHostList hosts;
 };

@@ -27,9 +27,8 @@ MessageContent MessageContent::body_only() const {
 MessageContent MessageContent::with_text(std::string_view text) const {
   auto bytes = std::make_shared<spool::MessageBytes>();
   spool::MessageBytes::Chunk& chunk = bytes->body.emplace_back();
-  chunk.data = std::make_unique<char[]>(text.size());
-  chunk.size = chunk.capacity = text.size();
-  if (!text.empty()) std::memcpy(chunk.data.get(), text.data(), text.size());
+  chunk.bytes = PooledBytes(text.size());
+  chunk.size = text.copy(chunk.bytes.data(), text.size());
   bytes->body_bytes = text.size();
   MessageContent changed = body_only();
   changed.bytes_ = std::move(bytes);

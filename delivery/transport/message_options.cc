@@ -1,29 +1,22 @@
 #include "delivery/transport/message_options.h"
 
+#include "acl/expand/list_pattern.h"
 #include "core/base/ascii.h"
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <set>
 
 namespace godwit::delivery {
 namespace {
 
 // Variables that are the same for every message: beginnings of names. An item of the language that
 // stands behind "${" is none of them, and its parts are looked at by themselves.
-constexpr std::array<std::string_view, 14> kOfHost{"host_address",
-                                                   "host_port",
-                                                   "host",
-                                                   "primary_hostname",
-                                                   "smtp_active_hostname",
-                                                   "qualify_",
-                                                   "tls_out_",
-                                                   "spool_",
-                                                   "tod_",
-                                                   "version_number",
-                                                   "value",
-                                                   "item",
-                                                   "config_file",
-                                                   "lookup_dnssec"};
+constexpr std::array<std::string_view, 15> kOfHost{
+    "host_address",         "host_port", "host",     "sending_",    "primary_hostname",
+    "smtp_active_hostname", "qualify_",  "tls_out_", "spool_",      "tod_",
+    "version_number",       "value",     "item",     "config_file", "lookup_dnssec"};
 
 // $h_from: and its kin, in braces or not.
 bool is_header(std::string_view name) noexcept {
@@ -60,12 +53,40 @@ bool speaks_of_message(std::string_view text) noexcept {
   return text.find("def:") != std::string_view::npos;
 }
 
+std::vector<std::string> lists_of_message(std::string_view text, const acl::ListCompiler& lists) {
+  using config::ListKind;
+  std::vector<std::string> out;
+  std::set<std::string, std::less<>> seen;
+  const auto look_into = [&](const auto& self, std::string_view part) -> void {
+    for (size_t at = 0; (at = part.find('+', at)) != std::string_view::npos;) {
+      const size_t end = name_end(part, ++at);
+      const auto [name, is_new] = seen.emplace(part.substr(at, end - at));
+      if (!is_new) continue;
+      for (ListKind kind :
+           {ListKind::host, ListKind::domain, ListKind::address, ListKind::local_part}) {
+        const std::optional<std::string> list = lists.text_of(kind, *name);
+        if (!list) continue;
+        if (speaks_of_message(*list)) out.push_back(*list);
+        self(self, *list);
+      }
+    }
+  };
+  look_into(look_into, text);
+  return out;
+}
+
 void MessageOptions::add(const config::ConfigText& option, const TransportCompileContext& context) {
-  if (!speaks_of_message(option.text.view())) return;
-  config::Diagnostics told;  // whoever compiles the option itself tells what is wrong with it
+  const std::string_view text = option.text.view();
+  const std::vector<std::string> lists = lists_of_message(text, context.lists);
+  if (lists.empty() && !speaks_of_message(text)) return;
   const acl::CompileOptions how{&context.lists, false};
-  const std::optional<acl::Expansion> compiled = acl::compile_expansion(option.text, how, told);
-  if (compiled) options_.push_back(*compiled);
+  const auto take = [&](std::string_view source) {
+    // Whoever compiles the option itself tells what is wrong with it.
+    const Result<acl::Expansion> compiled = acl::compile_expansion(source, how);
+    if (compiled) options_.push_back(*compiled);
+  };
+  take(text);
+  for (const std::string& list : lists) take(list);
 }
 
 std::string MessageOptions::values(acl::EvalContext& evaluation) const {

@@ -10,14 +10,20 @@
 #include <string_view>
 #include <vector>
 
+namespace godwit::acl {
+class ListCompiler;
+}
+
 namespace godwit::delivery {
 
 // True where the text has a variable that is not about this server or the remote host alone.
 bool speaks_of_message(std::string_view text) noexcept;
+// The texts of the named lists (+name) in it, and in those, that do.
+std::vector<std::string> lists_of_message(std::string_view text, const acl::ListCompiler& lists);
 
 class MessageOptions {
  public:
-  // Takes note of an option, where it speaks of the message.
+  // Takes note of an option, where it or a named list in it speaks of the message.
   void add(const config::ConfigText& option, const TransportCompileContext& context);
   bool empty() const noexcept { return options_.empty(); }
   // The values for one message, as one text. On a fiber.

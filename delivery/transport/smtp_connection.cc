@@ -269,8 +269,13 @@ Task<std::vector<DeliveryOutcome>> SmtpConnection::send(SmtpJob job) {
   }
 }
 
-Task<smtp::Outcome> SmtpConnection::probe(std::string sender, std::string recipient) {
+Task<smtp::Outcome> SmtpConnection::probe(std::string sender, std::string recipient,
+                                          uint64_t message_bytes) {
+  const int64_t size_addition = transport_.smtp().size_addition;
   smtp::Transaction transaction;
+  transaction.declares_size = message_bytes > 0 && size_addition >= 0;
+  if (transaction.declares_size)
+    transaction.size_to_declare = message_bytes + static_cast<uint64_t>(size_addition);
   transaction.sender = std::move(sender);
   transaction.recipients.push_back({std::move(recipient), 0, {}});
   transaction.is_probe = true;

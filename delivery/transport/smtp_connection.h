@@ -7,6 +7,7 @@
 #include "core/io/connector.h"
 #include "delivery/transport/ehlo_memory.h"
 #include "delivery/transport/events.h"
+#include "delivery/transport/late_options.h"
 #include "delivery/transport/smtp_outcome.h"
 #include "delivery/transport/smtp_transport.h"
 #include "delivery/transport/socks_proxies.h"
@@ -32,7 +33,8 @@ struct SmtpJob {
 
 // What is known before a connection is opened.
 struct SmtpOpening {
-  std::string helo_name;
+  std::string helo_name;              // empty: `late` knows it
+  std::shared_ptr<LateOptions> late;  // null: no option waits for the connection
   std::optional<IpAddress> from;
   bool pipelining = true;
   bool esmtp = true;
@@ -78,8 +80,8 @@ class SmtpConnection {
   void nudge();
 
   // Asks whether the host would take the recipient; no message follows. On an open connection
-  // without jobs, again while is_usable().
-  Task<smtp::Outcome> probe(std::string sender, std::string recipient);
+  // without jobs, again while is_usable(). `message_bytes`: what a message would have; 0: unknown.
+  Task<smtp::Outcome> probe(std::string sender, std::string recipient, uint64_t message_bytes = 0);
 
   // QUIT and its answer, within a short time; then the connection is closed.
   Task<void> quit(Seconds limit = kQuitTimeout);
@@ -122,7 +124,9 @@ class SmtpConnection {
   Task<std::optional<DeliveryOutcome>> begin_session();
   Task<std::optional<DeliveryOutcome>> start_tls();
   Task<std::optional<DeliveryOutcome>> shake_hands();
-  DeliveryOutcome refused_by_event(int error_number, std::string text) const;
+  Task<std::optional<DeliveryOutcome>> name_ourselves(std::string& helo_name);
+  Task<void> tell_servers_apart();
+  DeliveryOutcome host_failure(int error_number, std::string text) const;
   Task<std::optional<DeliveryOutcome>> tell_greeting();
   Task<std::string> tell_certificates();
   Task<void> tell_tls_failure(const DeliveryOutcome& failure);
@@ -155,6 +159,7 @@ class SmtpConnection {
   std::optional<ConnectOptions> waiting_;       // connects when there is something to send
   std::optional<DeliveryOutcome> unconnected_;  // and why it could not
   EventSink* events_ = nullptr;                 // while open() runs
+  std::shared_ptr<LateOptions> late_;           // the same
   std::unique_ptr<smtp::ClientEngine> engine_;
   std::deque<Flight> jobs_;                      // under way, the oldest first
   std::string early_input_;                      // of the host, with the last answer of its proxy

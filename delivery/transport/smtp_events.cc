@@ -7,7 +7,7 @@
 
 namespace godwit::delivery {
 
-DeliveryOutcome SmtpConnection::refused_by_event(int error_number, std::string text) const {
+DeliveryOutcome SmtpConnection::host_failure(int error_number, std::string text) const {
   DeliveryOutcome out;
   out.remote = peer_.remote;
   out.scope = FailureScope::host;
@@ -24,8 +24,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::tell_greeting() {
   acl::EventFacts connected{"smtp:connect", engine_->greeting().full_text(), 0};
   const std::string refusal = co_await events_->raise(std::move(connected), *peer_.remote);
   if (!refusal.empty())
-    co_return refused_by_event(kErrorExpansion,
-                               "deferred by smtp:connect event expansion: " + refusal);
+    co_return host_failure(kErrorExpansion, "deferred by smtp:connect event expansion: " + refusal);
   acl::EventFacts answered{"smtp:ehlo", engine_->helo_reply(), 0};
   co_await events_->raise(std::move(answered), *peer_.remote);
   co_return std::nullopt;

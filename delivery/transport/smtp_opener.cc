@@ -1,7 +1,6 @@
 #include "delivery/transport/smtp_opener.h"
 
 #include "core/base/ascii.h"
-#include "core/config/values.h"
 #include "core/io/fiber.h"
 #include "delivery/transport/host_scene.h"
 
@@ -60,19 +59,23 @@ PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, Smtp
                                 acl::EvalContext* message) const {
   HostScene scene(services_, host.name, host.endpoint);
   acl::EvalContext& evaluation = message != nullptr ? *message : scene.evaluation;
-  const acl::EvalResult helo = transport_.helo_data().evaluate(evaluation);
   const IpAddress& ip = host.endpoint.address;
   const auto matches = [&](const std::shared_ptr<const acl::ListPattern>& list) {
     return SmtpTransport::matches(list, host.name, ip, evaluation);
   };
   PreparedOpening prepared;
   SmtpOpening& out = prepared.opening;
-  if (!helo.ok() && helo.status != acl::EvalStatus::forced_fail) {
-    prepared.failure = host_not_now(host, "failed to expand helo_data: " + helo.text);
-    prepared.failure->error_number = kErrorExpansion;
-    return prepared;
+  if (!names_itself_late(transport_)) {
+    Result<std::string> helo =
+        helo_of(transport_.helo_data().evaluate(evaluation), services_.server.primary_hostname);
+    if (!helo) {
+      prepared.failure = host_not_now(host, helo.error().detail());
+      prepared.failure->error_number = kErrorExpansion;
+      return prepared;
+    }
+    out.helo_name = std::move(*helo);
   }
-  const Result<std::optional<IpAddress>> from = local_address(ip, evaluation);
+  const Result<std::optional<IpAddress>> from = transport_.local_address(ip, evaluation);
   if (!from) {
     prepared.failure = host_not_now(host, from.error().detail());
     prepared.failure->error_number = kErrorUnknown;
@@ -81,7 +84,6 @@ PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, Smtp
     return prepared;
   }
   out.from = *from;
-  out.helo_name = helo.ok() && !helo.text.empty() ? helo.text : services_.server.primary_hostname;
   out.pipelining = !matches(transport_.avoid_pipelining);
   out.esmtp = !matches(transport_.avoid_esmtp);
   out.chunking = matches(transport_.try_chunking);
@@ -94,6 +96,9 @@ PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, Smtp
   const TlsTarget target{host.name,      ip, dane, services_.options.openssl_options,
                          evaluation.now, use};
   out.tls = transport_.tls().plan(target, evaluation);
+  if (out.helo_name.empty() || !out.tls.session.session_key.empty())
+    out.late =
+        std::make_shared<LateOptions>(services_, transport_, host.name, host.endpoint, message);
   out.proxies = proxies_of(evaluation, out.tls.problem);
   return prepared;
 }
@@ -143,22 +148,6 @@ Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host, acl::EvalContext* mess
   if (plan.use == DanePlan::Use::no && !plan.problem.empty())
     services_.log.main(LogEvent::note, "", plan.problem);
   co_return plan;
-}
-
-// The first address of `interface` that has the family of `to`.
-Result<std::optional<IpAddress>> SmtpOpener::local_address(const IpAddress& to,
-                                                           acl::EvalContext& evaluation) const {
-  const std::string option = "\"interface\" option for " + transport_.name() + " transport";
-  const acl::EvalResult list = transport_.interface().evaluate(evaluation);
-  if (list.status == acl::EvalStatus::forced_fail) return std::optional<IpAddress>();
-  if (!list.ok()) return Error(Errc::config, "failed to expand " + option + ": " + list.text);
-  for (const std::string& item : config::split_list(list.text)) {
-    const Result<IpAddress> address = IpAddress::parse(item);
-    if (!address)
-      return Error(Errc::config, "\"" + item + "\" is not a valid IP address for the " + option);
-    if (address->is_v6() == to.is_v6()) return std::optional(*address);
-  }
-  return std::optional<IpAddress>();
 }
 
 }  // namespace godwit::delivery

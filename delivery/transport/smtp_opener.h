@@ -66,8 +66,6 @@ class SmtpOpener {
                       acl::EvalContext* message) const;
   Task<DanePlan> ask_dane(const SmtpHost& host, acl::EvalContext* message) const;
   std::vector<SocksProxy> proxies_of(acl::EvalContext& evaluation, std::string& problem) const;
-  Result<std::optional<IpAddress>> local_address(const IpAddress& to,
-                                                 acl::EvalContext& evaluation) const;
 
   SmtpOpenerServices services_;
   const SmtpTransport& transport_;

@@ -1,5 +1,6 @@
 // Rows of the smtp transport's own options, and their compilation.
 #include "core/base/ascii.h"
+#include "core/config/values.h"
 #include "delivery/transport/smtp_transport.h"
 #include "protocol/smtp/ports.h"
 
@@ -29,6 +30,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"destination_idle_timeout",       &Options::destination_idle_timeout,        "2s",      Effect::now,   "how long a connection waits for a further message"},
     {"dkim_canon",                     &Options::dkim_canon,                      "",        Effect::later, "canonicalisation of DKIM signatures"},
     {"dkim_domain",                    &Options::dkim_domain,                     "",        Effect::later, "signing domains"},
+    {"dkim_hash",                      &Options::dkim_hash,                       "sha256",  Effect::later, "hash of DKIM signatures"},
     {"dkim_identity",                  &Options::dkim_identity,                   "",        Effect::later, "identity that a DKIM signature names"},
     {"dkim_private_key",               &Options::dkim_private_key,                "",        Effect::later, "signing key"},
     {"dkim_selector",                  &Options::dkim_selector,                   "",        Effect::later, "selectors"},
@@ -44,6 +46,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<SmtpOptions>>({
     {"final_timeout",                  &Options::final_timeout,                   "10m",     Effect::now,   "wait for the answer to the final dot"},
     {"gethostbyname",                  &Options::gethostbyname,                   "false",   Effect::now,   "names of `hosts` are looked up by the system"},
     {"helo_data",                      &Options::helo_data,                       "$primary_hostname", Effect::now, "name in EHLO and HELO"},
+    {"host_name_extract",              &Options::host_name_extract,               R"(${if and {{match{$host}{.outlook.com\$}} {match{$item}{\N^250-([\w.]+)\s\N}}} {$1}})", Effect::now, "which of the servers behind a name has answered, from its EHLO ($item): sessions of TLS are kept for each"},
     {"hosts",                          &Options::hosts,                           "",        Effect::now,   "hosts where the router gives none"},
     {"hosts_avoid_esmtp",              &Options::hosts_avoid_esmtp,               "",        Effect::now,   "use HELO with these"},
     {"hosts_avoid_pipelining",         &Options::hosts_avoid_pipelining,          "",        Effect::now,   "wait for each answer with these"},
@@ -154,6 +157,7 @@ std::unique_ptr<Transport> make_smtp_transport(const config::Instance& instance,
   transport->events_.add("tpda_host_defer_action", "msg:host:defer",
                          context.expansion(options.tpda_host_defer_action));
   transport->helo_data_ = context.expansion(options.helo_data);
+  transport->host_name_extract_ = context.expansion(options.host_name_extract);
   transport->utf8_downconvert_ = context.expansion(options.utf8_downconvert);
   transport->interface_ = context.expansion(options.interface);
   transport->hosts_ = context.expansion(options.hosts);
@@ -263,6 +267,22 @@ bool SmtpTransport::demands(const std::shared_ptr<const acl::ListPattern>& list,
   if (found.match == acl::Match::defer)
     problem = std::string(option) + " cannot be asked: " + found.message;
   return found.match != acl::Match::no;
+}
+
+Result<std::optional<IpAddress>> SmtpTransport::local_address(const IpAddress& to,
+                                                              acl::EvalContext& evaluation) const {
+  if (interface_.is_constant() && interface_.constant().empty()) return std::optional<IpAddress>();
+  const std::string option = "\"interface\" option for " + name() + " transport";
+  const acl::EvalResult list = interface_.evaluate(evaluation);
+  if (list.status == acl::EvalStatus::forced_fail) return std::optional<IpAddress>();
+  if (!list.ok()) return Error(Errc::config, "failed to expand " + option + ": " + list.text);
+  for (const std::string& item : config::split_list(list.text)) {
+    const Result<IpAddress> address = IpAddress::parse(item);
+    if (!address)
+      return Error(Errc::config, "\"" + item + "\" is not a valid IP address for the " + option);
+    if (address->is_v6() == to.is_v6()) return std::optional(*address);
+  }
+  return std::optional<IpAddress>();
 }
 
 }  // namespace godwit::delivery

@@ -1,6 +1,7 @@
 #include "delivery/transport/smtp_outcome.h"
 
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace godwit::delivery {
@@ -120,7 +121,7 @@ DeliveryOutcome outcome_of(const SmtpPeer& peer, const smtp::Outcome& from) {
   return out;
 }
 
-DeliveryOutcome connect_failure(const SmtpPeer& peer, const Error& error) {
+DeliveryOutcome connect_failure(const SmtpPeer& peer, const Error& error, int system_error) {
   DeliveryOutcome out;
   out.remote = peer.remote;
   out.scope = FailureScope::host;
@@ -148,6 +149,11 @@ DeliveryOutcome connect_failure(const SmtpPeer& peer, const Error& error) {
   }
   out.text =
       error.code() == Errc::timed_out ? "Connection timed out" : std::string(error.row().text);
+  const bool is_known = out.failure.error != retry::RetryError::other;
+  if (system_error != 0 && !is_known) {
+    out.error_number = system_error;
+    out.text = std::generic_category().message(system_error);
+  }
   return out;
 }
 

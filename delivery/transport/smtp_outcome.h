@@ -19,8 +19,8 @@ struct SmtpPeer {
 };
 
 DeliveryOutcome outcome_of(const SmtpPeer& peer, const smtp::Outcome& from);
-// There is no connection.
-DeliveryOutcome connect_failure(const SmtpPeer& peer, const Error& error);
+// There is no connection. `system_error`: the errno value, where the system said so; 0: none.
+DeliveryOutcome connect_failure(const SmtpPeer& peer, const Error& error, int system_error = 0);
 // `error_number`: kErrorTlsRequired or kErrorTlsFailure.
 DeliveryOutcome tls_failure(const SmtpPeer& peer, int error_number, std::string text);
 

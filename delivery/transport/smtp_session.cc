@@ -20,14 +20,14 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
   if (events_ != nullptr) {
     acl::EventFacts event{"tcp:connect", {}, 0};
     const std::string refusal = co_await events_->raise(std::move(event), *peer_.remote);
-    if (!refusal.empty())
-      co_return refused_by_event(kErrorEvent, "Event requests alternate response");
+    if (!refusal.empty()) co_return host_failure(kErrorEvent, "Event requests alternate response");
   }
   chunking_ = opening.chunking;
   prdr_ = opening.prdr;
   is_secure_ = opening.secure;
   plan_ = std::move(opening.tls);
   memory_ = std::move(opening.memory);
+  late_ = opening.late;
   command_timeout_ = opening.command_timeout;
 
   smtp::ClientOptions engine_options;
@@ -40,9 +40,11 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
       static_cast<uint32_t>(std::clamp<int64_t>(transport_.smtp().smtp_pipeline_depth, 1, 100));
   if (memory_ && opening.uses_memory) believe(engine_options);
   // What is said before the host has spoken may go with the first packet.
-  const bool waits =
-      engine_options.known && opening.fast_open && opening.proxies.empty() && !plan_.on_connect;
+  const bool waits = engine_options.known && opening.fast_open && opening.proxies.empty() &&
+                     !plan_.on_connect && !opening.helo_name.empty();
   std::optional<DeliveryOutcome> unconnected = co_await connect_to_host(opening, waits);
+  if (!unconnected && opening.helo_name.empty())
+    unconnected = co_await name_ourselves(engine_options.helo_name);
   if (unconnected) co_return unconnected;
   engine_ = std::make_unique<smtp::ClientEngine>(std::move(engine_options));
   if (!plan_.on_connect) engine_->receive(std::exchange(early_input_, {}));
@@ -58,6 +60,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::open(SmtpOpening opening) {
     co_await tell_tls_failure(*failure);
   }
   events_ = nullptr;
+  late_.reset();
   co_return failure;
 }
 
@@ -70,12 +73,14 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpO
   options.keepalive = transport_.smtp().keepalive;
   options.traffic_class = transport_.traffic_class();
   options.fast_open = opening.fast_open;
+  int system_error = 0;
   if (opening.proxies.empty()) {
     options.to = peer_.remote->endpoint;
     if (waits) waiting_ = options;
     if (waits) co_return std::nullopt;
+    options.system_error = &system_error;
     Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
-    if (!connected) co_return connect_failure(peer_, connected.error());
+    if (!connected) co_return connect_failure(peer_, connected.error(), system_error);
     socket_ = std::move(*connected);
     co_return std::nullopt;
   }
@@ -97,14 +102,35 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::connect_to_host(const SmtpO
   co_return failure;
 }
 
+Task<std::optional<DeliveryOutcome>> SmtpConnection::name_ourselves(std::string& helo_name) {
+  const std::optional<Endpoint> local = connector_.how_opened(*socket_).local;
+  Result<std::string> name = co_await late_->helo_name(local.value_or(Endpoint()));
+  if (!name) {
+    stream().close();
+    co_return host_failure(kErrorExpansion, name.error().detail());
+  }
+  helo_name = std::move(*name);
+  co_return std::nullopt;
+}
+
+// Behind one name there may be many servers, and a session is resumed by the one that made it.
+Task<void> SmtpConnection::tell_servers_apart() {
+  if (late_ == nullptr || plan_.session.session_key.empty()) co_return;
+  const std::string answer = engine_->helo_reply();
+  const std::string server = co_await late_->server_name(answer);
+  if (!server.empty()) plan_.session.session_key += " " + server;
+}
+
 // What was put off. Gives how much of `first` went with the first packet.
 Task<Result<size_t>> SmtpConnection::connect_with(std::string_view first) {
   ConnectOptions options = *waiting_;
   waiting_.reset();
   options.first = first;
+  int system_error = 0;
+  options.system_error = &system_error;
   Result<std::unique_ptr<ByteStream>> connected = co_await connector_.connect(options);
   if (!connected) {
-    unconnected_ = connect_failure(peer_, connected.error());
+    unconnected_ = connect_failure(peer_, connected.error(), system_error);
     // A host that hangs up at once may have been told too much.
     unconnected_->belief_wrong = connected.error().code() == Errc::connection_reset;
     if (unconnected_->belief_wrong) memory_->forget();
@@ -190,6 +216,7 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::start_tls() {
   if (answered.kind != smtp::ClientEventKind::tls_ready)
     co_return outcome_of(peer_, engine_->failure());
   remember_ehlo();
+  co_await tell_servers_apart();
   std::optional<DeliveryOutcome> failure = co_await shake_hands();
   if (failure) co_return failure;
   engine_->tls_started();

@@ -98,8 +98,9 @@ TlsPlan SmtpTlsRules::plan(const TlsTarget& target, acl::EvalContext& evaluation
   decide_ocsp(plan, target, evaluation);
   evaluation.tls_out = nullptr;
   if (matches(resumption_))
-    plan.session.session_key = target.host_name + " " + target.address.to_string() + " " +
-                               plan.settings.certificate;  // a session has one identity
+    // A session has one identity, and was trusted by the authorities that these settings name.
+    plan.session.session_key =
+        target.host_name + " " + target.address.to_string() + " " + plan.settings.cache_key();
   return plan;
 }
 
@@ -119,15 +120,18 @@ void SmtpTlsRules::decide_verification(TlsPlan& plan, const TlsTarget& target,
     if (target.host_name != target.dane.base_name) plan.session.names.push_back(target.host_name);
     return;
   }
-  const bool is_required = SmtpTransport::demands(
-      verify_, "tls_verify_hosts", {target.host_name, target.address}, evaluation, plan.problem);
+  const auto demands = [&](const List& list, std::string_view option) {
+    return SmtpTransport::demands(list, option, {target.host_name, target.address}, evaluation,
+                                  plan.problem);
+  };
+  const bool is_required = demands(verify_, "tls_verify_hosts");
   plan.session.verify = is_required            ? tls::Verify::require
                         : matches(try_verify_) ? tls::Verify::attempt
                                                : tls::Verify::no;
   if (plan.session.verify == tls::Verify::no) {
     plan.settings.verify_certificates.clear();
     plan.settings.crl.clear();
-  } else if (matches(verify_names_)) {
+  } else if (demands(verify_names_, "tls_verify_cert_hostnames")) {
     plan.session.names = {target.host_name};
   }
 }

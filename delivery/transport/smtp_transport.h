@@ -25,6 +25,7 @@ struct SmtpOptions {
   Seconds destination_idle_timeout;
   config::ExpandText dkim_canon;
   config::ExpandText dkim_domain;
+  config::ExpandText dkim_hash;
   config::ExpandText dkim_identity;
   config::ExpandText dkim_private_key;
   config::ExpandText dkim_selector;
@@ -40,6 +41,7 @@ struct SmtpOptions {
   Seconds final_timeout;
   bool gethostbyname = false;
   config::ExpandText helo_data;
+  config::ExpandText host_name_extract;
   config::ExpandText hosts;
   config::HostListText hosts_avoid_esmtp;
   config::HostListText hosts_avoid_pipelining;
@@ -109,9 +111,14 @@ class SmtpTransport final : public Transport {
   // dscp: the traffic class byte of the packets.
   std::optional<int> traffic_class() const noexcept { return traffic_class_; }
   const acl::Expansion& helo_data() const noexcept { return helo_data_; }
+  const acl::Expansion& host_name_extract() const noexcept { return host_name_extract_; }
   // 1, 0 or -1; anything else leaves it to the message.
   const acl::Expansion& utf8_downconvert() const noexcept { return utf8_downconvert_; }
   const acl::Expansion& interface() const noexcept { return interface_; }
+  // The first address of `interface` that has the family of `to`; nothing where the system chooses.
+  // On a fiber, unless the option is a constant.
+  Result<std::optional<IpAddress>> local_address(const IpAddress& to,
+                                                 acl::EvalContext& evaluation) const;
   // Hosts of the transport's own `hosts`, for routers that give none or with hosts_override.
   const acl::Expansion& hosts() const noexcept { return hosts_; }
   const SmtpTlsRules& tls() const noexcept { return tls_; }
@@ -148,6 +155,7 @@ class SmtpTransport final : public Transport {
                                                         const TransportCompileContext& context);
   SmtpOptions smtp_;
   acl::Expansion helo_data_;
+  acl::Expansion host_name_extract_;
   acl::Expansion utf8_downconvert_;
   acl::Expansion interface_;
   acl::Expansion hosts_;

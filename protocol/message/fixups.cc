@@ -3,6 +3,8 @@
 #include "core/base/ascii.h"
 #include "protocol/message/address_syntax.h"
 
+#include <span>
+
 namespace godwit::message {
 namespace {
 
@@ -15,7 +17,9 @@ void append_all(std::string& out, std::initializer_list<std::string_view> parts)
 
 // Text from the network must not start a header line of its own.
 void append_clean(std::string& out, std::string_view text) {
-  for (const char c : text) out.push_back(c == '\r' || c == '\n' || c == '\0' ? ' ' : c);
+  const size_t start = out.size();
+  out += text;
+  for (char& c : std::span(out).subspan(start)) c = c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
 }
 
 void append_origin(std::string& out, const ReceivedFacts& facts) {

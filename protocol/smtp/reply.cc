@@ -4,6 +4,7 @@
 #include "protocol/smtp/limits.h"
 
 #include <array>
+#include <span>
 
 namespace godwit::smtp {
 namespace {
@@ -105,9 +106,11 @@ void append_code(std::string& out, uint16_t code) {
 }
 
 void append_line_text(std::string& out, std::string_view line) {
-  for (const char c : line) {
+  const size_t start = out.size();
+  out += line;
+  for (char& c : std::span(out).subspan(start)) {
     const auto byte = static_cast<unsigned char>(c);
-    out.push_back((byte < ' ' && c != '\t') || byte == 0x7f ? ' ' : c);
+    c = (byte < ' ' && c != '\t') || byte == 0x7f ? ' ' : c;
   }
 }
 

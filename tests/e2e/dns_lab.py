@@ -150,11 +150,12 @@ def unpack():
 
 
 class DnsLab:
-    """knotd and unbound with a directory of their own; `records` are added to each zone. Use as a
-    context manager."""
+    """knotd and unbound with a directory of their own; `records` are added to each zone. `at`: an
+    address at which port 53 is served too. Use as a context manager."""
 
-    def __init__(self, records=""):
+    def __init__(self, records="", at=None):
         fetch()
+        self.at = at
         self.records = records
         self._temporary = tempfile.TemporaryDirectory(prefix="godwit-dns-", ignore_cleanup_errors=True)
         self.dir = pathlib.Path(self._temporary.name)
@@ -183,6 +184,8 @@ class DnsLab:
         (self.dir / "anchors").write_text(anchors + wrong)
         text = UNBOUND.format(dir=self.dir, unbound=self.port, closed=free_port(),
                               hole=self._hole.getsockname()[1])
+        if self.at is not None:
+            text = text.replace("  port:", f"  interface: {self.at}@53\n  port:", 1)
         for zone in ZONES:
             text += STUB.format(zone=zone, knot=self.knot)
         (self.dir / "unbound.conf").write_text(text)

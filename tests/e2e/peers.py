@@ -8,13 +8,14 @@ root. What is not available raises Skipped with the reason.
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 
-from harness import ROOT, free_port, one_at_a_time, wait_for
+from harness import ROOT, Godwit, free_port, one_at_a_time, wait_for
 
 PEERS = pathlib.Path(os.environ.get("GODWIT_PEERS", ROOT / "build" / "peers"))
 PACKAGES = PEERS / "root"
@@ -114,6 +115,13 @@ class Peer:
     def output(self):
         return (self.dir / "out").read_text(errors="replace")
 
+    def run(self, *command):
+        """Runs a program beside it, with the same packages and the same name server; gives its output."""
+        done = subprocess.run(["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bench/compare/enter-peer", "run",
+                               str(PACKAGES), str(self.dir), *map(str, command)], cwd=ROOT, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
     def stop(self):
         if self.process is None or self.process.poll() is not None:
             return
@@ -125,6 +133,12 @@ class Peer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+    def ask_at(self, resolver):
+        """Lets it ask the name server at `resolver`, port 53, and believe it. Before enter()."""
+        place = self.dir / "etc-over"
+        place.mkdir()
+        (place / "resolv.conf").write_text(f"nameserver {resolver}\noptions edns0 trust-ad\n")
 
     def enter(self, system):
         """Starts `system` inside namespaces; whatever it started ends with it."""
@@ -210,6 +224,9 @@ class Exim(Peer):
         path = self.dir / "log" / f"{name}log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def wait_log(self, pattern, seconds=20):
+        return wait_for(lambda: re.search(pattern, self.log(), re.M), seconds, lambda: f"{pattern!r} in:\n{self.log()}")
+
     def mailbox(self, local_part):
         path = self.dir / "mail" / local_part
         return path.read_bytes() if path.exists() else b""
@@ -218,6 +235,43 @@ class Exim(Peer):
         wait_for(lambda: self.mailbox(local_part).count(b"\nReturn-path: ") >= messages, 20,
                  lambda: f"mail of {local_part}; Exim's log:\n{self.log()}\n{self.log('panic')}{self.output()}")
         return self.mailbox(local_part)
+
+
+OWN_EXIM = """\
+primary_hostname = mx.test
+spool_directory = {dir}/spool
+log_file_path = {dir}/log/%slog
+pid_file_path = {dir}/server.pid
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+smtp_accept_queue_per_connection = 0
+host_lookup =
+rfc1413_query_timeout = 0s
+keep_environment =
+"""
+
+
+class OwnExim(Exim):
+    """The real Exim with a configuration of the test's own, behind what every one begins with."""
+
+    def __init__(self, configuration, resolver=None):
+        Peer.__init__(self)
+        (self.dir / "exim.conf").write_text(OWN_EXIM.format(dir=self.dir, port=self.port) + configuration)
+        if resolver is not None:
+            self.ask_at(resolver)
+        self.enter("exim")
+
+
+class OwnGodwit(Godwit):
+    """A Godwit with the same configuration."""
+
+    def write_config(self, **changes):
+        self.config = self.dir / "godwit.conf"
+        self.config.write_text(OWN_EXIM.format(dir=self.dir, port=self.port) + "workers = 1\n" + self.configuration)
+
+    def __init__(self, configuration):
+        self.configuration = configuration
+        super().__init__()
 
 
 class PostfixSink(Peer):
@@ -234,8 +288,10 @@ class PostfixSink(Peer):
 class Postfix(Peer):
     """The real Postfix; relays everything to the port `relay`."""
 
-    def __init__(self, relay, more=""):
+    def __init__(self, relay, more="", resolver=None):
         super().__init__()
+        if resolver is not None:
+            self.ask_at(resolver)
         script = ('server_port=$1 sink_port=$2; . bench/compare/servers.sh; write_postfix_conf "$3" false')
         subprocess.run(["bash", "-euc", script, "configure", str(self.port), str(relay), self.dir], cwd=ROOT,
                        check=True, stdin=subprocess.DEVNULL, timeout=20)

@@ -2,7 +2,8 @@
 
 import tempfile
 
-from harness import Sink
+from harness import Client, Sink
+from peers import OwnExim, OwnGodwit
 from socks import SocksProxy
 from test_acls import Policy, policy
 from test_tls import REMOTE, Certificates, TlsSink
@@ -90,3 +91,84 @@ def test_from_where_and_to_which_port_the_transport_says():
         with asking(sink, transports=transports) as godwit:
             assert "nobody here" in ask(godwit)
         assert sink.connections == 2
+
+
+SHOWN = ("sender_address", "sender_host_address", "sender_helo_name", "local_part", "domain", "original_local_part",
+         "original_domain", "parent_local_part", "parent_domain", "address_data", "domain_data",
+         "recipients_count", "host", "host_address", "host_port", "transport_name", "router_name", "acl_m_x", "acl_c_x", "r_x",
+         "verify_mode", "return_path", "rcpt_count", "received_protocol", "sending_ip_address")
+# An address is routed as it is, or stands for another one.
+SEEN_BY_A_TRANSPORT = """\
+acl_smtp_mail = mail
+acl_smtp_rcpt = rcpt
+acl_smtp_data = data
+tls_advertise_hosts =
+begin acl
+mail:
+  warn set acl_m_x = message
+       set acl_c_x = connection
+  accept verify = sender/callout=5s,no_cache
+         logwrite = called $callout_address
+rcpt:
+  accept verify = recipient/callout=5s,no_cache
+data:
+  accept verify = header_sender/callout=5s,no_cache
+begin routers
+alias:
+  driver = redirect
+  local_parts = alias
+  data = Other@c.test
+out:
+  driver = manualroute
+  domains = a.test : b.test : c.test
+  address_data = data of $local_part
+  set = r_x = of $local_part
+  route_list = * 127.0.0.1
+  transport = remote
+  self = send
+begin transports
+remote:
+  driver = smtp
+  port = {port}
+  allow_localhost
+  interface = ${{if eq{{$sender_host_address}}{{127.0.0.1}}{{127.0.0.2}}}}
+  helo_data = {shown}
+begin retry
+"""
+
+
+def test_a_transport_sees_what_the_acl_sees_and_the_address_of_the_callout():
+    """The same commands as from the real Exim."""
+    shown = "!".join(f"{name}=${name}" for name in SHOWN)
+    said = []
+    for server in (OwnExim, OwnGodwit):
+        with Sink() as sink, server(SEEN_BY_A_TRANSPORT.format(port=sink.port, shown=shown)) as running:
+            with Client(running.port) as client:
+                client.command("EHLO client.test", 250)
+                client.command("MAIL FROM:<send@a.test> SIZE=77", 250)
+                for recipient in ("One@b.test", "alias@c.test"):
+                    client.command(f"RCPT TO:<{recipient}>", 250)
+                client.command("DATA", 354)
+                client.raw("From: header@c.test\r\n\r\nbody\r\n")
+                client.command(".", 250)
+            running.wait_log(rf"called \[127\.0\.0\.1\]:{sink.port}$")
+            asked = [command for command in sink.commands if command[0] != "connect"]
+            said.append([(verb, text.replace(str(sink.port), "PORT")) for verb, text in asked])
+    exim, godwit = said
+    end = [at for at, (verb, _) in enumerate(exim) if verb == "QUIT"][3]  # then the message is delivered
+    for n, (theirs, ours) in enumerate(zip(exim[:end + 1], godwit)):
+        assert theirs[0] == ours[0], (n, theirs, ours)
+        for one, other in zip(theirs[1].split("!"), ours[1].split("!"), strict=True):
+            assert one == other, (n, one, other)
+    assert len(godwit) > end, godwit
+
+
+def test_who_cannot_say_its_name_does_not_ask():
+    """As the real Exim, which connects before it finds out."""
+    for name in ("${lookup{x}lsearch{/nowhere/at/all}}", "${if eq{a}{b}{x}fail}"):
+        with Sink() as sink, asking(sink, f"helo_data = {name}") as godwit:
+            with godwit.client() as client:
+                client.command("EHLO client.test", 250)
+                client.command("MAIL FROM:<a@test.example>", 250)
+                assert "Could not complete recipient verify callout" in client.command("RCPT TO:<good@example.com>", 451)
+            assert "EHLO" not in verbs(sink), sink.commands

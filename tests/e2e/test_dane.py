@@ -3,13 +3,16 @@
 knotd signs and unbound validates (dns_lab.py); the records are made by scripts/gen-tlsa.
 """
 
+import os
 import pathlib
+import random
+import re
 import subprocess
 import tempfile
 
 from dns_lab import DnsLab
-from harness import ROOT, Godwit, Sink
-from peers import PACKAGES, Exim, Postfix, Skipped, fetch, run_tool
+from harness import ROOT, Client, Godwit, Sink, wait_for
+from peers import PACKAGES, Exim, OwnExim, Postfix, Skipped, fetch, run_tool
 from test_tls import REMOTE, Certificates, TlsSink, public_certificate, serving
 
 ROUTERS = """\
@@ -171,3 +174,86 @@ def test_postfixs_finger_sees_our_certificate():
             out = run_tool("posttls-finger", "-c", "-lsecure", "-F", root, f"[127.0.0.1]:{godwit.port}", "mx.test",
                            environment={"MAIL_CONFIG": str(path.parent)})
             assert "Verified TLS connection established" in out, out
+
+
+EXIM_CLIENT = """\
+acl_smtp_rcpt = accept
+tls_advertise_hosts =
+dns_dnssec_ok = 1
+begin routers
+dns:
+  driver = dnslookup
+  transport = remote
+  self = send
+  dnssec_request_domains = *
+begin transports
+remote:
+  driver = smtp
+  port = {port}
+  allow_localhost
+  hosts_require_dane = *
+  tls_verify_certificates =
+begin retry
+*  *  F,1h,1h
+"""
+POSTFIX_CLIENT = """\
+disable_dns_lookups = no
+smtp_dns_support_level = dnssec
+smtp_tls_security_level = dane-only
+smtp_tls_loglevel = 1
+relayhost =
+transport_maps = inline:{{ {{ signed.test = smtp:signed.test:{port} }}, {{ plain.signed.test = smtp:plain.signed.test:{port} }} }}
+maillog_file = {dir}/maillog
+maillog_file_prefixes = /var
+"""
+POSTLOG = "postlog unix-dgram n - n - 1 postlogd\n"
+
+
+def test_others_find_us_by_our_records():
+    """Exim and Postfix as clients, and Postfix's finger: the right record is good, another one is not."""
+    if os.geteuid() != 0:
+        raise Skipped("only root may serve port 53")
+    at = f"127.53.{random.randrange(1, 250)}.{random.randrange(1, 250)}"
+    with serving(start=False) as holder, Sink() as sink:
+        certificates = Certificates(holder.dir / "certs")
+        good, other = certificates.make("mx1.signed.test"), certificates.make("other.test")
+        with Godwit(sink.port, tls="", main=f"tls_certificate = {good}\n") as last:
+            zone = in_zone(records(good, last.port, "mx1")) + in_zone(records(other, last.port, "plain"))
+            with DnsLab(zone, at) as lab, OwnExim(EXIM_CLIENT.format(port=last.port), resolver=at) as exim:
+                with Client(exim.port) as client:
+                    client.command("EHLO client.test", 250)
+                    client.message("a@test.example", ["one@signed.test", "bad@plain.signed.test"], "Subject: x\r\n\r\nbody\r\n")
+                exim.wait_log(r"=> one@signed\.test .*H=mx1\.signed\.test .* X=TLS1\.3:\S+ CV=dane ")
+                exim.wait_log(r"== bad@plain\.signed\.test .* defer \(-37\) .*certificate verification failed")
+                for name, verdict in (("signed.test", "Verified TLS connection established"), ("plain.signed.test", "Untrusted|not verified|Trusted")):
+                    (exim.dir / "main.cf").write_text("compatibility_level = 3.6\nmail_owner = postfix\nsetgid_group = postdrop\n")
+                    said = exim.run("/usr/bin/env", f"MAIL_CONFIG={exim.dir}", "posttls-finger", "-c", "-ldane", f"{name}:{last.port}")
+                    assert re.search(verdict, said), (name, said)
+                    assert ("Verified TLS" in said) == (name == "signed.test"), (name, said)
+                assert lab.at == at
+                into_us_from_postfix(last, at)
+        received = [m["recipients"][0] for m in sink.wait(2)]
+        assert sorted(received) == ["one@signed.test", "two@signed.test"], received
+
+
+def into_us_from_postfix(last, at):
+    class LoggingPostfix(Postfix):
+        def enter(self, system):
+            master = self.dir / "postfix" / "master.cf"
+            master.write_text(master.read_text() + POSTLOG)
+            with open(self.dir / "postfix" / "main.cf", "a", encoding="utf-8") as settings:
+                settings.write(POSTFIX_CLIENT.format(port=last.port, dir=self.dir).replace("maillog_file_prefixes = /var", f"maillog_file_prefixes = {self.dir}"))
+            super().enter(system)
+
+    with LoggingPostfix(1, resolver=at) as postfix, Client(postfix.port) as client:
+        client.command("EHLO client.test", 250)
+        client.message("a@test.example", ["two@signed.test", "bad@plain.signed.test"], "Subject: x\r\n\r\nbody\r\n")
+        log = postfix.dir / "maillog"
+
+        def told(pattern):
+            wait_for(lambda: log.exists() and re.search(pattern, log.read_text()), 20,
+                     lambda: (pattern, log.read_text() if log.exists() else postfix.output()))
+
+        told(r"Verified TLS connection established to mx1\.signed\.test")
+        told(r"to=<two@signed\.test>.*status=sent")
+        told(r"to=<bad@plain\.signed\.test>.*status=deferred \(Server certificate not verified")

@@ -59,8 +59,25 @@ def test_what_has_no_hosts_fails_and_what_cannot_be_asked_waits():
         assert not sink.messages
 
 
+HELO = """\
+acl_smtp_helo = greet
+begin acl
+greet:
+  accept verify = helo
+         logwrite = greeted by $sender_helo_name: $sender_helo_dnssec
+  accept logwrite = not verified: $sender_helo_name $sender_helo_dnssec
+"""
+
+
 def test_domains_that_must_be_secure():
-    with DnsLab() as lab, Sink() as sink, gateway(lab, sink, "dnssec_require_domains = *") as godwit:
+    with DnsLab() as lab, Sink() as sink, gateway(lab, sink, "dnssec_require_domains = *", HELO) as godwit:
+        with godwit.client() as client:
+            for name, told in (("plain.signed.test", "greeted by plain.signed.test: yes"),
+                               ("plain.insecure.test", "greeted by plain.insecure.test: no"),
+                               ("[127.0.0.1]", r"greeted by \[127\.0\.0\.1\]: no"),
+                               ("mx2.signed.test", "not verified: mx2.signed.test no")):
+                client.command(f"EHLO {name}", 250)
+                godwit.wait_log(told + "$")
         godwit.send(recipients=["a@signed.test", "b@insecure.test"])
         godwit.wait_log(r"=> a@signed.test R=dns")
         godwit.wait_log(r"== b@insecure.test R=dns defer \(-1\): host lookup done insecurely")

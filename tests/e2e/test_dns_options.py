@@ -32,6 +32,7 @@ two.test CNAME three.test
 three.test CNAME four.test
 four.test CNAME a.test
 silent.test MX TIMEOUT
+broken.test MX SERVFAIL
 slow.a.test MX 10 mx.a.test
 local.test MX 10 here.local.test
 here.local.test A 192.0.2.7
@@ -131,3 +132,14 @@ def test_literals_in_addresses():
             client.command("RSET", 250)
             client.command("MAIL FROM:<a@b.test>", 250)
             client.command("RCPT TO:<x@[192.0.2.1]>", codes[1])
+
+
+def test_names_that_are_not_asked_for_and_answers_that_do_not_count():
+    waits = "x@broken.test cannot be resolved at this time: host lookup did not complete\n"
+    assert routed("x@broken.test", "dns_retry = 1\n")[0] == waits
+    assert routed("x@broken.test", "dns_retry = 1\ndns_again_means_nonexist = other.test\n")[0] == waits
+    assert routed("x@broken.test", "dns_retry = 1\ndns_again_means_nonexist = *.test\n")[0] == LEFT
+    for main, is_asked in (("", True), ("dns_check_names_pattern = ^[b-z]\n", False), ("dns_check_names_pattern =\n", True)):
+        text, dns = routed("x@a.test", main)
+        assert text == (TAKEN + V6 + V4 if is_asked else LEFT), (main, text)
+        assert ("a.test" in dns.names("MX")) == is_asked, (main, dns.asked)

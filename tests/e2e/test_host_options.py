@@ -276,3 +276,66 @@ def test_options_without_a_value():
             godwit.send(recipients=[f"{name}@unfit.test"])
         for name, (_, line) in UNFIT.items():
             godwit.wait_log(f"== {name}@unfit.test R=all T={name} {line}")
+
+
+LOCAL_ENDS = {
+    "names": "interface = 127.0.0.3\n  helo_data = ${if eq{$sending_ip_address}{127.0.0.3}{three.test}{other.test}}",
+    "plain": "helo_data = [$sending_ip_address]",
+    "port": "helo_data = $sending_port.test",
+    "lines": "headers_add = X-Sent: $sending_ip_address $host_address $recipients_count <$recipients>",
+    "told": "event_action = ${if match{$event_name}{^(smtp:connect|tcp:)}{${acl{tell}}}}",
+    "message": "helo_data = $sending_ip_address.$sender_address_domain",
+    "fails": "helo_data = ${if eq{$sending_ip_address}{127.0.0.1}{${lookup{x}lsearch{/nowhere/at/all}}}{x}}",
+    "forced": "interface = 127.0.0.4\n  helo_data = ${if eq{a}{b}{x}fail}",
+}
+
+
+def test_the_local_end_of_a_connection():
+    """As the real Exim 4.96."""
+    smtp = "{name}:\n  driver = smtp\n  port = {port}\n  allow_localhost\n  hosts_avoid_tls = *\n  {option}\n"
+    routers = f"all:\n  driver = manualroute\n  local_parts = {' : '.join(LOCAL_ENDS)}\n  route_list = * 127.0.0.1\n  self = send\n" \
+              "  transport = $local_part_data\n"
+    acl = "begin acl\ntell:\n  accept logwrite = EV $event_name $sending_ip_address to $host_address\n"
+    with Sink() as sink:
+        transports = "".join(smtp.format(name=name, port=sink.port, option=option) for name, option in LOCAL_ENDS.items())
+        with Godwit(routers=routers, retry=LATER, main=acl.replace("{", "{{").replace("}", "}}"),
+                    transports=transports.replace("{", "{{").replace("}", "}}")) as godwit:
+            def greeted(name):
+                before = len(sink.commands)
+                godwit.send(recipients=[f"{name}@local.test"])
+                godwit.wait_log(rf"(=>|==) {name}@local\.test")
+                return [argument for verb, argument in sink.commands[before:] if verb == "EHLO"]
+
+            assert greeted("names") == ["three.test"]
+            assert greeted("plain") == ["[127.0.0.1]"]
+            assert re.fullmatch(r"[1-9]\d+\.test", greeted("port")[0])
+            assert greeted("message") == ["127.0.0.1.test.example"]
+            assert greeted("lines") == ["mx.test"]
+            assert b"\r\nX-Sent: 127.0.0.1 127.0.0.1 1 <>\r\n" in sink.messages[-1]["data"], sink.messages[-1]
+            greeted("told")
+            godwit.wait_log(r"EV tcp:connect  to 127\.0\.0\.1$")
+            godwit.wait_log(r"EV smtp:connect 127\.0\.0\.1 to 127\.0\.0\.1$")
+            godwit.wait_log(r"EV tcp:close 127\.0\.0\.1 to 127\.0\.0\.1$")
+            assert greeted("fails") == [] == greeted("forced")
+            godwit.wait_log(r"== fails@local\.test .* defer \(-27\).*: failed to expand helo_data: .*/nowhere/at/all")
+            godwit.wait_log(r'== forced@local\.test .* defer \(-27\).*: failed to expand helo_data: "if" failed and "fail" requested')
+
+
+def test_a_hint_about_a_host_is_about_the_way_from_one_interface():
+    """As the real Exim 4.96: its key of the hint ends in the address that `interface` gives."""
+    interfaces = {"none": "", "four": "interface = 127.0.0.2", "again": "interface = 127.0.0.2", "six": "interface = <; ::1",
+                  "expr": "interface = ${if eq{$domain}{a.test}{127.0.0.3}{127.0.0.4}}", "wrong": "interface = 192.0.2.77"}
+    closed = free_port()
+    smtp = "{name}:\n  driver = smtp\n  port = {port}\n  allow_localhost\n  {option}\n"
+    routers = f"all:\n  driver = manualroute\n  local_parts = {' : '.join(interfaces)}\n  route_list = * 127.0.0.1\n  self = send\n" \
+              "  transport = $local_part_data\n"
+    transports = "".join(smtp.format(name=name, port=closed, option=option) for name, option in interfaces.items())
+    refused, too_early = r"\(111\): Connection refused", r"\(-53\): retry time not reached for any host"
+    with Godwit(routers=routers, retry=LATER, transports=transports.replace("{", "{{").replace("}", "}}")) as godwit:
+        for recipient, wanted in (("none@a.test", refused), ("none@c.test", too_early), ("four@a.test", refused),
+                                  ("again@a.test", too_early), ("expr@a.test", refused), ("expr@b.test", refused),
+                                  ("expr@c.test", too_early), ("wrong@a.test", r"\(99\): Cannot assign requested address"),
+                                  ("wrong@b.test", too_early)):
+            godwit.send(recipients=[recipient])
+            godwit.wait_log(rf"== {recipient.replace('.', '[.]')} R=all T=\w+ defer {wanted}")
+        assert re.search(r" H=127\.0\.0\.1 \[127\.0\.0\.1\] Cannot assign requested address$", godwit.log(), re.M), godwit.log()

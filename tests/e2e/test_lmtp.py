@@ -6,6 +6,7 @@ import sys
 
 from harness import Godwit, RETRY, Sink, wait_for
 
+TCP = {"LHLO": b"250-sink.test\r\n250-IGNOREQUOTA\r\n250 PIPELINING\r\n"}
 ROUTER = "local:\n  driver = accept\n  transport = lmtp\n"
 LATER = RETRY.replace("1s", "1h")
 
@@ -186,3 +187,10 @@ def test_headers_are_rewritten_at_transport_time():
         for line in ("From: Me <me@new.example>", "To: The Boss <boss@new.example>, you@old.example", "Subject: me@old.example",
                      "Sender: s@new.example", "X-Sender: me@old.example", "Reply-To: r@old.example", "body me@old.example"):
             assert "\r\n" + line + "\r\n" in data, (line, data)
+
+
+def test_the_smtp_transport_may_ask_to_ignore_quotas():
+    for option, wanted in (("lmtp_ignore_quota", "TO:<b@example.com> IGNOREQUOTA"), ("no_lmtp_ignore_quota", "TO:<b@example.com>")):
+        with Sink(dict(TCP)) as sink, Godwit(sink.port, smtp=f"  protocol = lmtp\n  {option}\n") as godwit:
+            godwit.send()
+            assert sink.wait(1)[0]["rcpts"] == [wanted], sink.commands

@@ -96,12 +96,14 @@ def test_freeze_tell_tells_of_frozen_messages_once():
 
 def test_version_warns_of_driver_options_that_do_not_act():
     with Godwit(1, start=False) as godwit:
-        godwit.write_config(routers="out:\n  driver = redirect\n  data = :blackhole:\n  forbid_filter_run\n",
+        godwit.write_config(routers="out:\n  driver = redirect\n  data = :blackhole:\n  forbid_filter_run\n  allow_freeze\n",
+                            main="deliver_drop_privilege\n",
                             transports=TRANSPORTS.format(sink=1, smtp="  dkim_canon = relaxed\n  keepalive = true\n"))
         done = godwit.cli("-bV")
         text = done.stdout + done.stderr
         assert re.search(r"godwit\.conf:\d+.*\n?.*router out: forbid_filter_run does not act yet", text), text
         assert "transport remote: dkim_canon does not act yet" in text and "keepalive" not in text, text
+        assert "router out: allow_freeze has no effect here" in text and "deliver_drop_privilege has no effect here" in text, text
 
 
 def test_mua_wrapper_is_refused():

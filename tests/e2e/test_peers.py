@@ -152,7 +152,7 @@ def test_through_the_real_postfix():
         by_size = sorted(sink.messages, key=lambda m: len(m["data"]))
         assert by_size[0]["data"].endswith(b"\r\n\r\n.dot\r\nend\r\n"), by_size[0]
         assert by_size[-1]["data"].endswith(body.encode())
-        godwit.wait_log(r'=> b@example.com R=out .*C="250 2.0.0 Ok: \d+ bytes queued as ')
+        godwit.wait_log(r'=> b@example.com R=out .* K C="250 2.0.0 Ok: \d+ bytes queued as ')
 
 
 def test_exim_as_a_client():

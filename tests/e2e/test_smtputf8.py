@@ -1,7 +1,7 @@
 """Addresses in UTF-8, and hosts that do not take them. EXIM.md 2.8, the manual's chapter 60."""
 
 from harness import Godwit, Sink
-from peers import Exim
+from peers import Exim, Postfix
 from test_acls import Policy, policy
 
 SENDER, RECIPIENT = "jürgen@bücher.example", "grüße@köln.example"
@@ -79,3 +79,14 @@ def test_an_acl_says_it_where_the_transport_leaves_it_open():
             godwit.client() as client:
         send(client, "y@other.example")
         assert envelope(sink)[0] == ASCII[0], sink.messages
+
+
+def test_through_exim_and_postfix():
+    """From them and to them: as clients they say it to us, as servers they hear it from us."""
+    more = "smtputf8_enable = yes\n"
+    with Sink(extensions=("PIPELINING", "8BITMIME", "SMTPUTF8")) as sink, Godwit(sink.port) as last:
+        with Exim(relay=last.port) as exim, Godwit(exim.port) as middle, Postfix(middle.port, more) as postfix, \
+                Godwit(postfix.port) as first, first.client() as client:
+            send(client)
+            assert envelope(sink) == (SENDER, RECIPIENT, True), (sink.messages, exim.log(), first.log())
+            last.wait_log(rf"<= {SENDER} .*P=utf8esmtp ")

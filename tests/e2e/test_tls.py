@@ -127,6 +127,20 @@ def test_old_versions_of_tls_are_refused():
         godwit.wait_log(r"TLS error on connection from .*\[127.0.0.1\] \(SSL_accept\): error:.*unsupported protocol")
 
 
+def test_what_a_scanner_complains_of_is_not_there():
+    """No cipher without encryption, authentication or forward strength, no compression, no renegotiation by the client."""
+    with serving() as godwit:
+        for ciphers in ("NULL", "aNULL", "EXPORT", "RC4", "3DES", "LOW", "PSK", "SRP"):
+            said = openssl("s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{godwit.port}", "-tls1_2", "-cipher",
+                           f"{ciphers}:@SECLEVEL=0", stdin="QUIT\n", check=False)
+            assert "Cipher is (NONE)" in said.stdout or "no cipher match" in said.stderr, (ciphers, said)
+        said = openssl("s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{godwit.port}", "-tls1_2", "-comp", stdin="R\nQUIT\n",
+                       check=False)
+        assert "Compression: NONE" in said.stdout and "Secure Renegotiation IS supported" in said.stdout, said
+        assert "no renegotiation" in said.stderr or "unexpected message" in said.stderr, said
+        assert "221 " not in said.stdout, said
+
+
 def test_commands_behind_starttls_are_not_taken_into_the_session():
     for main in ("", "smtp_enforce_sync = false"):
         with serving(main=main) as godwit:

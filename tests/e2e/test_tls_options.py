@@ -4,7 +4,7 @@ import socket
 import ssl
 
 from fake_dns import FakeDns
-from harness import free_port
+from harness import Godwit, free_port
 from test_tls import (ACL_RETRY, TEXT, Certificates, TlsClient, TlsSink, context, key_digest, on_connect, openssl, relaying,
                       serving)
 
@@ -198,3 +198,96 @@ def test_ciphers_where_dane_is():
                         sink.port, ciphers + more, main=f"dns_servers = 127.0.0.1:{dns.port}\n", routers=route) as godwit:
                     godwit.send(text=TEXT)
                     godwit.wait_log("=> b@example.com .*" + wanted)
+
+
+def test_named_lists_that_speak_of_the_message_part_connections():
+    """Whose mail may go in clear does not decide for others."""
+    lists = ("hostlist clear = ${if eq{$sender_address_domain}{clear.test}{*}}\n"
+             "hostlist deep = 192.0.2.1 : +clear\n").replace("{", "{{").replace("}", "}}")
+    with serving() as host:
+        for smtp in ("hosts_avoid_tls = +deep", "hosts_require_tls = ! +clear : *\nhosts_avoid_tls = *"):
+            with relaying(host.port, smtp, main=lists) as godwit:
+                for sender in ("one@clear.test", "two@other.test", "three@clear.test", "four@other.test"):
+                    message_id = godwit.send(sender=sender)
+                    line = godwit.wait_log(rf"{message_id} => b@example\.com .*").group(0)
+                    assert ("X=TLS" in line) == ("other" in sender), (smtp, godwit.log())
+
+
+def test_a_session_is_resumed_by_who_trusts_the_same_authorities():
+    """One transport trusts the host's authority, the other one does not."""
+    remote = ("{name}:\n  driver = smtp\n  port = {port}\n  allow_localhost\n  tls_resumption_hosts = *\n  tls_verify_hosts = *\n"
+              "  destination_idle_timeout = 0s\n"
+              "  tls_verify_cert_hostnames =\n  hosts_require_tls = *\n  tls_verify_certificates = {trusted}\n")
+    routers = ("all:\n  driver = manualroute\n  local_parts = good : bad\n  route_list = * 127.0.0.1\n  self = send\n"
+               "  transport = $local_part_data\n")
+    with serving(start=False) as host:
+        certificates = Certificates(host.dir / "certs")
+        path = certificates.make("mx.test")
+        others = Certificates(host.dir / "others")
+        host.write_config(tls=f"tls_certificate = {path}\ntls_resumption_hosts = *")
+        host.start()
+        transports = "".join(remote.format(name=name, port=host.port, trusted=trusted)
+                             for name, trusted in (("good", certificates.root), ("bad", others.root)))
+        with Godwit(routers=routers, transports=transports, retry="* * F,2h,1h", main="log_selector = +tls_resumption") as godwit:
+            for resumed in ("", r"\*"):
+                message_id = godwit.send(recipients=["good@a.test"])
+                godwit.wait_log(rf"{message_id} => good@a\.test .* X=TLS1\.3:\S+:256{resumed} CV=yes ")
+            message_id = godwit.send(recipients=["bad@a.test"])
+            godwit.wait_log(rf"{message_id} == bad@a\.test .*TLS session: \(SSL_connect\)")
+
+
+def test_lists_of_the_server_that_cannot_be_asked():
+    """The real Exim 4.96 offers TLS as well; it takes who must show a certificate for somebody who need not."""
+    unknown = "${lookup{x}lsearch{/nowhere/at/all}}"
+    offers = "${if eq{$sender_helo_name}{ask.test}{" + unknown + "}{*}}"
+    for main, is_served in ((f"tls_verify_hosts = {unknown}", False), (f"hosts_require_alpn = {unknown}", False),
+                            (f"tls_try_verify_hosts = {unknown}", True), (f"tls_advertise_hosts = {offers}", True)):
+        with serving(main=main.replace("{", "{{").replace("}", "}}")) as godwit, TlsClient(godwit.port) as client:
+            assert "STARTTLS" in client.command("EHLO ask.test", 250), main
+            if not is_served:
+                client.command("STARTTLS", 454)
+                godwit.wait_log(rf"TLS error on connection from .* \(STARTTLS\): {main.split()[0]} cannot be asked: .*/nowhere/at/all")
+                continue
+            client.start_tls()
+            client.command("EHLO client.test", 250)
+    with serving(main=f"chunking_advertise_hosts = {unknown}\nsmtputf8_advertise_hosts = {unknown}\n"
+                      f"pipelining_advertise_hosts = {unknown}\ndsn_advertise_hosts = {unknown}".replace("{", "{{").replace("}", "}}")) as godwit:
+        with godwit.client() as client:
+            offered = client.command("EHLO client.test", 250)
+            assert "CHUNKING" in offered and "SMTPUTF8" in offered and "DSN" in offered, offered
+            assert "PIPELINING" not in offered, offered
+
+
+def test_what_the_library_is_told():
+    """openssl_options and tls_eccurve, of the server and of the client."""
+    def agreed(port, *options):
+        said = openssl("s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{port}", *options, stdin="QUIT\n", check=False)
+        return said.stdout + said.stderr
+
+    with serving(main="openssl_options = +no_tlsv1_3\ntls_eccurve = secp384r1") as godwit:
+        text = agreed(godwit.port)
+        assert "New, TLSv1.2" in text and "secp384r1" in text, text
+        assert "Cipher is (NONE)" in agreed(godwit.port, "-tls1_3")
+        with relaying(godwit.port) as sender:
+            sender.send()
+            sender.wait_log(r"=> b@example\.com .* X=TLS1\.2:")
+    with serving(main="tls_eccurve = X25519") as godwit:
+        assert "X25519" in agreed(godwit.port)
+        assert "Cipher is (NONE)" in agreed(godwit.port, "-groups", "P-256")
+        with relaying(godwit.port, main="openssl_options = +no_tlsv1_3") as sender:
+            sender.send()
+            sender.wait_log(r"=> b@example\.com .* X=TLS1\.2:")
+
+
+def test_servers_behind_one_name_have_sessions_of_their_own():
+    a, b = (f"250-{name}.test hello\r\n250 STARTTLS\r\n".encode() for name in "ab")
+    extract = "host_name_extract = ${if match{$item}{\\N^250-([\\w.]+)\\s\\N}{$1}}"
+    with serving(start=False) as holder:
+        path = Certificates(holder.dir / "certs").make("127.0.0.1")
+        for option, marks in ((extract, ("", "", r"\*")), ("host_name_extract =", ("", r"\*", r"\*"))):
+            with TlsSink(path, {"EHLO": [a, a, b, b, a, a]}) as sink:
+                smtp = f"tls_resumption_hosts = *\ndestination_idle_timeout = 0s\n{option}"
+                with relaying(sink.port, smtp, main="log_selector = +tls_resumption\n") as godwit:
+                    for mark in marks:
+                        message_id = godwit.send()
+                        godwit.wait_log(rf"{message_id} => b@example\.com .* X=TLS1\.3:\S+:256{mark} CV=no ")
