@@ -61,6 +61,9 @@ bool check_match(Parser& parser, ConditionNode& node, size_t begin);
 EvalStatus run_match_list(const ConditionNode& node, EvalContext& context, bool& answer);
 EvalStatus run_inlist(const ConditionNode& node, EvalContext& context, bool& answer);
 EvalStatus run_each(const ConditionNode& node, EvalContext& context, bool& answer);
+// A list that is constant is split at load.
+bool check_inlist(Parser& parser, ConditionNode& node, size_t begin);
+bool check_each(Parser& parser, ConditionNode& node, size_t begin);
 
 // conditions_outside.cc
 EvalStatus run_acl_condition(const ConditionNode& node, EvalContext& context, bool& answer);

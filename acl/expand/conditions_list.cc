@@ -13,7 +13,8 @@ namespace {
 // The items of a list or of a JSON array.
 class ItemReader {
  public:
-  ItemReader(std::string_view text, uint8_t form) : form_(form), list_(text) {
+  ItemReader(const Sequence& sequence, std::string_view text, uint8_t form)
+      : form_(form), list_(sequence, text) {
     if (form == kSeparated) return;
     if (const auto inside = json_inside(text, '[', ']')) {
       rest_ = *inside;
@@ -77,7 +78,7 @@ EvalStatus run_inlist(const ConditionNode& node, EvalContext& context, bool& ans
   std::array<Argument, 2> args;
   const EvalStatus status = read_pair(node.args, context, args);
   if (status != EvalStatus::ok) return status;
-  ListReader reader(args[1].text());
+  ListReader reader(node.args[1], args[1].text());
   std::string_view item;
   answer = false;
   while (!answer && reader.next(item)) {
@@ -89,6 +90,16 @@ EvalStatus run_inlist(const ConditionNode& node, EvalContext& context, bool& ans
   return EvalStatus::ok;
 }
 
+bool check_inlist(Parser&, ConditionNode& node, size_t) {
+  keep_items(node.args[1]);
+  return true;
+}
+
+bool check_each(Parser&, ConditionNode& node, size_t) {
+  if ((node.form & 0x0f) == kSeparated) keep_items(node.args[0]);
+  return true;
+}
+
 // A list without items gives false, for forall too.
 EvalStatus run_each(const ConditionNode& node, EvalContext& context, bool& answer) {
   Argument list;
@@ -96,7 +107,7 @@ EvalStatus run_each(const ConditionNode& node, EvalContext& context, bool& answe
   if (status != EvalStatus::ok) return status;
   const bool all = (node.form & kAll) != 0;
   const ItemGuard guard(context, list.tainted());
-  ItemReader reader(list.text(), node.form & 0x0f);
+  ItemReader reader(node.args[0], list.text(), node.form & 0x0f);
   answer = false;
   while (status == EvalStatus::ok && reader.next(context.item)) {
     status = run_condition(node.children[0], context, answer);

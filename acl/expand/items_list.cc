@@ -55,7 +55,7 @@ EvalStatus run_filter(const Node& node, EvalContext& context, std::string& out) 
   const ItemGuard guard(context, list.tainted());
   std::optional<StateGuard> state;
   if (node.conditions[0].sets) state.emplace(context);
-  ListReader reader(list.text());
+  ListReader reader(node.parts[0], list.text());
   ListWriter writer(out, reader.separator());
   while (reader.next(context.item)) {
     bool answer = false;
@@ -72,7 +72,7 @@ EvalStatus run_map(const Node& node, EvalContext& context, std::string& out) {
   EvalStatus status = list.read(node.parts[0], context);
   if (status != EvalStatus::ok) return status;
   const ItemGuard guard(context, list.tainted());
-  ListReader reader(list.text());
+  ListReader reader(node.parts[0], list.text());
   ListWriter writer(out, reader.separator());
   while (reader.next(context.item)) {
     writer.begin_item();
@@ -96,7 +96,7 @@ EvalStatus run_reduce(const Node& node, EvalContext& context, std::string& out) 
   if (status != EvalStatus::ok) return status;
   const ItemGuard item_guard(context, list.tainted());
   const ValueGuard value_guard(context);
-  ListReader reader(list.text());
+  ListReader reader(node.parts[0], list.text());
   for (bool more = true; more;) {
     context.value.swap(next);
     context.value_tainted = tainted;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <forward_list>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,15 +47,13 @@ struct SortItem {
   size_t index = 0;    // in the list, and of its key where texts are compared
 };
 
-// The items of a list and what they are sorted by. The text of the list must outlive it.
+// The items of a list and what they are sorted by.
 class Sorter {
  public:
-  Sorter(const Comparator& how, std::string_view list) : how_(how), list_(list) {
-    items_.reserve(kItemsExpected);
-  }
+  explicit Sorter(const Comparator& how) : how_(how) { items_.reserve(kItemsExpected); }
 
-  // Not ok: the key is no number where one is wanted.
-  EvalStatus add(std::string_view item, std::string_view key, EvalContext& context) {
+  // `lasts`: the text of `item` outlives this. Not ok: the key is no number where one is wanted.
+  EvalStatus add(std::string_view item, bool lasts, std::string_view key, EvalContext& context) {
     int64_t number = 0;
     if (how_.numeric) {
       const std::optional<int64_t> read = expression_number(key);
@@ -67,7 +64,8 @@ class Sorter {
     } else {
       keys_.push_back(how_.ignore_case ? to_lower(key) : std::string(key));
     }
-    items_.push_back({kept(item), number, items_.size()});
+    if (!lasts) item = made_.emplace_front(item);
+    items_.push_back({item, number, items_.size()});
     return EvalStatus::ok;
   }
 
@@ -82,23 +80,12 @@ class Sorter {
   }
 
  private:
-  // An item stands in its list, or is one that the reader has made.
-  std::string_view kept(std::string_view item) {
-    const std::less_equal<const char*> before;
-    const char* const begin = list_.data();
-    if (before(begin, item.data()) && before(item.data() + item.size(), begin + list_.size())) {
-      return item;
-    }
-    return made_.emplace_front(item);
-  }
-
   int compare(const SortItem& a, const SortItem& b) const {
     if (how_.numeric) return a.number < b.number ? -1 : a.number > b.number ? 1 : 0;
     return keys_[a.index].compare(keys_[b.index]);
   }
 
   const Comparator& how_;
-  std::string_view list_;
   std::forward_list<std::string> made_;  // they stay where they are
   std::vector<std::string> keys_;
   std::vector<SortItem> items_;
@@ -118,12 +105,14 @@ EvalStatus run_sort(const Node& node, EvalContext& context, std::string& out) {
   const ItemGuard guard(context, args[0].tainted());
   // The keys decide the order only: their taint is no part of the result.
   const bool tainted = context.tainted || args[0].tainted();
-  ListReader reader(args[0].text());
-  Sorter sorter(*how, args[0].text());
+  ListReader reader(node.parts[0], args[0].text());
+  Sorter sorter(*how);
   while (reader.next(context.item)) {
     Argument key;
     EvalStatus status = key.peek(node.parts[2], context);
-    if (status == EvalStatus::ok) status = sorter.add(context.item, key.text(), context);
+    if (status == EvalStatus::ok) {
+      status = sorter.add(context.item, reader.item_lasts(), key.text(), context);
+    }
     if (status != EvalStatus::ok) return status;
   }
   ListWriter writer(out, reader.separator());

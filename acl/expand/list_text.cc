@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 namespace godwit::acl {
 namespace {
@@ -40,7 +42,30 @@ ListReader::ListReader(std::string_view list) {
   end_ = list.data() + list.size();
 }
 
-bool ListReader::next(std::string_view& item) {
+ListReader::ListReader(const Sequence& sequence, std::string_view value) {
+  if (sequence.size() == 1 && sequence.front().run == run_literal && sequence.front().data) {
+    known_ = static_cast<const ListItems*>(sequence.front().data.get());
+    separator_ = known_->separator;
+  } else {
+    *this = ListReader(value);
+  }
+}
+
+void keep_items(Sequence& sequence) {
+  if (sequence.size() != 1 || sequence.front().run != run_literal) return;
+  ListReader reader(sequence.front().text);
+  auto known = std::make_shared<ListItems>();
+  known->separator = reader.separator();
+  for (std::string_view item; reader.next(item);) known->items.emplace_back(item);
+  sequence.front().data = std::move(known);
+}
+
+bool check_list(Parser&, Node& node) {
+  keep_items(node.parts[0]);
+  return true;
+}
+
+bool ListReader::split(std::string_view& item) {
   const char* at = at_;
   const char* const close = end_;
   while (at != close && is_margin(*at) && *at != separator_) ++at;
@@ -49,7 +74,8 @@ bool ListReader::next(std::string_view& item) {
     return false;
   }
   const char* end = end_of_piece(at, close, separator_);
-  if (close - end > 1 && end[1] == separator_) {
+  is_joined_ = close - end > 1 && end[1] == separator_;
+  if (is_joined_) {
     item = join_pieces(at);
     return true;
   }

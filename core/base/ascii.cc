@@ -40,8 +40,9 @@ std::optional<uint64_t> parse_decimal(std::string_view text) noexcept {
 }
 
 void append_decimal(std::string& out, uint64_t value) {
-  if (value < 10) {
-    out += static_cast<char>('0' + value);
+  if (value < 100) {
+    if (value >= 10) out += static_cast<char>('0' + value / 10);
+    out += static_cast<char>('0' + value % 10);
     return;
   }
   std::array<char, 20> digits;
