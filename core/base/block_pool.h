@@ -37,7 +37,8 @@ class BlockPool {
   // At least `bytes` bytes, aligned as operator new does it.
   void* take(size_t bytes) {
     const size_t step = step_of(bytes);
-    if (step >= kSteps || kept_[step].first == nullptr) return ::operator new(step * kStepBytes);
+    const size_t rounded = step * kStepBytes;
+    if (step >= kSteps || kept_[step].first == nullptr) return ::operator new(rounded);
     Kept& kept = kept_[step];
     --kept.count;
     return std::exchange(kept.first, kept.first->next);
