@@ -198,6 +198,7 @@ begin retry
 """
 POSTFIX_CLIENT = """\
 disable_dns_lookups = no
+smtpd_peername_lookup = no
 smtp_dns_support_level = dnssec
 smtp_tls_security_level = dane-only
 smtp_tls_loglevel = 1
