@@ -22,6 +22,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 namespace godwit::daemon {
 namespace {
@@ -286,17 +287,24 @@ size_t Supervisor::free_section() const {
   return 0;
 }
 
-bool Supervisor::start_worker(size_t index) {
+void Supervisor::start_worker(size_t index) {
+  const auto failed = [this, index] {
+    const std::string why = std::strerror(errno);
+    if (missing_.insert(index).second)
+      log("cannot start worker " + std::to_string(index) + ": " + why + "; it is tried again");
+  };
   std::array<int, 2> pipe_ends{};
-  if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return false;
+  if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return failed();
   const size_t section = free_section();
   const pid_t child = ::fork();
   if (child == 0) become_worker(index, section, pipe_ends[1]);
-  ::close(pipe_ends[1]);
   if (child < 0) {
+    failed();
     ::close(pipe_ends[0]);
-    return false;
   }
+  ::close(pipe_ends[1]);
+  if (child < 0) return;
+  missing_.erase(index);
   WorkerProcess worker;
   worker.index = index;
   worker.section = section;
@@ -305,14 +313,17 @@ bool Supervisor::start_worker(size_t index) {
   worker.started = wall_now();
   worker.limits = watch_limits();
   workers_.emplace(child, worker);
-  return true;
 }
 
 void Supervisor::start_generation() {
   ++generation_;
-  for (size_t index = 0; index < worker_count(); ++index) {
-    if (!start_worker(index)) log("cannot start worker " + std::to_string(index));
-  }
+  missing_.clear();
+  for (size_t index = 0; index < worker_count(); ++index) start_worker(index);
+}
+
+void Supervisor::start_missing() {
+  if (stopping_) return;
+  for (const size_t index : std::set<size_t>(missing_)) start_worker(index);
 }
 
 // Once all workers of the newest generation accept mail, older ones may go.
@@ -480,6 +491,7 @@ int Supervisor::run() {
           break;
       }
     }
+    start_missing();
     reap();
     look_after_workers();
     if (stopping_ && wall_now() > stop_deadline_) tell_all(SIGKILL);

@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,7 +57,9 @@ class Supervisor {
   size_t worker_count() const;
   size_t free_section() const;
   bool has_section(size_t section) const;
-  bool start_worker(size_t index);
+  // Where the system has no process for it now, that is logged, and it is tried again.
+  void start_worker(size_t index);
+  void start_missing();
   void start_generation();
   void on_ready(pid_t pid);
   void reap();
@@ -89,7 +92,8 @@ class Supervisor {
   int announce_descriptor_ = -1;  // -bd: the parent waits for the first worker to be ready
   bool stopping_ = false;
   WallTime stop_deadline_;
-  Instant next_look_;  // at workers
+  Instant next_look_;         // at workers
+  std::set<size_t> missing_;  // workers of this generation that could not be started
 };
 
 // What a worker is told on its command line:

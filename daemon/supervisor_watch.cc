@@ -41,7 +41,7 @@ WatchLimits Supervisor::watch_limits() const {
 
 // Until somebody must be looked at.
 int Supervisor::poll_millis() const {
-  if (stopping_) return kStopPollMillis;
+  if (stopping_ || !missing_.empty()) return kStopPollMillis;
   if (!watch_limits().is_on()) return -1;
   const Millis left = next_look_ - SystemClock().now();
   return static_cast<int>(std::clamp<int64_t>(left.count + 1, 0, INT_MAX));

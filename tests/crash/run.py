@@ -82,7 +82,8 @@ def kill_loop(kills, dice):
                 godwit.kill()
                 godwit.start()
         load.stop()
-        wait_for(lambda: len(godwit.workers()) == WORKERS, 20, "both workers")
+        wait_for(lambda: len(godwit.workers()) == WORKERS, 20,
+                 lambda: f"both workers: {godwit.workers()}; the end of the log:\n{godwit.log()[-3000:]}")
         with contextlib.suppress(AssertionError):
             wait_for(lambda: load.accepted <= set(arrivals(sink)) and godwit.queue_count() == 0, 60, "all to arrive")
         came = arrivals(sink)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -233,3 +234,21 @@ def test_background_start_returns_when_mail_is_accepted():
             os.kill(int((godwit.dir / "godwit.pid").read_text()), signal.SIGTERM)
             wait_for(lambda: "daemon ended" in godwit.log(), 15, "the end")
         assert not (godwit.dir / "godwit.pid").exists()
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again():
+    with Sink() as sink, Godwit(sink.port, workers=2) as godwit:
+        wait_for(lambda: len(godwit.workers()) == 2, 10, "both workers")
+        supervisor = godwit.process.pid
+        before = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+        # One descriptor is left, for the log; a worker needs two.
+        used = {int(name) for name in os.listdir(f"/proc/{supervisor}/fd")}
+        room = min(set(range(len(used) + 1)) - used) + 1
+        resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (room, before[1]))
+        os.kill(godwit.workers()[0], signal.SIGKILL)
+        godwit.wait_log(r"cannot start worker \d: Too many open files; it is tried again")
+        time.sleep(1)
+        assert len(godwit.workers()) == 1
+        resource.prlimit(supervisor, resource.RLIMIT_NOFILE, before)
+        wait_for(lambda: len(godwit.workers()) == 2, 10, "both workers")
+        assert len(re.findall("cannot start worker", godwit.log())) == 1
