@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "delivery/route/verify.h"
 #include "delivery/transport/smtp_transport.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -37,6 +38,30 @@ delivery::RouteQuery query_for(const acl::EvalContext& context, std::string_view
   query.trace = context.trace;
   query.now = context.now;
   return query;
+}
+
+// The address that the hosts are asked about, as the options of a transport see it.
+acl::AddressFacts callout_facts(const Question& question, const delivery::VerifyAnswer& route,
+                                const std::string& transport_name) {
+  acl::AddressFacts facts;
+  facts.local_part = route.local_part;
+  facts.domain = route.domain;
+  facts.local_part_prefix = route.prefix;
+  facts.local_part_suffix = route.suffix;
+  const auto set_parts = [](std::string_view address, std::string& local_part,
+                            std::string& domain) {
+    const message::AddressParts parts = message::split_address(address);
+    local_part = to_lower(parts.local_part);
+    domain = to_lower(parts.domain);
+  };
+  const bool is_generated = !route.parent.empty();
+  set_parts(is_generated ? question.address : route.address, facts.original_local_part,
+            facts.original_domain);
+  if (is_generated) set_parts(route.parent, facts.parent_local_part, facts.parent_domain);
+  facts.address_data = route.properties.address_data;
+  facts.variables = route.properties.variables;
+  facts.transport_name = transport_name;
+  return facts;
 }
 
 }  // namespace
@@ -83,34 +108,6 @@ Answer RoutedAddresses::verify(const Question& question, acl::EvalContext& conte
   answer.address_data = route.properties.address_data;
   return answer;
 }
-
-namespace {
-
-// The address that the hosts are asked about, as the options of a transport see it.
-acl::AddressFacts callout_facts(const Question& question, const delivery::VerifyAnswer& route,
-                                const std::string& transport_name) {
-  acl::AddressFacts facts;
-  facts.local_part = route.local_part;
-  facts.domain = route.domain;
-  facts.local_part_prefix = route.prefix;
-  facts.local_part_suffix = route.suffix;
-  const auto set_parts = [](std::string_view address, std::string& local_part,
-                            std::string& domain) {
-    const size_t at = address.rfind('@');
-    local_part = to_lower(address.substr(0, at));
-    if (at != std::string_view::npos) domain = to_lower(address.substr(at + 1));
-  };
-  const bool is_generated = !route.parent.empty();
-  set_parts(is_generated ? question.address : route.address, facts.original_local_part,
-            facts.original_domain);
-  if (is_generated) set_parts(route.parent, facts.parent_local_part, facts.parent_domain);
-  facts.address_data = route.properties.address_data;
-  facts.variables = route.properties.variables;
-  facts.transport_name = transport_name;
-  return facts;
-}
-
-}  // namespace
 
 Answer RoutedAddresses::call(const Question& question, const delivery::VerifyAnswer& route,
                              acl::EvalContext& context) {

@@ -112,14 +112,6 @@ void LocalShard::close() {
   }
 }
 
-std::vector<std::string> shard_names(const ServerConfig& config) {
-  SystemFiles files;
-  Result<std::vector<std::string>> names = files.list(config.spool_directory + "/shards");
-  if (!names) return {};
-  std::sort(names->begin(), names->end());
-  return std::move(*names);
-}
-
 std::string own_shard_name() {
   return "c" + std::to_string(getpid()) + "-" + std::to_string(SystemClock().wall().micros);
 }

@@ -75,8 +75,6 @@ T LocalShard::wait(Task<T> task) {
   return std::move(*result);
 }
 
-// Names of all shards of a spool.
-std::vector<std::string> shard_names(const ServerConfig& config);
 // A name for a shard of this process.
 std::string own_shard_name();
 

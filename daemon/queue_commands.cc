@@ -256,8 +256,8 @@ Task<bool> take_in_pairs(LocalShard& shard, const ServerConfig& config) {
 
 // The shards of a spool that no daemon has, and where it is empty one for what waits in input/.
 std::vector<std::string> shards_to_run(const ServerConfig& config) {
-  std::vector<std::string> names = shard_names(config);
   SystemFiles files;
+  std::vector<std::string> names = shard_names(files, config.spool_directory);
   const Result<std::vector<std::string>> handed = files.list(config.spool_directory + "/input");
   if (names.empty() && handed && !handed->empty()) names.push_back(own_shard_name());
   return names;

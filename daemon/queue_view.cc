@@ -32,23 +32,24 @@ class Listing final : public spool::RecoverySink {
 
 }  // namespace
 
-std::vector<std::string> QueueView::names() const {
-  Result<std::vector<std::string>> names = files_.list(base_);
+std::vector<std::string> shard_names(Files& files, const std::string& spool_directory) {
+  Result<std::vector<std::string>> names = files.list(spool_directory + "/shards");
   if (!names) return {};
   std::sort(names->begin(), names->end());
   return std::move(*names);
 }
 
 void QueueView::read_all() {
-  for (const std::string& name : names()) add(name, base_ + "/" + name, nullptr);
+  for (const std::string& name : shard_names(files_, spool_directory_))
+    add(name, spool_directory_ + "/shards/" + name, nullptr);
 }
 
 QueueView::Found QueueView::look_for(const message::MessageId& id, const std::string& likely) {
-  std::vector<std::string> order = names();
+  std::vector<std::string> order = shard_names(files_, spool_directory_);
   std::stable_partition(order.begin(), order.end(),
                         [&](const std::string& name) { return name == likely; });
   for (const std::string& name : order) {
-    add(name, base_ + "/" + name, &id);
+    add(name, spool_directory_ + "/shards/" + name, &id);
     const Found found = find(id);
     if (found.first != nullptr) return found;
   }

@@ -24,6 +24,9 @@ struct ListedMessage {
 };
 using ListedMessages = std::map<message::MessageId, ListedMessage>;
 
+// The folders of a spool's shards, in order; none where it cannot be read.
+std::vector<std::string> shard_names(Files& files, const std::string& spool_directory);
+
 class QueueView {
  public:
   struct Shard {
@@ -36,7 +39,7 @@ class QueueView {
 
   // `files` outlives the view.
   QueueView(Files& files, const std::string& spool_directory)
-      : files_(files), base_(spool_directory + "/shards") {}
+      : files_(files), spool_directory_(spool_directory) {}
 
   void read_all();
   // Reads one shard after the other until the message is there, and of them no other message;
@@ -45,12 +48,11 @@ class QueueView {
   const std::vector<std::unique_ptr<Shard>>& shards() const noexcept { return shards_; }
 
  private:
-  std::vector<std::string> names() const;
   Found find(const message::MessageId& id) const;
   void add(const std::string& name, std::string folder, const message::MessageId* only);
 
   Files& files_;
-  std::string base_;
+  std::string spool_directory_;
   std::vector<std::unique_ptr<Shard>> shards_;
 };
 

@@ -72,17 +72,10 @@ bool QuotaCheck::is_over(const delivery::RoutedAddress& routed,
   scene.address.original_domain = routed.domain;
   scene.address.transport_name = transport->name();
   acl::EvalContext& evaluation = scene.evaluation;
-  evaluation.services = context.services;
-  evaluation.server = context.server;
-  evaluation.connection = context.connection;
-  evaluation.message = context.message;
+  evaluation = context;  // with its variables
   evaluation.address = &scene.address;
-  evaluation.message_variables = context.message_variables;
-  evaluation.connection_variables = context.connection_variables;
   evaluation.domain_data = route.properties.domain_data;
   evaluation.local_part_data = route.properties.local_part_data;
-  evaluation.trace = context.trace;
-  evaluation.now = context.now;
   delivery::DeliveryOutcome trouble;
   const bool has_place = delivery::expand_directories(*transport, route, scene.address, evaluation,
                                                       scene.directory, trouble);

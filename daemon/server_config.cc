@@ -216,21 +216,21 @@ void check_numbers(const ServerConfig& config, config::Diagnostics& diagnostics)
 
 // Expressions that are not lists of the language: nobody else compiles them at load.
 void compile_patterns(ServerConfig& config, config::Diagnostics& diagnostics) {
-  const auto check = [&](std::string_view name, std::string_view pattern) {
+  const auto compiled_or_told = [&](std::string_view name, std::string_view pattern) {
     Result<acl::Regex> compiled = acl::Regex::compile(pattern, false);
-    if (compiled) return std::make_shared<const acl::Regex>(std::move(*compiled));
+    if (compiled) return std::optional<acl::Regex>(std::move(*compiled));
     diagnostics.error(config.document.place_of(name),
                       std::string(name) + ": " + compiled.error().detail());
-    return std::shared_ptr<const acl::Regex>();
+    return std::optional<acl::Regex>();
   };
   const config::MainOptions& options = config.options();
   if (!options.gecos_pattern.empty())
-    config.gecos_pattern = check("gecos_pattern", options.gecos_pattern);
-  check("uucp_from_pattern", options.uucp_from_pattern);
+    config.gecos_pattern = compiled_or_told("gecos_pattern", options.gecos_pattern);
+  compiled_or_told("uucp_from_pattern", options.uucp_from_pattern);
   for (const std::string& item : config::split_list(options.keep_environment)) {
     std::string_view pattern = item;
     if (pattern.starts_with('!')) pattern = trim_left(pattern.substr(1));
-    if (pattern.starts_with('^')) check("keep_environment", pattern);
+    if (pattern.starts_with('^')) compiled_or_told("keep_environment", pattern);
   }
 }
 

@@ -32,8 +32,8 @@ struct ServerConfig {
   CommandBrake mail_brake;  // smtp_ratelimit_mail
   CommandBrake rcpt_brake;  // smtp_ratelimit_rcpt
   std::optional<uint32_t> localhost_number;
-  std::shared_ptr<const acl::Regex> gecos_pattern;  // null: none
-  double explain_share = 0;                         // explain_sample; 0: nothing is sampled
+  std::optional<acl::Regex> gecos_pattern;
+  double explain_share = 0;  // explain_sample; 0: nothing is sampled
 
   const config::MainOptions& options() const noexcept { return policy->options(); }
   bool is_tls_port(uint16_t port) const noexcept {

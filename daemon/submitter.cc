@@ -59,7 +59,7 @@ std::string with_login(std::string_view gecos, const std::string& login) {
 // gecos_pattern and gecos_name make a name of the field; without them it ends at the first comma.
 std::string full_name_of(const std::string& gecos, const ServerConfig& config,
                          acl::EvalContext& context) {
-  if (config.gecos_pattern == nullptr || !config.options().gecos_name.is_set)
+  if (!config.gecos_pattern || !config.options().gecos_name.is_set)
     return gecos.substr(0, gecos.find(','));
   context.captures.clear();
   const Result<bool> found = config.gecos_pattern->search(gecos, &context.captures);

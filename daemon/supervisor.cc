@@ -301,9 +301,10 @@ void Supervisor::start_worker(size_t index) {
   if (child < 0) {
     failed();
     ::close(pipe_ends[0]);
+    ::close(pipe_ends[1]);
+    return;
   }
   ::close(pipe_ends[1]);
-  if (child < 0) return;
   missing_.erase(index);
   WorkerProcess worker;
   worker.index = index;

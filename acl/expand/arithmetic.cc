@@ -3,9 +3,7 @@
 #include "core/base/ascii.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
-#include <optional>
 
 namespace godwit::acl {
 namespace {
@@ -16,27 +14,6 @@ constexpr int64_t kHighest = std::numeric_limits<int64_t>::max();
 
 int64_t wrapped(uint64_t value) {
   return static_cast<int64_t>(value);
-}
-
-// "12+3" or "12-3": what counters in lists and ACLs are made of. Nothing where it is anything else;
-// "0..." may be octal.
-std::optional<int64_t> plain_sum(std::string_view text) {
-  constexpr size_t kEasyBytes = 18;  // numbers in it always fit
-  if (text.size() > kEasyBytes) return std::nullopt;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  std::array<int64_t, 2> numbers{};
-  char sign = '\0';
-  for (int64_t& number : numbers) {
-    const char* const begin = at;
-    while (at != end && is_digit(*at)) number = number * 10 + (*at++ - '0');
-    if (at == begin || (*begin == '0' && at - begin > 1)) return std::nullopt;
-    if (sign == '\0' && at != end) sign = *at++;
-  }
-  if (at != end) return std::nullopt;
-  if (sign == '+') return numbers[0] + numbers[1];
-  if (sign == '-') return numbers[0] - numbers[1];
-  return std::nullopt;
 }
 
 // Precedence climbing; every function leaves at the first error.
@@ -224,7 +201,6 @@ int64_t Reader::any_number() {
 }  // namespace
 
 Arithmetic evaluate_arithmetic(std::string_view text, bool decimal) {
-  if (const std::optional<int64_t> sum = plain_sum(text)) return {*sum, {}, text.size()};
   return Reader(text, decimal).run();
 }
 

@@ -42,16 +42,11 @@ std::string_view take_quoted(std::string_view& text, Scratch& made) {
   return out;
 }
 
-// As !is_space(), with one comparison for nearly all characters.
-bool is_of_word(char c) {
-  return static_cast<unsigned char>(c) > ' ' || !is_space(c);
-}
-
 // What stands before the first blank, or before `stop`; `text` goes on there.
 std::string_view take_word(std::string_view& text, char stop = ' ') {
   const char* end = text.data();
   const char* const close = end + text.size();
-  while (end != close && *end != stop && is_of_word(*end)) ++end;
+  while (end != close && *end != stop && !is_space(*end)) ++end;
   const std::string_view word(text.data(), end);
   text = {end, close};
   return word;

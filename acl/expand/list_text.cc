@@ -28,11 +28,6 @@ bool has(std::string_view text, char separator) {
   return end_of_piece(text.data(), end, separator) != end;
 }
 
-// As is_space(), with one comparison for nearly all characters.
-bool is_margin(char c) {
-  return static_cast<unsigned char>(c) <= ' ' && is_space(c);
-}
-
 }  // namespace
 
 ListReader::ListReader(std::string_view list) {
@@ -68,7 +63,7 @@ bool check_list(Parser&, Node& node) {
 bool ListReader::split(std::string_view& item) {
   const char* at = at_;
   const char* const close = end_;
-  while (at != close && is_margin(*at) && *at != separator_) ++at;
+  while (at != close && is_space(*at) && *at != separator_) ++at;
   if (at == close) {
     at_ = at;
     return false;
@@ -81,7 +76,7 @@ bool ListReader::split(std::string_view& item) {
   }
   // Nearly always one piece.
   at_ = end == close ? end : end + 1;
-  while (end != at && is_margin(end[-1])) --end;
+  while (end != at && is_space(end[-1])) --end;
   item = {at, end};
   return true;
 }

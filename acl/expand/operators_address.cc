@@ -1,4 +1,5 @@
 // Operators on mail addresses and IP addresses.
+#include "acl/expand/digest.h"
 #include "acl/expand/list_text.h"
 #include "acl/expand/operator_checks.h"
 #include "acl/expand/operators.h"
@@ -115,17 +116,12 @@ std::array<uint8_t, 16> as_v6(const IpAddress& address) {
   return bytes;
 }
 
-constexpr std::string_view kHexDigits = "0123456789abcdef";
-
 void append_groups(const std::array<uint8_t, 16>& bytes, char between, std::string& out) {
-  std::array<char, 8 * 4 + 7> text;
-  size_t at = 0;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    if (i > 0 && i % 2 == 0) text[at++] = between;
-    text[at++] = kHexDigits[bytes[i] >> 4];
-    text[at++] = kHexDigits[bytes[i] & 15];
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (size_t i = 0; i < text.size(); i += 2) {
+    if (i > 0) out += between;
+    append_hex(text.substr(i, 2), false, out);
   }
-  out.append(text.data(), at);
 }
 
 void append_byte(unsigned byte, std::string& out) {
@@ -283,6 +279,8 @@ EvalStatus op_mask(const Node& node, std::string_view input, EvalContext& contex
   append_decimal(out, *bits);
   return EvalStatus::ok;
 }
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 EvalStatus op_reverse_ip(const Node&, std::string_view input, EvalContext& context,
                          std::string& out) {

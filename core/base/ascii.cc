@@ -25,17 +25,13 @@ std::string to_upper(std::string_view text) {
 }
 
 std::optional<uint64_t> parse_decimal(std::string_view text) noexcept {
-  constexpr size_t kEasyDigits = 19;  // they always fit
   uint64_t value = 0;
-  for (const char c : text.substr(0, kEasyDigits)) {
+  for (const char c : text) {
     if (!is_digit(c)) return std::nullopt;
-    value = value * 10 + static_cast<uint64_t>(c - '0');
+    if (__builtin_mul_overflow(value, uint64_t{10}, &value)) return std::nullopt;
+    if (__builtin_add_overflow(value, static_cast<uint64_t>(c - '0'), &value)) return std::nullopt;
   }
   if (text.empty()) return std::nullopt;
-  if (text.size() <= kEasyDigits) return value;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stopped != end) return std::nullopt;
   return value;
 }
 

@@ -30,7 +30,8 @@ constexpr bool is_blank(char c) noexcept {
 }
 // Space, tab, CR, LF, vertical tab, form feed.
 constexpr bool is_space(char c) noexcept {
-  return c == ' ' || (c >= '\t' && c <= '\r');
+  // Most text is none of them: one comparison says so.
+  return static_cast<unsigned char>(c) <= ' ' && (c == ' ' || (c >= '\t' && c <= '\r'));
 }
 constexpr bool is_hex(char c) noexcept {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');

@@ -4,7 +4,6 @@
 // cache, where a block costs ten times as much.
 // Lifetime: what a thread keeps stays until the process ends. A block may be given back by another
 // thread than the one that took it.
-// With AddressSanitizer nothing is kept, so that a use after free is seen.
 #pragma once
 
 #include <array>
@@ -12,17 +11,6 @@
 #include <cstdint>
 #include <new>
 #include <utility>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define GODWIT_KEEPS_BLOCKS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define GODWIT_KEEPS_BLOCKS 0
-#endif
-#endif
-#ifndef GODWIT_KEEPS_BLOCKS
-#define GODWIT_KEEPS_BLOCKS 1
-#endif
 
 namespace godwit {
 
@@ -33,6 +21,11 @@ class BlockPool {
   // MiB; what is used are about twenty sizes.
   static constexpr size_t kKeptBytesMax = 8192;
   static constexpr uint8_t kKeptMax = 32;
+
+  // One that keeps nothing lets AddressSanitizer see each use after free.
+  constexpr explicit BlockPool(bool keeps) noexcept : keeps_(keeps) {}
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
 
   // At least `bytes` bytes, aligned as operator new does it.
   void* take(size_t bytes) {
@@ -47,13 +40,21 @@ class BlockPool {
   // `bytes` as it was asked for.
   void give(void* block, size_t bytes) noexcept {
     const size_t step = step_of(bytes);
-    if (step >= kSteps || kept_[step].count >= kKeptMax || GODWIT_KEEPS_BLOCKS == 0) {
+    if (step >= kSteps || !keeps_ || kept_[step].count >= kKeptMax) {
       ::operator delete(block);
       return;
     }
     Kept& kept = kept_[step];
     kept.first = new (block) Free{kept.first};
     ++kept.count;
+  }
+
+  // Gives back what is kept.
+  void clear() noexcept {
+    for (Kept& kept : kept_) {
+      while (kept.first != nullptr) ::operator delete(std::exchange(kept.first, kept.first->next));
+      kept.count = 0;
+    }
   }
 
   // This thread's.
@@ -75,6 +76,7 @@ class BlockPool {
 
   static constinit thread_local BlockPool mine_;
 
+  const bool keeps_;
   std::array<Kept, kSteps> kept_{};
 };
 

@@ -2,29 +2,9 @@
 #include "core/config/option.h"
 #include "core/config/values.h"
 
-#include <array>
 #include <cstdio>
 
 namespace godwit::config {
-std::string time_text(Seconds time) {
-  struct Unit {
-    int64_t seconds;
-    char letter;
-  };
-  constexpr std::array kUnits{Unit{604'800, 'w'}, Unit{86'400, 'd'}, Unit{3600, 'h'}, Unit{60, 'm'},
-                              Unit{1, 's'}};
-  int64_t left = time.count;
-  std::string out = left < 0 ? "-" : "";
-  if (left < 0) left = -left;
-  for (const Unit& unit : kUnits) {
-    const int64_t count = left / unit.seconds;
-    if (count == 0) continue;
-    out += std::to_string(count) + unit.letter;
-    left -= count * unit.seconds;
-  }
-  return out.empty() || out == "-" ? "0s" : out;
-}
-
 namespace {
 
 // 102400 as 100K.
@@ -62,7 +42,7 @@ struct Printer {
                   static_cast<long long>(value->thousandths % 1000));
     return named(text);
   }
-  std::string operator()(const Seconds* value) const { return named(time_text(*value)); }
+  std::string operator()(const Seconds* value) const { return named(format_interval(*value)); }
   std::string operator()(const std::string* value) const { return named(*value); }
   std::string operator()(const ExpandBool* value) const {
     if (value->text.view() == "true" || value->text.view() == "yes") return std::string(info.name);
@@ -78,7 +58,7 @@ struct Printer {
   }
   std::string operator()(const TimeList* value) const {
     std::string text;
-    for (const Seconds& item : *value) text += (text.empty() ? "" : ":") + time_text(item);
+    for (const Seconds& item : *value) text += (text.empty() ? "" : ":") + format_interval(item);
     return named(text);
   }
   std::string operator()(const Choice* value) const {

@@ -15,10 +15,8 @@ template <class Row>
 const Row* find_row(std::span<const Row> rows, std::string_view name) {
   if (name.empty()) return nullptr;
   for (const Row& row : rows) {
-    // Most names differ in their length or their first character.
-    if (row.name.size() == name.size() && row.name.starts_with(name.front()) && row.name == name) {
-      return &row;
-    }
+    // Most names differ in their first character.
+    if (row.name.starts_with(name.front()) && row.name == name) return &row;
   }
   return nullptr;
 }

@@ -24,8 +24,6 @@ Result<int64_t> parse_octal(std::string_view text);
 Result<int64_t> parse_fixed(std::string_view text);
 // "1h30m": weeks, days, hours, minutes, seconds; each number needs its letter.
 Result<Seconds> parse_time(std::string_view text);
-// The other way round: eight days and three hours as 1w1d3h, nothing as 0s.
-std::string time_text(Seconds time);
 
 struct QuoteProblem {
   size_t offset = 0;  // in the raw text

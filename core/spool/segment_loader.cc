@@ -3,7 +3,6 @@
 #include "core/spool/crc32c.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace godwit::spool {
 namespace {
@@ -71,11 +70,8 @@ uint32_t crc_of(Window& window, uint64_t at, uint64_t bytes, uint32_t seed) {
 // The first place in `bytes` where a header of that segment could begin: most of what is scanned is
 // zeros. Else the first place at which no header is there as a whole.
 size_t find_number(std::string_view bytes, uint32_t number) {
-  std::string wanted;
-  put_u32(wanted, number);
   size_t at = 0;
-  while (at + kRecordHeaderBytes <= bytes.size() &&
-         std::memcmp(bytes.data() + at + kNumberAt, wanted.data(), sizeof number) != 0)
+  while (at + kRecordHeaderBytes <= bytes.size() && get_u32(bytes, at + kNumberAt) != number)
     at += kRecordAlignment;
   return at;
 }
@@ -231,8 +227,8 @@ class Scanner {
 
   void note_torn(uint32_t at) {
     const std::string_view rest = window_.at(at, kRecordHeaderBytes);
-    if (rest.size() < kRecordHeaderBytes || get_u32(rest, 8) != number()) return;
-    if (get_u32(rest, 20) != at) return;
+    if (rest.size() < kRecordHeaderBytes || get_u32(rest, kNumberAt) != number()) return;
+    if (get_u32(rest, kOffsetAt) != at) return;
     const auto header = header_at(at);
     if (header && (header->type == RecordType::index || header->type == RecordType::seal)) return;
     out_.torn = segment_name(number()) + " at " + std::to_string(at) + ": torn end of the log";

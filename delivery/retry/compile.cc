@@ -227,8 +227,8 @@ class RuleCompiler {
     if (step.interval.count == 0) return problem(fields[2], 0, "the interval is zero");
     if (row->factor && !take_factor(fields[3], step)) return false;
     rule.steps_.push_back(step);
-    rule.text_ += std::string(1, row->letter) + "," + config::time_text(step.cutoff) + "," +
-                  config::time_text(step.interval);
+    rule.text_ += std::string(1, row->letter) + "," + format_interval(step.cutoff) + "," +
+                  format_interval(step.interval);
     if (row->factor) rule.text_ += "," + fields[3].text();
     rule.text_ += "; ";
     return true;

@@ -1,7 +1,6 @@
 #include "delivery/transport/message_content.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace godwit::delivery {
 

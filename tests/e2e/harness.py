@@ -23,19 +23,22 @@ BUILD = pathlib.Path(os.environ.get("GODWIT_BUILD", ROOT / "build" / "dev"))
 PROGRAM = BUILD / "godwit"
 ENVIRONMENT = dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1")
 
-CONFIG = """\
-primary_hostname = mx.test
+# How the configuration of every server of these tests begins.
+BASE = """\
 spool_directory = {dir}/spool
 log_file_path = {dir}/log/%slog
-pid_file_path = {dir}/godwit.pid
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
 smtp_accept_queue_per_connection = 0
-acl_smtp_rcpt = accept
 host_lookup =
 rfc1413_query_timeout = 0s
-{tls}
 keep_environment =
+"""
+CONFIG = BASE + """\
+primary_hostname = mx.test
+pid_file_path = {dir}/godwit.pid
+acl_smtp_rcpt = accept
+{tls}
 {main}
 begin routers
 {routers}

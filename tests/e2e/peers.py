@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 
-from harness import ROOT, Godwit, free_port, one_at_a_time, wait_for
+from harness import BASE, ROOT, Godwit, free_port, one_at_a_time, wait_for
 
 PEERS = pathlib.Path(os.environ.get("GODWIT_PEERS", ROOT / "build" / "peers"))
 PACKAGES = PEERS / "root"
@@ -148,20 +148,12 @@ class Peer:
                     system, str(PACKAGES), str(self.dir)])
 
 
-EXIM = """\
+EXIM = BASE + """\
 primary_hostname = exim.test
-spool_directory = {dir}/spool
-log_file_path = {dir}/log/%slog
 pid_file_path = {dir}/server.pid
-daemon_smtp_ports = {port}
-local_interfaces = 127.0.0.1
-smtp_accept_queue_per_connection = 0
 acl_smtp_rcpt = check_rcpt
 acl_smtp_data = accept
-host_lookup =
-rfc1413_query_timeout = 0s
 {tls}
-keep_environment =
 dsn_advertise_hosts = *
 chunking_advertise_hosts = *
 log_selector = +pipelining
@@ -237,17 +229,9 @@ class Exim(Peer):
         return self.mailbox(local_part)
 
 
-OWN_EXIM = """\
+OWN_EXIM = BASE + """\
 primary_hostname = mx.test
-spool_directory = {dir}/spool
-log_file_path = {dir}/log/%slog
 pid_file_path = {dir}/server.pid
-daemon_smtp_ports = {port}
-local_interfaces = 127.0.0.1
-smtp_accept_queue_per_connection = 0
-host_lookup =
-rfc1413_query_timeout = 0s
-keep_environment =
 """
 
 

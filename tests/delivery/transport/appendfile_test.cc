@@ -51,6 +51,27 @@ class AppendfileTest : public testing::Test {
   }
   ~AppendfileTest() override { fs::remove_all(root_); }
 
+  // What a delivery to a local part of example.com knows.
+  struct Scene {
+    Scene(const AppendfileTest& test, std::string_view local_part)
+        : address(std::string(local_part) + "@example.com"),
+          recipient{local_part, "example.com", address, evaluation,
+                    WallTime::from_seconds(1795235400)} {
+      facts.local_part = local_part;
+      facts.domain = "example.com";
+      evaluation.server = &test.server_;
+      evaluation.message = &test.facts_;
+      evaluation.address = &facts;
+      evaluation.now = recipient.now;
+      evaluation.utc = true;
+    }
+
+    std::string address;
+    acl::AddressFacts facts;
+    acl::EvalContext evaluation;
+    LocalRecipient recipient;
+  };
+
   // The problems of a transport with these options; ROOT stands for a fresh directory.
   std::string compile(std::string options) {
     for (size_t at = 0; (at = options.find("ROOT", at)) != std::string::npos;) {
@@ -80,33 +101,16 @@ class AppendfileTest : public testing::Test {
     if (!from_disk) content.set_bytes(stored->bytes);
     EXPECT_TRUE(run_task(loop_, load(content)));
 
-    const std::string address = std::string(local_part) + "@example.com";
-    acl::AddressFacts address_facts;
-    address_facts.local_part = local_part;
-    address_facts.domain = "example.com";
-    acl::EvalContext evaluation;
-    evaluation.server = &server_;
-    evaluation.message = &facts_;
-    evaluation.address = &address_facts;
-    evaluation.now = WallTime::from_seconds(1795235400);
-    evaluation.utc = true;
     const Envelope envelope;
-    const LocalRecipient recipient{local_part, "example.com", address, evaluation, evaluation.now};
-    const LocalDelivery delivery{recipient, envelope, content, sender};
+    const Scene scene(*this, local_part);
+    const LocalDelivery delivery{scene.recipient, envelope, content, sender};
     DeliveryOutcome outcome = run_task(loop_, transports_->at(0)->deliver(loop_, delivery));
     EXPECT_TRUE(run_task(loop_, close(store)));
     return outcome;
   }
   bool is_over_quota(std::string_view local_part, uint64_t bytes) {
-    const std::string address = std::string(local_part) + "@example.com";
-    acl::AddressFacts address_facts;
-    address_facts.local_part = local_part;
-    address_facts.domain = "example.com";
-    acl::EvalContext evaluation;
-    evaluation.server = &server_;
-    evaluation.address = &address_facts;
-    const LocalRecipient recipient{local_part, "example.com", address, evaluation, WallTime()};
-    return run_task(loop_, transports_->at(0)->is_over_quota(loop_, recipient, bytes));
+    const Scene scene(*this, local_part);
+    return run_task(loop_, transports_->at(0)->is_over_quota(loop_, scene.recipient, bytes));
   }
   std::string content_of(const fs::path& path) const {
     std::ifstream in(root_ / path, std::ios::binary);
