@@ -1,6 +1,7 @@
 #include "protocol/message/header_scan.h"
 
 #include "core/base/ascii.h"
+#include "core/base/byte_walk.h"
 
 #include <algorithm>
 #include <cstring>
@@ -135,18 +136,15 @@ size_t HeaderScanner::feed_field(std::string_view bytes) {
 }
 
 void HeaderScanner::feed_body(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const size_t end = find_line_end(bytes);
-    if (end == std::string_view::npos) {
-      count_line(bytes, false);
-      body_line_open_ = true;
-      return;
-    }
-    count_line(bytes.substr(0, end), true);
+  LineFeedWalk ends(bytes);
+  size_t at = 0;
+  for (size_t end = ends.next(0); end < bytes.size(); end = ends.next(at)) {
+    count_line(bytes.substr(at, end + 1 - at), true);
     ++body_lines_;
-    body_line_open_ = false;
-    bytes.remove_prefix(end);
+    at = end + 1;
   }
+  body_line_open_ = at < bytes.size();
+  if (body_line_open_) count_line(bytes.substr(at), false);
 }
 
 // Adds to the line that is being read. A CR before the LF is not counted.

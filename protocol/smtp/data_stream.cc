@@ -1,6 +1,6 @@
 #include "protocol/smtp/data_stream.h"
 
-#include <algorithm>
+#include "core/base/byte_walk.h"
 
 namespace godwit::smtp {
 namespace {
@@ -39,25 +39,14 @@ DataStream::Step DataStream::take(std::string_view bytes) noexcept {
 // Text of one or more lines, up to a dot at the start of a line, a bare CR or LF that must be
 // replaced, or a CR at the end of the input.
 DataStream::Step DataStream::take_text(std::string_view bytes) noexcept {
-  size_t at = 0;
-  while (at < bytes.size()) {
-    const size_t cr = std::min(bytes.find('\r', at), bytes.size());
-    const std::string_view line = bytes.substr(at, cr - at);
-    const size_t lf = line.find('\n');
-    if (lf != std::string_view::npos) {
-      bare_seen_ = true;
-      if (policy_ == BareLineEnds::replace) {
-        if (at + lf == 0) return {kSpace, 1, false};
-        return {bytes.substr(0, at + lf), at + lf, false};
-      }
-    }
-    at = cr;
-    if (at == bytes.size()) break;
-    if (at + 1 == bytes.size()) {
+  LineEndWalk ends(bytes);
+  for (size_t at = ends.next(0); at < bytes.size(); at = ends.next(at)) {
+    const bool is_cr = bytes[at] == '\r';
+    if (is_cr && at + 1 == bytes.size()) {
       state_ = State::cr;
       return {bytes.substr(0, at), at + 1, false};
     }
-    if (bytes[at + 1] != '\n') {
+    if (!is_cr || bytes[at + 1] != '\n') {
       bare_seen_ = true;
       if (policy_ == BareLineEnds::replace) {
         if (at == 0) return {kSpace, 1, false};
@@ -111,19 +100,18 @@ DataStream::Step DataStream::bare(std::string_view kept) noexcept {
 
 void BareLineEndFinder::feed(std::string_view bytes) noexcept {
   if (bytes.empty() || found_) return;
-  // Every LF must follow a CR, and there must be no further CR.
-  size_t returns = ends_in_cr_ ? 1 : 0;
-  returns += static_cast<size_t>(std::count(bytes.begin(), bytes.end(), '\r'));
-  size_t pairs = 0;
-  char before = ends_in_cr_ ? '\r' : '\0';
-  for (size_t at = bytes.find('\n'); at != std::string_view::npos; at = bytes.find('\n', at + 1)) {
-    if (at > 0) before = bytes[at - 1];
-    if (before != '\r') found_ = true;
-    before = '\0';
-    ++pairs;
+  size_t at = 0;
+  if (ends_in_cr_) {
+    ends_in_cr_ = false;
+    found_ = bytes.front() != '\n';
+    at = 1;
   }
-  ends_in_cr_ = bytes.back() == '\r';
-  if (returns != pairs + (ends_in_cr_ ? 1 : 0)) found_ = true;
+  LineEndWalk ends(bytes);
+  while (!found_ && (at = ends.next(at)) < bytes.size()) {
+    ends_in_cr_ = bytes[at] == '\r' && at + 1 == bytes.size();
+    found_ = !ends_in_cr_ && !bytes.substr(at).starts_with(kCrLf);
+    at += kCrLf.size();
+  }
 }
 
 }  // namespace godwit::smtp

@@ -1,6 +1,6 @@
 #include "protocol/smtp/dot_stuff.h"
 
-#include <algorithm>
+#include "core/base/byte_walk.h"
 
 namespace godwit::smtp {
 namespace {
@@ -26,6 +26,7 @@ void DotStuffer::take(std::string_view piece, std::vector<std::string_view>& seg
     line_start_ = true;
     if (piece.front() == '\n') from = at = 1;
   }
+  LineEndWalk ends(piece);
   while (at < piece.size()) {
     if (line_start_ && piece[at] == '.') {
       add(segments, piece.substr(from, at - from));
@@ -33,9 +34,7 @@ void DotStuffer::take(std::string_view piece, std::vector<std::string_view>& seg
       from = at;
     }
     line_start_ = false;
-    const size_t cr = std::min(piece.find('\r', at), piece.size());
-    // A bare LF before the next CR is found in the same bytes, which are in the cache now.
-    const size_t end = std::min(piece.substr(0, cr).find('\n', at), cr);
+    const size_t end = ends.next(at);
     if (end == piece.size()) break;
     if (piece[end] == '\r' && end + 1 == piece.size()) {
       add(segments, piece.substr(from, end - from));
@@ -76,13 +75,11 @@ void DotStuffer::finish(std::vector<std::string_view>& segments) {
 }
 
 bool is_canonical(std::string_view message) noexcept {
+  LineEndWalk ends(message);
   size_t at = 0;
-  while (at < message.size()) {
-    const size_t cr = std::min(message.find('\r', at), message.size());
-    if (message.substr(0, cr).find('\n', at) != std::string_view::npos) return false;
-    if (cr == message.size()) return true;
-    if (cr + 1 == message.size() || message[cr + 1] != '\n') return false;
-    at = cr + 2;
+  while ((at = ends.next(at)) < message.size()) {
+    if (!message.substr(at).starts_with(kCrLf)) return false;
+    at += kCrLf.size();
   }
   return true;
 }
