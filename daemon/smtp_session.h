@@ -77,7 +77,6 @@ class SmtpSession {
     std::string head;                            // up to the end of the header section
     std::string received;                        // the Received: line that goes before it
     std::optional<message::BodyEnds> body_ends;  // where $message_body is asked for
-    std::optional<std::string> visible_head;     // for ACLs, where it is not `head`
     bool is_whole = false;                       // the text has come, and `received` is made
     std::optional<SentEnvelope> as_sent;         // where rewriting may have changed it
     WallTime began;
@@ -181,7 +180,8 @@ class SmtpSession {
   Task<void> rewrite_addresses();
   void tell_rewriting(const rewrite::RewriteNotes& notes);
   const std::vector<message::FieldPlace>& header_fields() const noexcept;
-  Task<bool> ask_data_acl(smtp::Reply& refusal);
+  Task<bool> ask_data_acl();
+  void show_header_section();
   Task<bool> ask_recipients();
   Task<acl::AclVerdict> ask_recipient(const std::string& address);
   Task<void> commit();
@@ -190,12 +190,14 @@ class SmtpSession {
   std::string native_received_line() const;
   std::string rejected_header() const;
   std::string arrival_line(const Envelope& envelope) const;
+  void tell_discarded(const std::string& id, std::string_view arrival);
   void log_incomplete(std::string_view why);
   void forget_transaction();
 
   // --- Policy
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
-  Task<bool> judge(acl::AclWhere where, smtp::ReplyView accepted, std::string_view subject);
+  // True where the command is accepted.
+  bool answer(const Judgement& judgement, smtp::ReplyView accepted);
   void write_notes(const std::vector<acl::LogWrite>& notes);
   void apply(acl::AclEffects&& effects);
   acl::EvalContext& context();
@@ -204,7 +206,7 @@ class SmtpSession {
   bool verify_helo();
   std::string refusal_line(std::string_view text);
   std::string closing_line(const std::string& why) const;
-  void log_discard(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
+  void log_discarded(std::string_view recipient, std::string_view acl, std::string_view why);
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
   // --- Words
@@ -251,7 +253,8 @@ class SmtpSession {
   bool stop_requested_ = false;
   bool said_quit_ = false;
   bool had_errors_ = false;
-  bool discard_message_ = false;
+  std::optional<std::string> mail_discarded_;  // by the MAIL ACL: all recipients; what it logs
+  std::optional<std::string> data_discarded_;  // by the DATA ACL; what it logs
   bool counted_ = false;
   bool is_connection_logged_ = false;  // smtp_connection, and not hosts_connection_nolog
   std::set<std::string> warnings_;     // of `warn`, for this message
