@@ -60,7 +60,8 @@ class SmtpSession {
 
   // The server is stopping: a session that waits for a command is told 421 and ends.
   void stop() noexcept;
-  void abort() noexcept { stream().close(); }
+  // It ends now: one that waits for the client is told 421.
+  void abort() noexcept;
   // What run() has brought: for -bs and -bS.
   uint32_t messages_accepted() const noexcept { return messages_accepted_; }
   bool had_errors() const noexcept { return had_errors_; }
@@ -249,7 +250,8 @@ class SmtpSession {
   std::string auth_sender_;
   bool eight_bit_ = false;
   bool smtputf8_ = false;
-  bool waiting_for_command_ = false;
+  bool is_reading_ = false;
+  bool waiting_for_command_ = false;  // with no transaction begun
   bool stop_requested_ = false;
   bool said_quit_ = false;
   bool had_errors_ = false;
