@@ -239,6 +239,7 @@ bool HostFinder::find_services(const std::string& domain, const FindOptions& opt
     host.preference = host.mx_preference = service.priority;
     host.from_mx = true;
     host.secure = answer->secure;
+    host.domains = {domain};
   }
   resolve_all(options, context, out);
   return true;
@@ -275,6 +276,8 @@ bool HostFinder::find_exchangers(const std::string& domain, const FindOptions& o
     host.preference = host.mx_preference = mx.preference;
     host.from_mx = true;
     host.secure = answer->secure;
+    host.domains = {domain};
+    if (!equals_ignore_case(answer->name, domain)) host.domains.push_back(answer->name);
   }
   // One order for hosts of one preference, so that every address of the domain gets the same list;
   // the delivery shuffles them.

@@ -23,6 +23,9 @@ struct RouteHost {
   int mx_preference = 0;  // with from_mx: what the DNS says, whatever stands before it in a list
   std::vector<IpAddress> addresses;
   bool secure = false;  // MX and addresses were validated, as DANE needs it
+  // The domain whose MX or SRV records name the host, and what that is an alias of: names that its
+  // certificate may have (RFC 7672 3.2.2). Not part of the list's key: SmtpHost::domains.
+  std::vector<std::string> domains;
 };
 
 struct HostList {

@@ -3,6 +3,7 @@
 #include "delivery/transport/smtp_outcome.h"
 #include "protocol/smtp/dot_stuff.h"
 
+#include <cerrno>
 #include <span>
 #include <utility>
 
@@ -15,6 +16,33 @@ smtp::ClientOptions engine_options(std::string helo_name) {
   out.lmtp = true;
   out.recipients_max = 0;  // batch_max has cut them
   return out;
+}
+
+constexpr int kErrorMalformedReply = -19;
+constexpr std::string_view kEndOfData = "end of data";
+
+// What the server said that makes no sense; empty where it was something else.
+std::string nonsense_of(const smtp::Outcome& from) {
+  const std::string& problem = from.problem;
+  const size_t open = problem.find(": \"");
+  if (from.reply.code != 0 || open == std::string::npos || !problem.ends_with('"')) return {};
+  return problem.substr(open + 3, problem.size() - open - 4);
+}
+
+// Where there was no 4yz or 5yz.
+void note_silence(const smtp::Outcome& from, DeliveryOutcome& out) {
+  const std::string nonsense = nonsense_of(from);
+  if (!nonsense.empty()) {
+    out.failure.error = retry::RetryError::other;
+    out.error_number = from.command == kEndOfData ? kErrorUnknown : kErrorMalformedReply;
+    out.text = "Malformed LMTP response after " + from.command + ": " + nonsense;
+  } else if (out.failure.error == retry::RetryError::timeout) {
+    out.error_number = ETIMEDOUT;
+    out.text = "LMTP timeout after " + from.command;
+  } else {
+    out.error_number = kErrorUnknown;
+    out.text = "LMTP connection closed after " + from.command;
+  }
 }
 
 }  // namespace
@@ -106,18 +134,24 @@ DeliveryOutcome LmtpSession::outcome_of(const smtp::Outcome& from) {
     out.confirmation = reply;
     return out;
   }
+  // There is no other host to try: 5yz to the connection or LHLO is final as well.
   const bool failed = from.outcome == smtp::OutcomeClass::recipient_failed ||
-                      from.outcome == smtp::OutcomeClass::message_failed;
+                      from.outcome == smtp::OutcomeClass::message_failed || from.reply.digit() == 5;
   out.kind = failed ? OutcomeKind::failed : OutcomeKind::deferred;
   out.scope = FailureScope::local;
   out.reply = reply;
+  out.status = from.status;
+  out.failure.error = retry_error_of(from);
+  out.failure.smtp_code = from.reply.code;
   if (!reply.empty()) {
+    const bool is_of_session = out.failure.error == retry::RetryError::other;
+    if (!failed)
+      out.error_number = is_of_session ? kErrorUnknown : error_number_of(from, out.failure.error);
     out.text = "LMTP error after " + from.command + ": " + reply;
-  } else if (from.problem.find("timed out") != std::string::npos) {
-    out.error_number = ETIMEDOUT;
-    out.text = "LMTP timeout after " + from.command;
+  } else if (failed) {
+    out.text = from.problem;  // judged here: the message does not fit what the server offers
   } else {
-    out.text = failed ? from.problem : "LMTP connection closed after " + from.command;
+    note_silence(from, out);
   }
   return out;
 }

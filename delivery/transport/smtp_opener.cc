@@ -93,8 +93,9 @@ PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, Smtp
   if (services_.hints != nullptr && use == SmtpUse::deliver && matches(transport_.pipe_connect))
     out.memory.emplace(*services_.hints, services_.options.retry_data_expire, host.endpoint,
                        out.from);
-  const TlsTarget target{host.name,      ip, dane, services_.options.openssl_options,
-                         evaluation.now, use};
+  const TlsTarget target{
+      host.name,         ip,          dane, services_.options.openssl_options, evaluation.now, use,
+      host.initial_name, host.domains};
   out.tls = transport_.tls().plan(target, evaluation);
   if (out.helo_name.empty() || !out.tls.session.session_key.empty())
     out.late =

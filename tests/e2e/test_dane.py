@@ -138,17 +138,30 @@ def test_connections_are_not_shared_with_insecure_domains():
 
 
 def test_records_of_a_trust_anchor_need_the_name():
-    """RFC 7672 3.2.2: the MX host's name, or the secure domain of the mail, must be in the certificate."""
+    """RFC 7672 3.2.2: the MX host's name, or the secure domain of the mail, must be in the certificate. Where it is the
+    domain's, that domain's mail only goes over the connection."""
+    zone_of = "other MX 10 mx1\nother MX 20 mx2\nwww CNAME name\nname A 127.0.0.1\n"
+    cases = (("mx1.signed.test", (("one@signed.test", True), ("two@plain.signed.test", False), ("three@other.signed.test", True),
+                                  ("four@mailalias.signed.test", True)), 1),
+             ("signed.test", (("one@signed.test", True), ("four@mailalias.signed.test", True),
+                              ("two@other.signed.test", False)), None),
+             ("www.signed.test", (("one@www.signed.test", True), ("two@name.signed.test", False)), None))
     with serving(start=False) as holder:
         certificates = Certificates(holder.dir / "certs")
-        anchor = certificates.make("mx1.signed.test", "signed.test")
-        with TlsSink(anchor) as sink:
-            line = records(anchor, sink.port, "mx1", usage=2, selector=0)
-            zone = in_zone(line + line.replace(".mx1.", ".plain."))
-            with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
-                godwit.send(recipients=["one@signed.test", "two@plain.signed.test"])
-                godwit.wait_log(r"=> one@signed.test .* CV=dane ")
-                godwit.wait_log(r"== two@plain.signed.test .* defer \(-37\) H=\S+ \S+: DANE attempt failed")
+        for name, mails, connections in cases:
+            anchor = certificates.make(name)
+            with TlsSink(anchor) as sink:
+                line = in_zone(gen_tlsa("--usage", 2, "--selector", 0, "--port", sink.port, anchor, name).stdout)
+                line = re.sub(r"_tcp\S*", "_tcp.mx1", line)
+                zone = zone_of + line + line.replace(".mx1", ".plain") + line.replace(".mx1", ".name")
+                with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
+                    for to, is_good in mails:
+                        message_id = godwit.send(recipients=[to])
+                        godwit.wait_log(rf"{message_id} => {to} .* CV=dane " if is_good else
+                                        rf"{message_id} .*DANE attempt failed.*mismatch")
+                    sink.wait(sum(is_good for _, is_good in mails))
+                    if connections:
+                        assert sink.connections == 2, (name, sink.connections)  # and that of plain.signed.test
 
 
 def test_a_server_without_starttls_is_no_server_where_dane_is():

@@ -87,6 +87,7 @@ def test_an_answer_is_sent_once():
     options = """\
   driver = autoreply
   from = Away <away@local.test>
+  to = $sender_address
   subject = Re: ${{sg{{$h_subject:}}{{\\\\n}}{{ }}}}
   text = I am not here.\\n
   once = {dir}/once
@@ -129,8 +130,8 @@ def test_a_directory_that_is_not_there_defers():
 
 
 def test_answers_are_logged_and_their_file_is_expanded():
-    options = "  driver = autoreply\n  from = away@local.test\n  subject = gone\n  file = {dir}/text\n  file_expand\n" \
-              "  log = {dir}/answers\n  mode = 0640\n"
+    options = "  driver = autoreply\n  from = away@local.test\n  to = $sender_address\n  subject = gone\n" \
+              "  file = {dir}/text\n  file_expand\n  log = {dir}/answers\n  mode = 0640\n"
     with Sink() as sink, with_transport(options, sink.port) as godwit:
         (godwit.dir / "text").write_text("Dear $sender_address,\n${uc:gone} away\n")
         start(godwit)
