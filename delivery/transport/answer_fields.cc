@@ -64,7 +64,8 @@ AnswerList chosen(const message::AddressList& list, std::string text, std::strin
       erase_item(item, text);
       continue;
     }
-    if (!item.has_domain) text.insert(item.spec_offset + item.spec_bytes, "@" + std::string(domain));
+    if (!item.has_domain)
+      text.insert(item.spec_offset + item.spec_bytes, "@" + std::string(domain));
     out.addresses.insert(out.addresses.begin(), std::move(address));
   }
   out.text = std::move(text);
