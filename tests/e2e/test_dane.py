@@ -13,6 +13,7 @@ import tempfile
 from dns_lab import DnsLab
 from harness import ROOT, Client, Godwit, Sink, wait_for
 from peers import PACKAGES, Exim, OwnExim, Postfix, Skipped, fetch, run_tool
+from test_acls import Policy, policy
 from test_tls import REMOTE, Certificates, TlsSink, public_certificate, serving
 
 ROUTERS = """\
@@ -162,6 +163,26 @@ def test_records_of_a_trust_anchor_need_the_name():
                     sink.wait(sum(is_good for _, is_good in mails))
                     if connections:
                         assert sink.connections == 2, (name, sink.connections)  # and that of plain.signed.test
+
+
+def test_callouts_ask_for_records_too():
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("mx1.signed.test")
+        with TlsSink(certificate) as sink:
+            zone = in_zone(records(certificate, sink.port, "mx1")) + f"_{sink.port}._tcp.plain TLSA 3 1 1 {'0' * 64}\n"
+            with DnsLab(zone) as lab:
+                main = policy("check:\n  accept verify = recipient/callout=5s,no_cache\n",
+                              extra=f"dns_servers = 127.0.0.1:{lab.port}\nqueue_only\n")
+                with Policy(sink.port, main, rcpt="check", transports=REMOTE, smtp="  hosts_require_dane = *\n",
+                            routers=ROUTERS) as godwit, godwit.client() as client:
+                    client.command("EHLO client.test", 250)
+                    client.command("MAIL FROM:<a@test.example>", 250)
+                    for to, code, why in (("a@signed.test", 250, ""), ("b@plain.signed.test", 451, "DANE attempt failed"),
+                                          ("c@insecure.test", 451, "lookup not DNSSEC|Could not complete")):
+                        client.command(f"RCPT TO:<{to}>", code)
+                        if why:
+                            godwit.wait_log(f"temporarily rejected RCPT <{to}>: .*({why})")
+                    assert len(sink.tls_sessions) == 1, sink.tls_sessions
 
 
 def test_a_server_without_starttls_is_no_server_where_dane_is():
