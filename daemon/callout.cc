@@ -203,8 +203,8 @@ class CalloutRun {
         if (!port) return deferred("invalid port for " + question_.transport.name() + " transport");
         address_.host_port = *port;
         context_.findings.callout_address = Endpoint{address, *port}.to_string();
-        const delivery::SmtpHost at{host.name,   host.initial_name, {address, *port},
-                                    host.secure, host.from_mx,      host.domains};
+        const delivery::SmtpHost at{host.name,    host.initial_name, {address, *port}, host.secure,
+                                    host.from_mx, host.secure_alias, host.domains};
         if (std::optional<Answer> answer = wait_for(ask_host(at, last))) return std::move(*answer);
       }
     }

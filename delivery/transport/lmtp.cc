@@ -168,13 +168,6 @@ Task<std::vector<DeliveryOutcome>> LmtpTransport::deliver_batch(
   Plan what = co_await on_fiber(planning);
   if (!what.problem.empty())
     co_return std::vector<DeliveryOutcome>(count, deferral(std::move(what.problem)));
-  MailboxTextOptions wire;
-  wire.use_crlf = true;
-  const Result<std::string> text = co_await whole_text(delivery.content, wire, {}, {});
-  if (!text)
-    co_return std::vector<DeliveryOutcome>(
-        count, deferral("the message could not be read: " + text.error().to_string()));
-
   ProcessOptions process;
   process.arguments = what.arguments;
   process.timeout = Millis{INT32_MAX};
@@ -199,13 +192,13 @@ Task<std::vector<DeliveryOutcome>> LmtpTransport::deliver_batch(
     transaction.recipients = std::move(recipients);
     for (smtp::ClientRecipient& recipient : transaction.recipients)
       recipient.ignore_quota = own_.ignore_quota;
-    transaction.body_bytes = text->size();
+    transaction.body_bytes = delivery.content.message_bytes();
     if (delivery.envelope.body_8bit) transaction.body = smtp::BodyKind::eight_bit_mime;
     transaction.smtputf8 = delivery.envelope.smtputf8;
     const acl::ServerFacts* server = delivery.evaluation.server;
     LmtpSession session(loop, **stream, server == nullptr ? "" : server->primary_hostname,
                         own_.timeout);
-    out = co_await session.run(std::move(transaction), *text);
+    out = co_await session.run(std::move(transaction), delivery.content);
     (*stream)->close();
   } else {
     out.assign(count, unreachable("Failed to connect to socket " + what.socket + " for " + name_ +

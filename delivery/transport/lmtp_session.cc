@@ -82,15 +82,9 @@ Task<smtp::ClientEvent> LmtpSession::pump() {
   }
 }
 
-Task<void> LmtpSession::send_body(std::string_view text) {
-  const std::string commands = engine_.take_output();
-  std::vector<std::string_view> segments;
-  if (!commands.empty()) segments.push_back(commands);
-  smtp::DotStuffer stuffer;
-  stuffer.take(text, segments);
-  stuffer.finish(segments);
-  set_deadline();
-  const Result<void> sent = co_await stream_.write(std::span<const std::string_view>(segments));
+// Piece by piece; what could not be read to its end is never ended for the server.
+Task<void> LmtpSession::send_body(const MessageContent& content) {
+  const Result<void> sent = co_await send_pieces(content);
   if (sent) {
     engine_.body_sent();
   } else if (sent.error().code() == Errc::timed_out) {
@@ -100,15 +94,45 @@ Task<void> LmtpSession::send_body(std::string_view text) {
   }
 }
 
+Task<Result<void>> LmtpSession::send_pieces(const MessageContent& content) {
+  const std::string commands = engine_.take_output();
+  std::vector<std::string_view> segments;
+  if (!commands.empty()) segments.push_back(commands);
+  smtp::DotStuffer stuffer;
+  stuffer.take(content.header_section(), segments);
+  stuffer.take(content.separator(), segments);
+  if (content.is_in_memory()) {
+    for (const spool::MessageBytes::Chunk& chunk : content.body_chunks())
+      stuffer.take(chunk.view(), segments);
+  }
+  std::string page;
+  for (uint64_t offset = 0; !content.is_in_memory() && offset < content.body_bytes();) {
+    const Result<std::string_view> piece = co_await content.read_page(offset, page);
+    if (!piece || piece->empty()) {
+      read_problem_ = piece ? "the body is shorter than it was" : piece.error().to_string();
+      stream_.close();
+      co_return Error(Errc::disk_error, read_problem_);
+    }
+    offset += piece->size();
+    stuffer.take(*piece, segments);
+    set_deadline();
+    co_await ok(stream_.write(std::span<const std::string_view>(segments)));
+    segments.clear();
+  }
+  stuffer.finish(segments);
+  set_deadline();
+  co_return co_await stream_.write(std::span<const std::string_view>(segments));
+}
+
 Task<std::vector<DeliveryOutcome>> LmtpSession::run(smtp::Transaction transaction,
-                                                    std::string_view text) {
+                                                    const MessageContent& content) {
   const size_t count = transaction.recipients.size();
   smtp::ClientEvent event = co_await pump();
   if (event.kind == smtp::ClientEventKind::ready) {
     engine_.begin(std::move(transaction));
     event = co_await pump();
     while (event.kind == smtp::ClientEventKind::send_body) {
-      co_await send_body(text);
+      co_await send_body(content);
       event = co_await pump();
     }
   }
@@ -126,8 +150,13 @@ Task<std::vector<DeliveryOutcome>> LmtpSession::run(smtp::Transaction transactio
   co_return out;
 }
 
-DeliveryOutcome LmtpSession::outcome_of(const smtp::Outcome& from) {
+DeliveryOutcome LmtpSession::outcome_of(const smtp::Outcome& from) const {
   DeliveryOutcome out;
+  if (!read_problem_.empty()) {
+    out.scope = FailureScope::local;
+    out.text = "the message could not be read: " + read_problem_;
+    return out;
+  }
   const std::string reply = from.reply.code == 0 ? "" : one_line(from.reply.full_text());
   if (from.outcome == smtp::OutcomeClass::delivered) {
     out.kind = OutcomeKind::delivered;

@@ -21,7 +21,7 @@ void name_server(TlsPlan& plan, const TlsTarget& target) {
     if (!name.empty() && !is_there) names.push_back(name);
   };
   add(target.dane.base_name);
-  add(target.host_name);
+  if (target.is_secure) add(target.host_name);
   add(target.initial_name);
   plan.host_names = names.size();
   if ((plan.tlsa_usages & kTrustAnchor) == 0) return;

@@ -47,6 +47,7 @@ struct TlsTarget {
   SmtpUse use = SmtpUse::deliver;
   const std::string& initial_name;
   const std::vector<std::string>& domains;
+  bool is_secure = false;  // `host_name` is, not only `initial_name`
 };
 
 class SmtpTlsRules {

@@ -116,12 +116,15 @@ def test_aliases_lead_to_records():
         certificate = Certificates(holder.dir / "certs").make("any.name.test")
         with TlsSink(certificate) as sink:
             zone = in_zone(records(certificate, sink.port, "mx1")) + "bare A 127.0.0.1\nnickname CNAME bare\n"
-            zone += in_zone(records(certificate, sink.port, "nickname"))
+            zone += in_zone(records(certificate, sink.port, "nickname")) + "out MX 10 toinsecure\n"
+            zone += in_zone(records(certificate, sink.port, "toinsecure"))
             with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
                 godwit.send(recipients=["one@alias.signed.test", "two@chain1.signed.test",
-                                        "three@nickname.signed.test", "four@bare.signed.test"])
-                for name in ("one@alias", "two@chain1", "three@nickname"):
-                    godwit.wait_log(rf"=> {name}.signed.test .* CV=dane ")
+                                        "three@nickname.signed.test", "four@bare.signed.test",
+                                        "five@out.signed.test", "six@toinsecure.signed.test", "seven@toinsecure.insecure.test"])
+                for name in ("one@alias", "two@chain1", "three@nickname", "five@out", "six@toinsecure"):
+                    godwit.wait_log(rf"[-=]> {name}.signed.test .* CV=dane ")
+                godwit.wait_log(r"== seven@toinsecure.insecure.test .*not DNSSEC")
                 godwit.wait_log(r"== four@bare.signed.test .*DANE error: tlsa lookup FAIL")
 
 

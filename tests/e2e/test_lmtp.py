@@ -133,6 +133,24 @@ def test_each_recipient_has_its_answer():
             assert [line for line in first if line.startswith("RCPT")] == [f"RCPT TO:<{r}>" for r in recipients], first
 
 
+def test_a_long_message_goes_whole():
+    """It is read from the spool page by page, and each page may begin with a dot or in the middle of a line."""
+    lines = [f"{'.' * (n % 3)}{n:06d} {'x' * (n % 61)}" for n in range(20_000)]
+    text = "Subject: long\r\n\r\n" + "\r\n".join(lines) + "\r\n"
+    with Lmtp("socket", {"extensions": ["SIZE"]}, main="queue_only\n") as godwit:
+        godwit.send(text=text.replace("\r\n.", "\r\n.."))
+        godwit.stop()
+        godwit.start()
+        godwit.cli("-qf", check=False)
+        godwit.wait_log("Completed", 30)
+        said = godwit.said()
+        body = [line[2:] for line in said if line.startswith("| ")]
+        wanted = ["." + line if line.startswith(".") else line for line in lines]
+        assert body[body.index("") + 1:] == wanted, (len(body), len(lines))
+        size = int(next(line for line in said if line.startswith("MAIL")).partition("SIZE=")[2].split()[0])
+        assert len(text) <= size <= len(text) + 1000, (size, len(text))
+
+
 def test_batches_have_their_size_and_what_they_may_mix():
     for options, wanted in (("", 4), ("  batch_max = 2\n", 2), ("  batch_max = 9\n", 1)):
         with Lmtp("socket", {}, options) as godwit:
