@@ -163,8 +163,10 @@ class DeliveryAttempt {
                                               DeliveryOutcome& trouble);
 
   // attempt_events.cc
+  // `is_of_several`: of more recipients than that one, so that there is no one local part.
   Task<std::string> raise(const acl::EventActions& actions, acl::EventFacts event,
-                          const Recipient* recipient, const RemoteInfo* remote);
+                          const Recipient* recipient, const RemoteInfo* remote,
+                          bool is_of_several = false);
   const acl::EventActions& main_events() const noexcept;
   bool has_events(const Batch& batch) const noexcept;
   Task<void> tell(const Recipient& recipient);

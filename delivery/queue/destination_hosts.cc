@@ -144,6 +144,14 @@ const RouteHost& Destination::host_named(std::string_view name) const {
   return hosts_->hosts.front();
 }
 
+const std::vector<std::string>& Destination::domains_of(const RemoteDelivery& delivery,
+                                                        std::string_view host_name) {
+  for (const RouteHost& host : delivery.hosts->hosts) {
+    if (host.name == host_name) return host.domains;
+  }
+  return delivery.hosts->hosts.front().domains;
+}
+
 void Destination::log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {
   const std::string line = host_failure_line(failure, table_.config_.options().log_selector);
   table_.services_.log.main(LogEvent::deferral, delivery.message_id, line);

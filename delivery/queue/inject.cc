@@ -31,7 +31,7 @@ Task<Result<void>> Queue::inject(Envelope envelope, std::string headers, std::st
       co_await ok(writer->commit(encode_envelope(envelope), std::move(headers)));
   std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
                      " R=" + reference + " P=local S=" + std::to_string(envelope.message_bytes);
-  if (config_->options().log_selector.has(config::LogSelector::msg_id_created))
+  if (!made_id.empty() && config_->options().log_selector.has(config::LogSelector::msg_id_created))
     line += " id*=" + made_id;
   services_.log.main(LogEvent::arrival, envelope.message_id, line);
   accepted(std::move(stored), std::move(envelope), false);
@@ -61,9 +61,15 @@ Task<Result<void>> Queue::inject_message(std::string sender, std::vector<std::st
   facts.date = now;
   const message::MessageId id = co_await ok(message::MessageId::parse(envelope.message_id));
   const acl::MessageIdWords words = co_await message_id_words();
-  std::string section = message::received_field(facts) + headers +
-                        message::message_id_field(id, words.domain, words.text, false);
-  std::string made_id = message::message_id_value(id.text(), words.domain, words.text);
+  std::string section = message::received_field(facts) + headers;
+  message::HeaderScanner scanner;
+  scanner.feed(section);
+  scanner.finish();
+  std::string made_id;
+  if (!scanner.has(message::FieldKind::message_id)) {
+    section += message::message_id_field(id, words.domain, words.text, false);
+    made_id = message::message_id_value(id.text(), words.domain, words.text);
+  }
   co_return co_await inject(std::move(envelope), std::move(section), std::move(body),
                             std::move(reference), std::move(made_id));
 }

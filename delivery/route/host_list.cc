@@ -41,6 +41,7 @@ void set_key(HostList& list) {
     if (!host.initial_name.empty() && host.initial_name != host.name)
       list.key += "<" + host.initial_name;
     if (host.secure) list.key += '!';
+    if (host.secure_alias) list.key += '?';
     list.key += ':';
     list.key += std::to_string(host.port);
     list.key += '/';

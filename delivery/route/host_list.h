@@ -23,6 +23,12 @@ struct RouteHost {
   int mx_preference = 0;  // with from_mx: what the DNS says, whatever stands before it in a list
   std::vector<IpAddress> addresses;
   bool secure = false;  // MX and addresses were validated, as DANE needs it
+  // Not `secure`, but the alias that `initial_name` is: records of that name count for DANE
+  // (RFC 7672 2.2.2).
+  bool secure_alias = false;
+  // The domain whose MX or SRV records name the host, and what that is an alias of: names that its
+  // certificate may have (RFC 7672 3.2.2). Not part of the list's key: SmtpHost::domains.
+  std::vector<std::string> domains;
 };
 
 struct HostList {

@@ -25,7 +25,8 @@ FailureScope scope_of(smtp::OutcomeClass outcome) {
   return FailureScope::none;
 }
 
-// What retry rules call a refusal, from the command that was refused.
+}  // namespace
+
 retry::RetryError retry_error_of(const smtp::Outcome& outcome) {
   if (outcome.reply.code == 0) {
     return outcome.problem.find("timed out") != std::string::npos
@@ -58,6 +59,8 @@ int error_number_of(const smtp::Outcome& outcome, retry::RetryError error) {
       return outcome.reply.code == 0 ? kErrorConnectionLost : kErrorNone;
   }
 }
+
+namespace {
 
 retry::HostSource source_of(const SmtpPeer& peer) {
   return peer.remote->is_mx ? retry::HostSource::mx : retry::HostSource::a;

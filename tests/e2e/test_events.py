@@ -75,6 +75,7 @@ def test_failures_and_deferrals_are_told():
         message = godwit.send(recipients=["x@t.example"])
         lines = godwit.lines(message, "EV msg:defer")
         assert names(lines) == ["<=", "EV tcp:connect", "H=", "EV msg:host:defer", "==", "EV msg:defer"], lines
+        assert lines[1].startswith("EV tcp:connect||0|x@t.example|127.0.0.1:"), lines
         assert lines[3].startswith("EV msg:host:defer|Connection refused|111|x@t.example|127.0.0.1:"), lines
 
 

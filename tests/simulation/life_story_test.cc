@@ -128,6 +128,27 @@ TEST_F(LifeStory, TheDnsOfADomainIsDeadForADay) {
   tell("dns-dead-for-a-day", 3);
 }
 
+TEST_F(LifeStory, TheDnsOfADomainFailsAndThenDeniesIt) {
+  begin(config_of(""));
+  world_->names().kill("a.test", 0, kHour, NameMood::fails);
+  world_->names().kill("a.test", 5 * kHour, 6 * kHour, NameMood::denied);
+  send(0);
+  host_a().plan = {{2 * kHour, Mood::refuses}, {8 * kHour, Mood::well}};
+  send(3 * kHour, "v@a.test");
+  send(7 * kHour, "w@a.test");
+  tell("dns-fails-and-denies", 2);
+}
+
+TEST_F(LifeStory, ADomainMovesToAnotherHost) {
+  begin(config_of(""));
+  host_a().plan = {{0, Mood::refuses}};
+  world_->add_host("mx.b.test", "198.51.100.2");
+  world_->add_domain("new.a.test", {"mx.b.test"});
+  world_->names().move("a.test", kHour, "new.a.test");
+  send(0);
+  tell("a-domain-moves", 2);
+}
+
 TEST_F(LifeStory, SendersAreWarnedAtTheTimesOfDelayWarning) {
   begin(config_of("delay_warning = 1h:6h:1d\ndelay_warning_condition = true"));
   host_a().plan = {{0, Mood::silent}};
