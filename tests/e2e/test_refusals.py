@@ -104,3 +104,98 @@ def test_refusals_and_odd_answers():
             godwit.send(recipients=["single@single.test"])
             godwit.wait_log(r"== single@single\.test R=single T=single defer \(-54\): retry time not reached for any host "
                             r"for 'single\.test'$")
+
+
+ROUTERS = BLACK + """\
+affixes:
+  driver = manualroute
+  local_part_prefix = pre-
+  local_part_suffix = +*
+  domains = less.test : whole.test
+  route_list = * 127.0.0.1
+  transport = ${if eq{$domain}{whole.test}{whole}{remote}}
+  self = send
+redirected:
+  driver = redirect
+  domains = red.test
+  data = Some.One@Out.Test
+late:
+  driver = redirect
+  domains = late.test
+  allow_defer
+  data = :defer: not now
+piped:
+  driver = accept
+  domains = pipe.test : soon.test
+  transport = piped
+own_hosts:
+  driver = accept
+  domains = own.test
+  transport = own
+fallback:
+  driver = manualroute
+  domains = fallback.test
+  route_list = * 127.0.0.1::1
+  self = send
+  transport = fallback
+out:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  transport = remote
+  self = send
+"""
+TRANSPORTS = """\
+remote:
+  driver = smtp
+  port = {sink}
+  hosts_avoid_tls = *
+whole:
+  driver = smtp
+  port = {sink}
+  rcpt_include_affixes
+  hosts_avoid_tls = *
+own:
+  driver = smtp
+  hosts = 127.0.0.1
+  port = {sink}
+fallback:
+  driver = smtp
+  fallback_hosts = 127.0.0.1
+  port = {sink}
+piped:
+  driver = pipe
+  command = /bin/false
+  temp_errors = *
+  user = root
+"""
+LINES = {
+    "Q@Y.Test": "=> q@y.test <Q@Y.Test> F=<a@test.example> P=<a@test.example> R=out T=remote H=127.0.0.1 [127.0.0.1] C=",
+    "Later@y.test": "== later@y.test <Later@y.test> R=out T=remote defer (-44) H=127.0.0.1 [127.0.0.1]: SMTP error",
+    "Bad@y.test": "** bad@y.test <Bad@y.test> F=<a@test.example> P=<a@test.example> R=out T=remote H=127.0.0.1 [127.0.0.1]: SMTP error",
+    "pre-Loc+x@less.test": "=> loc@less.test <pre-Loc+x@less.test> F=<a@test.example> P=<a@test.example> R=affixes T=remote ",
+    "pre-later+x@less.test": "== later@less.test <pre-later+x@less.test> R=affixes T=remote defer (-44) ",
+    "pre-Loc+x@whole.test": "=> pre-loc+x@whole.test <pre-Loc+x@whole.test> F=<a@test.example> P=<a@test.example> R=affixes T=whole ",
+    "x@Red.test": "=> some.one@out.test <x@Red.test> F=<a@test.example> P=<a@test.example> R=out T=remote ",
+    "x@late.test": "== x@late.test R=late defer (-1): not now",
+    "x@Plain.test": "=> x@plain.test F=<a@test.example> P=<a@test.example> R=out T=remote ",
+    # Only hosts of the transport's own must not be local, unless it says so.
+    "x@own.test": "== x@own.test R=own_hosts T=own defer (-50): own transport found host 127.0.0.1 to be local\n",
+    "x@fallback.test": "== x@fallback.test R=fallback T=fallback defer (-50): fallback transport found host 127.0.0.1 to be local\n",
+}
+
+
+def test_addresses_and_numbers_of_log_lines():
+    def to(recipient):
+        return b"451 later\r\n" if "later" in recipient.lower() else b"550 no\r\n" if "Bad" in recipient else None
+
+    main = "log_selector = +retry_defer +sender_on_delivery +return_path_on_delivery"
+    rules = "soon.test * F,2h,1s\n* * F,2h,1h"
+    with Sink({"RCPT": to}) as sink, Godwit(sink.port, main, ROUTERS, TRANSPORTS, retry=rules) as godwit:
+        waiting = godwit.send(recipients=["x@soon.test", "x@pipe.test", "X@late.test"])
+        for recipient, line in LINES.items():
+            message = godwit.send(recipients=[recipient])
+            wait_for(lambda text=f" {message} {line}": text in godwit.log(), 15, lambda text=line: text + "\n" + godwit.log())
+        # One of the recipients is due; the others are not.
+        for line in ("== x@pipe.test R=piped T=piped defer (-53): Retry time not yet reached\n",
+                     "== x@late.test <X@late.test> routing defer (-52): retry time not reached\n"):
+            wait_for(lambda text=f" {waiting} {line}": text in godwit.log(), 15, lambda text=line: text + "\n" + godwit.log())
