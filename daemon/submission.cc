@@ -368,7 +368,8 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
   facts.body_end = ends.end(config.options().message_body_newlines);
   facts.body_lines = std::count(submission.body.begin(), submission.body.end(), '\n');
   facts.body_bytes = static_cast<int64_t>(submission.body.size()) - facts.body_lines;
-  facts.lines = std::count(facts.headers.begin(), facts.headers.end(), '\n') + 1 + facts.body_lines;
+  facts.lines =
+      std::count(submission.headers.begin(), submission.headers.end(), '\n') + 1 + facts.body_lines;
   facts.size = static_cast<int64_t>(submission.headers.size() + 2 + submission.body.size());
   facts.received_at = envelope.received;
   acl::AclVariables connection_variables;
@@ -471,10 +472,10 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     message::HeaderScanner scanner;
     scanner.feed(submission->headers);
     scanner.finish();
-    const std::optional<std::string> visible =
-        remove_delivery_fields(submission->headers, scanner.fields(), config->options(), edits);
-    if (!passes_acls(shard, *config, who, envelope, *submission,
-                     visible.value_or(submission->headers), trace, edits))
+    remove_delivery_fields(scanner.fields(), config->options(), edits);
+    std::string visible =
+        edits.apply(received_of(*config, who, envelope), submission->headers, scanner.fields());
+    if (!passes_acls(shard, *config, who, envelope, *submission, std::move(visible), trace, edits))
       return 1;
     acl::tell(trace, {acl::TraceKind::command_end, {}, {}, "accepted", {}});
     std::string headers =
