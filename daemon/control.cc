@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -84,14 +85,18 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, std::stri
       Listener::open(loop, *descriptor, UvStream::Kind::unix_socket, kBacklog, *server);
   if (!listener) return listener.error();
   server->listener_ = std::move(*listener);
+  struct stat made {};
+  if (::stat(server->path_.c_str(), &made) == 0) server->inode_ = made.st_ino;
   return server;
 }
 
 ControlServer::~ControlServer() = default;
 
+// A newer worker may have put its own socket in this one's place.
 void ControlServer::stop() {
   listener_.reset();
-  ::unlink(path_.c_str());
+  struct stat there {};
+  if (::stat(path_.c_str(), &there) == 0 && there.st_ino == inode_) ::unlink(path_.c_str());
 }
 
 void ControlServer::on_connection(std::unique_ptr<UvStream> stream) {

@@ -6,6 +6,8 @@
 #include "core/io/listener.h"
 #include "core/io/scope.h"
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,6 +72,7 @@ class ControlServer final : public ConnectionHandler {
 
   Loop& loop_;
   std::string path_;
+  ino_t inode_ = 0;  // of the socket at `path_`
   ControlHandler& handler_;
   std::unique_ptr<Listener> listener_;
   Scope scope_;

@@ -4,6 +4,7 @@
 #include "protocol/message/line_ends.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace godwit::daemon {
@@ -51,29 +52,38 @@ class HeaderEdits::Section {
 };
 
 void HeaderEdits::take(acl::AclEffects& effects) {
-  for (acl::HeaderAddition& addition : effects.headers_added) added_.push_back(std::move(addition));
+  Removals removed;
   for (std::string& name : effects.headers_removed) {
     if (!name.starts_with('^')) {
-      removed_names_.push_back(std::move(name));
+      removed.names.push_back(std::move(name));
     } else if (Result<acl::Regex> pattern = acl::Regex::compile(name, true)) {
-      removed_patterns_.push_back(std::move(*pattern));
+      removed.patterns.push_back(std::move(*pattern));
     }
   }
+  const auto end_of_merged = added_.begin() + static_cast<ptrdiff_t>(merged_);
+  const auto is_removed = [&](const acl::HeaderAddition& addition) {
+    return removed.has(trim_right(addition.text.substr(0, addition.text.find(':'))));
+  };
+  const auto kept = std::remove_if(added_.begin(), end_of_merged, is_removed);
+  merged_ = static_cast<size_t>(kept - added_.begin());
+  added_.erase(kept, end_of_merged);
+  std::move(effects.headers_added.begin(), effects.headers_added.end(), std::back_inserter(added_));
+  std::move(removed.names.begin(), removed.names.end(), std::back_inserter(removed_.names));
+  std::move(removed.patterns.begin(), removed.patterns.end(),
+            std::back_inserter(removed_.patterns));
 }
 
 void HeaderEdits::clear() {
-  added_.clear();
-  removed_names_.clear();
-  removed_patterns_.clear();
+  *this = HeaderEdits();
 }
 
-bool HeaderEdits::removes(std::string_view name) const {
+bool HeaderEdits::Removals::has(std::string_view name) const {
   const auto is_named = [&](const std::string& wanted) { return equals_ignore_case(wanted, name); };
   const auto matches = [&](const acl::Regex& pattern) {
     return pattern.search(name).value_or(false);
   };
-  return std::any_of(removed_names_.begin(), removed_names_.end(), is_named) ||
-         std::any_of(removed_patterns_.begin(), removed_patterns_.end(), matches);
+  return std::any_of(names.begin(), names.end(), is_named) ||
+         std::any_of(patterns.begin(), patterns.end(), matches);
 }
 
 // At the end in the order in which they were added; elsewhere each before the one that came before
@@ -107,7 +117,7 @@ void HeaderEdits::build(Section& out, std::string_view received, std::string_vie
     if (!is_received) leave(in_received, Position::after_received);
     if (!is_received && !starts_with_ignore_case(name, "resent-"))
       leave(in_trace, Position::before_other_headers);
-    out.put(text, removes(name));
+    out.put(text, removed_.has(name));
   }
   out.put(head.substr(std::min<uint64_t>(copied, head.size())), false);
   leave(in_received, Position::after_received);
@@ -129,10 +139,8 @@ std::string HeaderEdits::lettered(std::string_view received, std::string_view he
   return out.take();
 }
 
-std::optional<std::string> remove_delivery_fields(std::string_view head,
-                                                  std::span<const message::FieldPlace> fields,
-                                                  const config::MessageOptions& options,
-                                                  HeaderEdits& edits) {
+void remove_delivery_fields(std::span<const message::FieldPlace> fields,
+                            const config::MessageOptions& options, HeaderEdits& edits) {
   struct Row {
     message::FieldKind kind;
     bool is_removed;
@@ -142,19 +150,10 @@ std::optional<std::string> remove_delivery_fields(std::string_view head,
       {message::FieldKind::return_path, options.return_path_remove, "return-path"},
       {message::FieldKind::envelope_to, options.envelope_to_remove, "envelope-to"},
       {message::FieldKind::delivery_date, options.delivery_date_remove, "delivery-date"}};
-  std::optional<std::string> left;
-  uint64_t copied = 0;
   for (const message::FieldPlace& field : fields) {
-    for (const Row& row : rows) {
-      if (field.kind != row.kind || !row.is_removed) continue;
-      edits.remove(row.name);
-      if (!left) left.emplace();
-      *left += head.substr(copied, field.offset - copied);
-      copied = field.offset + field.bytes;
-    }
+    for (const Row& row : rows)
+      if (field.kind == row.kind && row.is_removed) edits.remove(row.name);
   }
-  if (left) *left += head.substr(copied);
-  return left;
 }
 
 std::string rejected_envelope(std::string_view sender,

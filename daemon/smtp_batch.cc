@@ -1,5 +1,5 @@
-// SmtpSession on standard input: what a batch (-bS) tells of its first error, which ends it, and how
-// any session there ends where its input does.
+// SmtpSession on standard input: what a batch (-bS) tells of its first error, which ends it, and
+// how any session there ends where its input does.
 #include "core/base/ascii.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
@@ -70,13 +70,14 @@ bool SmtpSession::fails_batch(const smtp::Event& event, size_t output_before) {
   }
   const std::string command = is_body ? std::string() : std::string(engine_.command_line());
   const std::string code = std::to_string(engine_.last_code()) + " ";
-  fail_batch(kind == EventKind::error ? batch_words(code, event.text)
-                                      : code + last_reply(output_before),
-             command, batch_line());
+  fail_batch(
+      kind == EventKind::error ? batch_words(code, event.text) : code + last_reply(output_before),
+      command, batch_line());
   return true;
 }
 
-// The text of the reply to the last command; of several lines the last, which says what it is about.
+// The text of the reply to the last command; of several lines the last, which says what it is
+// about.
 std::string SmtpSession::last_reply(size_t output_before) const {
   std::string_view output = engine_.output();
   if (output.size() > output_before) output.remove_prefix(output_before);
@@ -113,10 +114,10 @@ std::string SmtpSession::end_of_standard_input(bool timed_out) {
   const bool in_data = incoming_.writer != nullptr;
   if (origin_.is_batch) {
     // Without an open message the end is as good as QUIT.
-    const std::string reply = timed_out ? std::string("421 SMTP ") +
-                                              (in_data ? "incoming data" : "command") + " timeout"
-                              : in_data ? "421 Lost incoming connection"
-                                        : std::string();
+    const std::string reply =
+        timed_out ? std::string("421 SMTP ") + (in_data ? "incoming data" : "command") + " timeout"
+        : in_data ? "421 Lost incoming connection"
+                  : std::string();
     if (!reply.empty()) fail_batch(reply, {}, batch_line() + (in_data ? 1 : 0));
     return {};
   }
@@ -141,8 +142,8 @@ void SmtpSession::log_lost_client() {
   const Millis duration = inbound_.services().loop.clock().wall() - connected_;
   log(LogEvent::connection_lost,
       std::string("unexpected ") + (origin_.peer ? "disconnection" : "EOF") +
-          " while reading SMTP command from " + host + " D=" +
-          delivery::format_duration(duration, selects(config::LogSelector::millisec)));
+          " while reading SMTP command from " + host +
+          " D=" + delivery::format_duration(duration, selects(config::LogSelector::millisec)));
 }
 
 }  // namespace godwit::daemon

@@ -141,10 +141,13 @@ Task<void> SmtpSession::on_mail() {
     forget_transaction();
     co_return;
   }
-  const bool accepted = co_await judge(
-      acl::AclWhere::mail, smtp::named_reply(asks_prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok),
-      sender_);
-  if (!accepted) forget_transaction();
+  Judgement judgement = co_await ask(acl::AclWhere::mail, sender_);
+  const ReplyId accepted = asks_prdr ? ReplyId::mail_ok_prdr : ReplyId::mail_ok;
+  if (!answer(judgement, smtp::named_reply(accepted))) {
+    forget_transaction();
+  } else if (judgement.verdict == acl::AclVerdict::discard) {
+    mail_discarded_ = std::move(judgement.log_message);
+  }
 }
 
 // The address that an ACL is about.
@@ -177,17 +180,22 @@ Task<void> SmtpSession::on_rcpt() {
   recipient.orcpt = rcpt.orcpt;
   set_address(recipient.address);
   ++message_.rcpt_count;
-  const bool discard_before = discard_message_;
-  const bool accepted =
-      co_await judge(acl::AclWhere::rcpt, smtp::named_reply(ReplyId::rcpt_ok), rcpt.path.address);
-  address_ = acl::AddressFacts();
-  if (!accepted) {
+  const std::string written(rcpt.path.address);
+  if (mail_discarded_) {
+    log_discarded(written, "MAIL", *mail_discarded_);
+    engine_.reply(ReplyId::rcpt_ok);
     ++message_.rcpt_fail_count;
     co_return;
   }
-  const bool discarded = discard_message_ && !discard_before;
-  discard_message_ = discard_before;  // a discarded recipient is only not kept
-  if (discarded) co_return;
+  const Judgement judgement = co_await ask(acl::AclWhere::rcpt, written);
+  address_ = acl::AddressFacts();
+  const bool accepted = answer(judgement, smtp::named_reply(ReplyId::rcpt_ok));
+  const bool discarded = judgement.verdict == acl::AclVerdict::discard;
+  if (discarded) log_discarded(written, "RCPT", judgement.log_message);
+  if (!accepted || discarded) {
+    ++message_.rcpt_fail_count;
+    co_return;
+  }
   message_.recipients.push_back(recipient.address);
   recipients_.push_back(std::move(recipient));
   give_facts();

@@ -43,6 +43,7 @@ void SmtpSession::forget_transaction() {
   warnings_.clear();
   asks_.forget();
   header_edits_.clear();
+  evaluation_.headers_added.clear();
   const bool no_pipelining = controls_.no_pipelining;
   const bool no_multiline = controls_.no_multiline_responses;
   controls_ = acl::AclControls();
@@ -51,7 +52,8 @@ void SmtpSession::forget_transaction() {
   dsn_envid_.clear();
   dsn_ret_ = smtp::DsnReturn::unspecified;
   auth_sender_.clear();
-  discard_message_ = false;
+  mail_discarded_.reset();
+  data_discarded_.reset();
   eight_bit_ = smtputf8_ = false;
 }
 
@@ -132,8 +134,7 @@ Task<void> SmtpSession::on_body_end() {
     co_await on_fiber(fixing);
   }
   co_await rewrite_addresses();
-  incoming_.visible_head =
-      remove_delivery_fields(incoming_.head, header_fields(), inbound_.options(), header_edits_);
+  remove_delivery_fields(header_fields(), inbound_.options(), header_edits_);
   auto received_line = [this] {
     const bool is_worded = inbound_.expressions().received_text != nullptr;
     return is_worded ? worded_received_line() : native_received_line();
@@ -144,10 +145,7 @@ Task<void> SmtpSession::on_body_end() {
     forget_transaction();
     co_return;
   }
-  smtp::Reply refusal;
-  const bool wanted = co_await ask_data_acl(refusal);
-  if (!wanted) {
-    engine_.reply(refusal);
+  if (!co_await ask_data_acl()) {
     forget_transaction();
     co_return;
   }
@@ -244,18 +242,26 @@ const std::vector<message::FieldPlace>& SmtpSession::header_fields() const noexc
   return engine_.headers().fields();
 }
 
-Task<bool> SmtpSession::ask_data_acl(smtp::Reply& refusal) {
+// False, and answered, where the message is refused.
+Task<bool> SmtpSession::ask_data_acl() {
   const acl::AclWhere where = origin_.is_batch ? acl::AclWhere::not_smtp : acl::AclWhere::data;
-  if (!inbound_.config().policy->acl(where).is_set()) co_return true;
-  message_.headers = incoming_.visible_head.value_or(incoming_.head);
+  const bool is_set = inbound_.config().policy->acl(where).is_set();
+  if (!is_set || recipients_.empty()) co_return true;
+  show_header_section();
   Judgement judgement = co_await ask(acl::AclWhere::data, {});
   if (judgement.verdict == acl::AclVerdict::accept) co_return true;
   if (judgement.verdict == acl::AclVerdict::discard) {
-    discard_message_ = true;
+    data_discarded_ = std::move(judgement.log_message);
     co_return true;
   }
-  refusal = std::move(judgement.reply);
-  co_return false;
+  co_return answer(judgement, {});
+}
+
+// What ACLs see of the message: with our Received: line, and as the ACLs so far have changed it.
+void SmtpSession::show_header_section() {
+  message_.headers = header_edits_.apply(incoming_.received, incoming_.head, header_fields());
+  header_edits_.merge();
+  evaluation_.headers_added.clear();
 }
 
 // The Received: line as the operator words it; the date is ours (EXIM.md 1.12). Empty: none.
@@ -414,27 +420,40 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   return line + arrival_fields(facts, inbound_.options().log_selector);
 }
 
+// A message of which nothing is kept: its recipients were thrown away.
+void SmtpSession::tell_discarded(const std::string& id, std::string_view arrival) {
+  Log& lines = inbound_.services().log;
+  lines.main(LogEvent::arrival, id, arrival);
+  std::string why = "RCPT";
+  if (mail_discarded_) why = "MAIL";
+  if (data_discarded_) why = "DATA";
+  why = "=> blackhole (" + why + " ACL discarded recipients)";
+  if (data_discarded_ && !data_discarded_->empty()) why += ": " + *data_discarded_;
+  lines.main(LogEvent::delivery, id, why);
+  lines.main(LogEvent::completed, id, "Completed");
+}
+
 Task<void> SmtpSession::commit() {
   give_facts();
   InboundServices services = inbound_.services();
   const std::string id = incoming_.id.to_string();
-  if (discard_message_ || recipients_.empty()) {
-    log(LogEvent::arrival, id + " => blackhole (DATA ACL discarded recipients)");
+  std::string headers =
+      header_edits_.apply(std::move(incoming_.received), incoming_.head, header_fields());
+  Envelope envelope = make_envelope();
+  envelope.message_bytes =
+      headers.size() + delivery::MessageContent::kEmptyLine.size() + incoming_.writer->body_bytes();
+  if (data_discarded_ || recipients_.empty()) {
+    tell_discarded(id, arrival_line(envelope));
     engine_.reply({250, "2.6.0", "OK id=" + id});
     ++messages_accepted_;
     co_return;
   }
-  std::string headers =
-      header_edits_.apply(std::move(incoming_.received), incoming_.head, header_fields());
-  Envelope envelope = make_envelope();
   const std::string& files = inbound_.options().queue_only_file;
   if (!files.empty() && !origin_.overrides_queue_only) {
     auto looking = [&files] { return exists_any_of(files); };
     const bool holds = co_await blocking(inbound_.services().loop, looking);
     envelope.queue_only = envelope.queue_only || holds;
   }
-  envelope.message_bytes =
-      headers.size() + delivery::MessageContent::kEmptyLine.size() + incoming_.writer->body_bytes();
   std::string line = arrival_line(envelope);
   std::string encoded = encode_envelope(envelope);
   Result<spool::StoredMessage> stored =

@@ -136,7 +136,6 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   const std::vector<acl::LogWrite> notes = std::move(outcome.effects.log_writes);
   apply(std::move(outcome.effects));
   write_notes(notes);
-  if (outcome.verdict == AclVerdict::discard) log_discard(where, outcome, subject);
   // What an ACL for the end of a session says changes nothing.
   const bool is_over =
       where == AclWhere::quit || where == AclWhere::notquit || where == AclWhere::not_smtp_start;
@@ -176,29 +175,25 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   co_return judgement;
 }
 
-// Asks and answers; true where the command is accepted.
-Task<bool> SmtpSession::judge(AclWhere where, smtp::ReplyView accepted, std::string_view subject) {
-  Judgement judgement = co_await ask(where, subject);
+bool SmtpSession::answer(const Judgement& judgement, smtp::ReplyView accepted) {
   switch (judgement.verdict) {
     case AclVerdict::discard:
-      discard_message_ = true;
-      [[fallthrough]];
     case AclVerdict::accept: {
       smtp::ReplyView reply = accepted;
       if (judgement.reply.code != 0) reply.code = judgement.reply.code;
       if (!judgement.message.empty()) reply.text = judgement.message;
       engine_.reply(reply);
-      co_return true;
+      return true;
     }
     case AclVerdict::drop:
       engine_.reply_and_close(judgement.reply, {});
-      co_return false;
+      return false;
     case AclVerdict::deny:
     case AclVerdict::defer:
       break;
   }
   engine_.reply(judgement.reply);
-  co_return false;
+  return false;
 }
 
 // A client without a name is logged once, whatever asked for it.
@@ -250,7 +245,8 @@ void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
     // What a `warn` says is logged once a message.
     const bool is_warning = write.with_host && write.text.starts_with("Warning: ");
     if (is_warning && !warnings_.insert(text).second) continue;
-    log(LogEvent::note, text, acl::log_files_of(write.targets));
+    const std::string id = incoming_.id.empty() ? std::string() : incoming_.id.to_string();
+    inbound_.services().log.write({LogEvent::note, acl::log_files_of(write.targets), id, text, {}});
   }
 }
 
@@ -341,12 +337,11 @@ std::string SmtpSession::closing_line(const std::string& why) const {
 }
 
 // A recipient that is accepted and thrown away.
-void SmtpSession::log_discard(AclWhere where, const acl::AclOutcome& outcome,
-                              std::string_view subject) {
-  if (where != AclWhere::rcpt) return;
-  std::string text = host_text() + " F=<" + sender_ + "> RCPT <" + std::string(subject) +
-                     ">: discarded by RCPT ACL";
-  if (!outcome.log_message.empty()) text += ": " + outcome.log_message;
+void SmtpSession::log_discarded(std::string_view recipient, std::string_view acl,
+                                std::string_view why) {
+  std::string text = host_text() + " F=<" + sender_ + "> RCPT <" + std::string(recipient) +
+                     ">: discarded by " + std::string(acl) + " ACL";
+  if (!why.empty()) text += ": " + std::string(why);
   log(LogEvent::rejected, text, LogFiles::main_and_reject);
 }
 
@@ -360,7 +355,9 @@ void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
   if (has_sender) text += " F=<" + sender_ + ">";
   text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
   text += rejected_what(where, subject);
-  if (!outcome.log_message.empty()) text += ": " + outcome.log_message;
+  // Of several lines the log has the first.
+  if (!outcome.log_message.empty())
+    text += ": " + outcome.log_message.substr(0, outcome.log_message.find('\n'));
   if (outcome.log_reject_targets != 0)
     log(LogEvent::rejected, text, acl::log_files_of(outcome.log_reject_targets));
 }

@@ -60,7 +60,7 @@ Task<bool> SmtpSession::ask_recipients() {
   message_.prdr_requested = wanted;
   if (!wanted) co_return true;
   engine_.reply_ahead(smtp::named_reply(smtp::ReplyId::prdr_begins));
-  message_.headers = incoming_.visible_head.value_or(incoming_.head);
+  show_header_section();
   std::vector<EnvelopeRecipient> asked = std::exchange(recipients_, {});
   bool any_deferred = false;
   bool any_refused = false;

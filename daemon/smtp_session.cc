@@ -19,6 +19,8 @@ constexpr size_t kIdleInputBytesMax = 256;
 using smtp::EventKind;
 using smtp::ReplyId;
 
+constexpr Seconds kLastWords{2};  // for the reply to a client when all must end
+
 }  // namespace
 
 SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin origin)
@@ -62,6 +64,13 @@ void SmtpSession::stop() noexcept {
   if (waiting_for_command_) stream().interrupt_reads();
 }
 
+void SmtpSession::abort() noexcept {
+  if (!is_reading_) return stream().close();
+  stop_requested_ = true;
+  stream().set_deadline(inbound_.services().loop.clock().now() + kLastWords);
+  stream().interrupt_reads();
+}
+
 // --- Bytes ---------------------------------------------------------------------------------------
 
 Task<bool> SmtpSession::flush() {
@@ -85,10 +94,11 @@ Task<bool> SmtpSession::fill() {
   stream().set_deadline(receive_timeout_.count == 0
                             ? Instant::never()
                             : inbound_.services().loop.clock().now() + receive_timeout_);
-  waiting_for_command_ = !incoming_.writer;
+  waiting_for_command_ = !engine_.in_transaction();
   if (stop_requested_ && waiting_for_command_) stream().interrupt_reads();
+  is_reading_ = true;
   const Result<std::string_view> got = co_await stream().read();
-  waiting_for_command_ = false;
+  is_reading_ = waiting_for_command_ = false;
   if (got && !got->empty()) {
     give_input(*got);
     co_return true;
@@ -111,6 +121,9 @@ Task<void> SmtpSession::end_of_input(bool timed_out) {
                          : "SMTP command timeout on connection from " + client);
     reply = "421 " + host + ": SMTP command timeout - closing connection";
   } else if (stop_requested_) {
+    if (incoming_.writer)
+      log(LogEvent::connection_lost, "message abandoned as the server ends, on connection from " +
+                                         host_text().substr(2) + " F=<" + sender_ + ">");
     reply = "421 " + host + " Service not available, closing connection";
   } else if (engine_.in_transaction() || incoming_.writer) {
     const bool is_end_of_batch = origin_.is_batch && !incoming_.writer;

@@ -75,7 +75,8 @@ class SmtpSession {
 
   // The server is stopping: a session that waits for a command is told 421 and ends.
   void stop() noexcept;
-  void abort() noexcept { stream().close(); }
+  // It ends now: one that waits for the client is told 421.
+  void abort() noexcept;
   // What run() has brought: for -bs and -bS.
   uint32_t messages_accepted() const noexcept { return messages_accepted_; }
   // The input ended without QUIT, or nothing came for too long.
@@ -101,7 +102,6 @@ class SmtpSession {
     std::string head;                            // up to the end of the header section
     std::string received;                        // the Received: line that goes before it
     std::optional<message::BodyEnds> body_ends;  // where $message_body is asked for
-    std::optional<std::string> visible_head;     // for ACLs, where it is not `head`
     bool is_whole = false;                       // the text has come, and `received` is made
     std::optional<SentEnvelope> as_sent;         // where rewriting may have changed it
     WallTime began;
@@ -214,7 +214,8 @@ class SmtpSession {
   Task<void> rewrite_addresses();
   void tell_rewriting(const rewrite::RewriteNotes& notes);
   const std::vector<message::FieldPlace>& header_fields() const noexcept;
-  Task<bool> ask_data_acl(smtp::Reply& refusal);
+  Task<bool> ask_data_acl();
+  void show_header_section();
   Task<bool> ask_recipients();
   Task<acl::AclVerdict> ask_recipient(const std::string& address);
   Task<void> commit();
@@ -223,12 +224,14 @@ class SmtpSession {
   std::string native_received_line() const;
   std::string rejected_header() const;
   std::string arrival_line(const Envelope& envelope) const;
+  void tell_discarded(const std::string& id, std::string_view arrival);
   void log_incomplete(std::string_view why);
   void forget_transaction();
 
   // --- Policy
   Task<Judgement> ask(acl::AclWhere where, std::string_view subject);
-  Task<bool> judge(acl::AclWhere where, smtp::ReplyView accepted, std::string_view subject);
+  // True where the command is accepted.
+  bool answer(const Judgement& judgement, smtp::ReplyView accepted);
   void write_notes(const std::vector<acl::LogWrite>& notes);
   void apply(acl::AclEffects&& effects);
   acl::EvalContext& context();
@@ -237,7 +240,7 @@ class SmtpSession {
   bool verify_helo();
   std::string refusal_line(std::string_view text);
   std::string closing_line(const std::string& why) const;
-  void log_discard(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
+  void log_discarded(std::string_view recipient, std::string_view acl, std::string_view why);
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
   // --- Words
@@ -283,11 +286,13 @@ class SmtpSession {
   std::string auth_sender_;
   bool eight_bit_ = false;
   bool smtputf8_ = false;
-  bool waiting_for_command_ = false;
+  bool is_reading_ = false;
+  bool waiting_for_command_ = false;  // with no transaction begun
   bool stop_requested_ = false;
   bool said_quit_ = false;
   bool was_cut_off_ = false;
-  bool discard_message_ = false;
+  std::optional<std::string> mail_discarded_;  // by the MAIL ACL: all recipients; what it logs
+  std::optional<std::string> data_discarded_;  // by the DATA ACL; what it logs
   bool counted_ = false;
   bool is_connection_logged_ = false;  // smtp_connection, and not hosts_connection_nolog
   std::set<std::string> warnings_;     // of `warn`, for this message

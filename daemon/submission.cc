@@ -275,7 +275,8 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const SenderClai
   facts.body_end = ends.end(config.options().message_body_newlines);
   facts.body_lines = std::count(submission.body.begin(), submission.body.end(), '\n');
   facts.body_bytes = static_cast<int64_t>(submission.body.size()) - facts.body_lines;
-  facts.lines = std::count(facts.headers.begin(), facts.headers.end(), '\n') + 1 + facts.body_lines;
+  facts.lines =
+      std::count(submission.headers.begin(), submission.headers.end(), '\n') + 1 + facts.body_lines;
   facts.size = static_cast<int64_t>(submission.headers.size() + 2 + submission.body.size());
   facts.received_at = envelope.received;
   acl::AclVariables connection_variables;
@@ -437,11 +438,12 @@ int MessageSubmission::take(SubmissionReporter& reporter, const message::Submiss
   message::HeaderScanner scanner;
   scanner.feed(submission.headers);
   scanner.finish();
-  const std::optional<std::string> visible =
-      remove_delivery_fields(submission.headers, scanner.fields(), config_->options(), edits);
+  remove_delivery_fields(scanner.fields(), config_->options(), edits);
+  std::string visible =
+      edits.apply(received_of(*config_, claims, envelope), submission.headers, scanner.fields());
   std::string rejection;
-  if (!passes_acls(shard_, *config_, claims, envelope, submission,
-                   visible.value_or(submission.headers), trace, edits, rejection)) {
+  if (!passes_acls(shard_, *config_, claims, envelope, submission, std::move(visible), trace, edits,
+                   rejection)) {
     if (rejection.empty()) return 0;  // thrown away
     SubmissionFailure failure =
         failure_of(Error(Errc::permission_denied, "the message was rejected: " + rejection));

@@ -87,7 +87,8 @@ int SubmissionReporter::tell(const SubmissionFailure& failure, std::string_view 
   const std::string body = failure.text + copy_of(input, options.bounce_return_size_limit);
   const Result<void> opened = open();
   const Result<void> sent =
-      opened ? shard_.wait(shard_.queue().inject_message({}, {sender_}, headers, body, id)) : opened;
+      opened ? shard_.wait(shard_.queue().inject_message({}, {sender_}, headers, body, id))
+             : opened;
   if (sent) return status;
   std::fprintf(stderr, "godwit: %s\n", failure.sentence.c_str());
   return 1;

@@ -337,7 +337,8 @@ void Supervisor::retire_older() {
   for (auto& [pid, worker] : workers_) {
     if (worker.generation == generation_ || worker.retiring) continue;
     worker.retiring = true;
-    ::kill(pid, SIGTERM);
+    // One that is not ready has no sessions, and may not know the signal yet.
+    ::kill(pid, worker.ready ? kRetireSignal : SIGTERM);
   }
 }
 

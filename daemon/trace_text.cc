@@ -213,8 +213,8 @@ void DebugPrintTrace::event(const TraceEvent& event) {
 
 void TestLog::write(const LogRecord& record) {
   const std::string id(record.message_id);
-  std::fprintf(stderr, "LOG: %s%s%.*s\n", id.c_str(), id.empty() ? "" : " ",
-               static_cast<int>(record.text.size()), record.text.data());
+  std::fprintf(stderr, "LOG: %s%s%s\n", id.c_str(), id.empty() ? "" : " ",
+               escape_control(record.text).c_str());
 }
 
 }  // namespace godwit::daemon

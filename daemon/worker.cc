@@ -15,9 +15,14 @@
 namespace godwit::daemon {
 namespace {
 
-// Sessions that are in the middle of a message, and deliveries, may go on that long after SIGTERM.
 constexpr Millis kTakeoverStopPoll{20};
+// Sessions that are in the middle of a message, and deliveries, may go on that long after SIGTERM.
 constexpr Seconds kGrace{10};
+// After a reload sessions go on; those that are still there then are told 421 between messages. The
+// message under way has as long as RFC 5321 4.5.3.2 gives the end of data.
+constexpr Seconds kRetiredSessions{300};
+constexpr Seconds kRetiredGrace{600};
+constexpr Millis kRetiredPoll{100};
 // How many names a worker tries for its shard while workers of an older configuration still end.
 constexpr int kShardNamesMax = 100;
 
@@ -116,6 +121,9 @@ int Worker::run() {
       this);
   SignalWatcher interrupt(
       loop_, SIGINT, [](void* self) noexcept { static_cast<Worker*>(self)->on_terminate(); }, this);
+  SignalWatcher retire(
+      loop_, kRetireSignal, [](void* self) noexcept { static_cast<Worker*>(self)->on_retire(); },
+      this);
   SignalWatcher reopen(
       loop_, SIGUSR1, [](void* self) noexcept { static_cast<Worker*>(self)->on_reopen(); }, this);
   scope_.spawn(live());
@@ -154,7 +162,8 @@ Task<void> Worker::live() {
     scope_.spawn(adopt_orphans());
     begin_tidy();
   }
-  co_await terminate_;
+  co_await leave_;
+  if (!is_terminated_) co_await retire();
   co_await shut_down();
 }
 
@@ -263,18 +272,32 @@ bool Worker::open_listeners() {
   return true;
 }
 
-// Stops accepting; sessions and deliveries end, or are ended after the grace; then the spool
-// closes.
-Task<void> Worker::shut_down() {
+// What other workers do from now on: new connections, and the work for the spool as a whole.
+void Worker::hand_over() {
   listeners_.clear();
   queue_run_timer_.disarm();
   exchange_timer_.disarm();
   if (control_ != nullptr) control_->stop();
   if (exchange_ != nullptr) exchange_->stop();
   if (tidy_ != nullptr) tidy_->stop();
+}
+
+// Workers with a newer configuration have taken over: sessions go on to their end, and so do
+// deliveries meanwhile, as they began.
+Task<void> Worker::retire() {
+  hand_over();
+  const Instant until = loop_.clock().now() + kRetiredSessions;
+  while (!is_terminated_ && inbound_->sessions() > 0 && loop_.clock().now() < until)
+    co_await Sleep(loop_.timers(), kRetiredPoll);
+}
+
+// Sessions and deliveries end, or are ended after the grace; then the spool closes.
+Task<void> Worker::shut_down() {
+  hand_over();
   queue_->stop();
   if (inbound_ != nullptr) inbound_->stop();
-  loop_.timers().set(grace_timer_, loop_.clock().now() + kGrace);
+  is_ending_ = true;
+  loop_.timers().set(grace_timer_, loop_.clock().now() + (is_terminated_ ? kGrace : kRetiredGrace));
   if (inbound_ != nullptr) co_await inbound_->join();
   co_await queue_->join();
   if (control_ != nullptr) co_await control_->join();
@@ -288,12 +311,18 @@ Task<void> Worker::shut_down() {
 }
 
 void Worker::on_terminate() {
-  if (!terminate_.is_set()) terminate_.set();
+  if (std::exchange(is_terminated_, true)) return;
+  if (is_ending_) loop_.timers().set(grace_timer_, loop_.clock().now() + kGrace);
+  on_retire();
+}
+
+void Worker::on_retire() {
+  if (!leave_.is_set()) leave_.set();
 }
 
 void Worker::on_reopen() {
   log_.reopen();
-  if (queue_ != nullptr && setup_.index == 0 && !terminate_.is_set()) scope_.spawn(adopt_orphans());
+  if (queue_ != nullptr && setup_.index == 0 && !leave_.is_set()) scope_.spawn(adopt_orphans());
 }
 
 void Worker::beat() {
@@ -302,7 +331,7 @@ void Worker::beat() {
 }
 
 void Worker::arm_queue_run() {
-  if (!setup_.queue_interval || setup_.queue_interval->count == 0 || terminate_.is_set()) return;
+  if (!setup_.queue_interval || setup_.queue_interval->count == 0 || leave_.is_set()) return;
   loop_.timers().set(queue_run_timer_, loop_.clock().now() + *setup_.queue_interval);
 }
 
@@ -331,10 +360,10 @@ Task<void> Worker::adopt_orphans() {
     const std::vector<Event*> waiting = std::exchange(waiting_for_adoption_, {});
     co_await adopt_once();
     for (Event* over : waiting) over->set();
-  } while (adopt_again_ && !terminate_.is_set());
+  } while (adopt_again_ && !leave_.is_set());
   adopting_ = false;
   for (Event* over : std::exchange(waiting_for_adoption_, {})) over->set();
-  if (!terminate_.is_set() && exchange_ != nullptr)
+  if (!leave_.is_set() && exchange_ != nullptr)
     loop_.timers().set(exchange_timer_, loop_.clock().now() + kExchangeInterval);
 }
 
@@ -346,7 +375,7 @@ Task<void> Worker::adopt_once() {
   // Submissions may have chosen messages to follow.
   if (explain_ != nullptr) co_await explain_->open();
   for (const std::string& name : *names) {
-    if (is_claimed(name, setup_.workers) || terminate_.is_set()) continue;
+    if (is_claimed(name, setup_.workers) || leave_.is_set()) continue;
     const Result<void> adopted = co_await store_->adopt(base + "/" + name, *queue_);
     if (adopted || adopted.error().code() == Errc::locked ||
         adopted.error().code() == Errc::not_found)
@@ -374,7 +403,7 @@ Task<void> Worker::adopt_all() {
 Task<void> Worker::take_in_exchange() {
   if (adopting_) co_return;  // which does it
   co_await exchange_->take_in();
-  if (!terminate_.is_set())
+  if (!leave_.is_set())
     loop_.timers().set(exchange_timer_, loop_.clock().now() + kExchangeInterval);
 }
 

@@ -21,12 +21,16 @@
 #include "tls/session_cache.h"
 #include "tls/tickets.h"
 
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace godwit::daemon {
+
+// Tells a worker that newer ones have taken over: it ends with its last session.
+inline constexpr int kRetireSignal = SIGUSR2;
 
 struct WorkerSetup {
   size_t index = 0;
@@ -48,7 +52,7 @@ class Worker final : ControlHandler {
   Worker(std::shared_ptr<const ServerConfig> config, WorkerSetup setup);
   ~Worker() override;
 
-  // Until SIGTERM; the exit status of the process.
+  // Until SIGTERM, or the last session after kRetireSignal; the exit status of the process.
   int run();
 
  private:
@@ -59,6 +63,8 @@ class Worker final : ControlHandler {
   bool open_listeners();
   // Lets go on whoever asked before the spool was open.
   void begin_commands();
+  void hand_over();
+  Task<void> retire();
   Task<void> shut_down();
   Task<void> adopt_orphans();  // returns at once where that is under way
   Task<void> adopt_once();
@@ -66,6 +72,7 @@ class Worker final : ControlHandler {
   void begin_tidy();
   Task<void> take_in_exchange();
   void on_terminate();
+  void on_retire();
   void on_reopen();
   void arm_queue_run();
   void beat();
@@ -100,11 +107,13 @@ class Worker final : ControlHandler {
   TimerNode exchange_timer_;
   TimerNode grace_timer_;
   TimerNode beat_timer_;  // tells the supervisor that the loop turns
-  Event terminate_;
+  Event leave_;           // told to retire, or to end
   Scope scope_;
   std::vector<Event*> waiting_commands_;
   std::vector<Event*> waiting_for_adoption_;
   bool takes_commands_ = false;
+  bool is_terminated_ = false;
+  bool is_ending_ = false;  // shut_down() waits
   bool adopting_ = false;
   bool adopt_again_ = false;
   int exit_status_ = 0;

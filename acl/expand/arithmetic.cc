@@ -81,9 +81,9 @@ Reader::Operator Reader::operator_here() const {
       return {};
     case '&':
       return {1, 4, c};
-    case '|':
-      return {1, 5, c};
     case '^':
+      return {1, 5, c};
+    case '|':
       return {1, 6, c};
     default:
       return {};

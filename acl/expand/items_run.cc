@@ -6,8 +6,10 @@
 #include "acl/expand/parser.h"
 #include "acl/expand/trace.h"
 #include "core/base/ascii.h"
+#include "core/config/values.h"
 #include "core/io/process.h"
 
+#include <algorithm>
 #include <csignal>
 
 namespace godwit::acl {
@@ -19,35 +21,32 @@ constexpr int kCannotExecute = 127;  // what a shell says of a command that cann
 struct Word {
   size_t begin = 0;
   size_t length = 0;
-  bool expands = true;  // false inside single quotes
-  std::string dequoted;
+  std::string text;  // without its quotes, its escapes read
 };
 
-// Splits at blanks. "..." keeps blanks and has escapes, '...' is taken as it stands.
+// Splits at blanks. "..." keeps blanks and has escapes, '...' keeps all that is in it. A quote that
+// does not end goes to the end.
 std::vector<Word> split_command(std::string_view text) {
   std::vector<Word> words;
   size_t i = 0;
   while (true) {
     while (i < text.size() && is_space(text[i])) ++i;
     if (i >= text.size()) return words;
-    Word word;
-    const char quote = text[i];
-    if (quote == '\'' || quote == '"') {
-      word.begin = ++i;
-      while (i < text.size() && text[i] != quote) {
-        if (quote == '"' && text[i] == '\\' && i + 1 < text.size()) ++i;
-        word.dequoted += text[i++];
-      }
-      word.expands = quote == '"';
-      word.length = i - word.begin;
-      if (i < text.size()) ++i;
+    const bool is_quoted = text[i] == '\'' || text[i] == '"';
+    const bool has_escapes = text[i] == '"';
+    size_t end = i;
+    if (is_quoted) {
+      end = std::min(config::quoted_end(text, i), text.size() + 1);
     } else {
-      word.begin = i;
-      while (i < text.size() && !is_space(text[i])) ++i;
-      word.length = i - word.begin;
-      word.dequoted = text.substr(word.begin, word.length);
+      while (end < text.size() && !is_space(text[end])) ++end;
     }
+    Word word;
+    word.begin = is_quoted ? i + 1 : i;
+    word.length = is_quoted ? end - i - 2 : end - i;
+    word.text = text.substr(word.begin, word.length);
+    if (has_escapes) word.text = config::read_escapes(config::LocatedText(word.text)).text();
     words.push_back(std::move(word));
+    i = std::min(end, text.size());
   }
 }
 
@@ -60,16 +59,12 @@ struct CommandData final : ItemData {
 bool compile_words(Parser& parser, size_t begin, std::string_view text, CommandData& data) {
   for (const Word& word : split_command(text)) {
     std::shared_ptr<const ExpansionProgram> program;
-    if (word.expands && word.dequoted.size() == word.length) {
+    if (word.text.size() == word.length) {
       program = parser.compile_piece(begin + word.begin, word.length);
-    } else if (word.expands) {
-      // Its backslashes are gone: places inside are those of the whole.
-      const config::LocatedText piece(word.dequoted, parser.place(begin + word.begin));
-      program = Parser(piece, parser.options(), parser.diagnostics()).run();
     } else {
-      auto literal = std::make_shared<ExpansionProgram>();
-      literal->constant = word.dequoted;
-      program = std::move(literal);
+      // Its backslashes are gone: places inside are those of the whole.
+      const config::LocatedText piece(word.text, parser.place(begin + word.begin));
+      program = Parser(piece, parser.options(), parser.diagnostics()).run();
     }
     if (program == nullptr) return false;
     data.words.push_back(std::move(program));
@@ -84,7 +79,7 @@ EvalStatus read_words(const Node& node, const CommandData& data, EvalContext& co
     const EvalStatus status = read_value(node.parts[0], context, text);
     if (status != EvalStatus::ok) return status;
     for (Word& word : split_command(text.text)) {
-      words.push_back({std::move(word.dequoted), text.tainted});
+      words.push_back({std::move(word.text), text.tainted});
     }
     return EvalStatus::ok;
   }

@@ -88,14 +88,14 @@ EvalStatus op_base62(const Node&, std::string_view input, EvalContext& context, 
 }
 
 EvalStatus op_base62d(const Node&, std::string_view input, EvalContext& context, std::string& out) {
-  // What does not fit wraps around.
+  // What does not fit wraps around, and below zero.
   uint64_t number = 0;
   for (char c : input) {
     const std::optional<uint64_t> digit = parse_base62(std::string_view(&c, 1));
     if (!digit) return wrong_number(context, "base62d", input, "base 62");
     number = number * 62 + *digit;
   }
-  out += std::to_string(number);
+  out += std::to_string(static_cast<int64_t>(number));
   return EvalStatus::ok;
 }
 

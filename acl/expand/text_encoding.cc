@@ -247,8 +247,8 @@ void append_encoded_words(std::string_view text, std::string_view charset, std::
   for (char c : text) {
     if (out.size() - line > kWordBytesMade && !inside) {
       out += "?= ";
-      begin_word();
       line = out.size();
+      begin_word();
     }
     if (!is_coded(c)) {
       out += c == ' ' ? '_' : c;

@@ -163,14 +163,11 @@ std::vector<HeaderAddition> parse_added_headers(std::string_view value) {
 }
 
 void add_headers(AclRun& run, std::string_view value) {
-  auto& added = run.effects().headers_added;
+  std::vector<std::string>& known = run.context().headers_added;
   for (HeaderAddition& header : parse_added_headers(value)) {
-    const bool known = std::any_of(added.begin(), added.end(), [&](const HeaderAddition& other) {
-      return other.text == header.text;
-    });
-    if (known) continue;
-    run.context().headers_added.push_back(header.text);
-    added.push_back(std::move(header));
+    if (std::find(known.begin(), known.end(), header.text) != known.end()) continue;
+    known.push_back(header.text);
+    run.effects().headers_added.push_back(std::move(header));
   }
 }
 

@@ -161,25 +161,39 @@ Result<Seconds> parse_time(std::string_view text) {
   return Seconds{total};
 }
 
+size_t quoted_end(std::string_view text, size_t at) noexcept {
+  const char quote = text[at];
+  for (++at; at < text.size(); ++at) {
+    if (text[at] == quote) return at + 1;
+    if (quote == '"' && text[at] == '\\') ++at;
+  }
+  return std::string_view::npos;
+}
+
+LocatedText read_escapes(const LocatedText& text) {
+  LocatedText out;
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] == '\\' && at + 1 < text.size()) {
+      at = append_escape(text, at + 1, out);
+    } else {
+      out.append(text[at], text.at(at));
+      ++at;
+    }
+  }
+  return out;
+}
+
 LocatedText unquote(const LocatedText& raw, std::optional<QuoteProblem>& problem) {
   problem.reset();
   const std::string_view text = raw.view();
   if (text.empty() || text.front() != '"') return raw;
-  LocatedText out;
-  size_t i = 1;
-  while (i < text.size() && text[i] != '"') {
-    if (text[i] == '\\' && i + 1 < text.size()) {
-      i = append_escape(raw, i + 1, out);
-    } else {
-      out.append(text[i], raw.at(i));
-      ++i;
-    }
-  }
-  if (i >= text.size()) {
+  const size_t end = quoted_end(text, 0);
+  if (end == std::string_view::npos) {
     problem = QuoteProblem{0, "missing quote at the end of the string"};
-    return out;
+    return read_escapes(raw.substr(1));
   }
-  const size_t rest = text.find_first_not_of(" \t", i + 1);
+  LocatedText out = read_escapes(raw.substr(1, end - 2));
+  const size_t rest = text.find_first_not_of(" \t", end);
   if (rest != std::string_view::npos) {
     problem = QuoteProblem{rest, "extra characters after the closing quote"};
   }

@@ -32,6 +32,11 @@ struct QuoteProblem {
 // Takes the quotes of "..." off and reads its escapes; other text comes back as it is. Each byte
 // keeps its place.
 LocatedText unquote(const LocatedText& raw, std::optional<QuoteProblem>& problem);
+// The text with its escapes read, as in "...".
+LocatedText read_escapes(const LocatedText& text);
+// Behind the quote, " or ', that closes what the one at `at` opens; npos where none does. A
+// backslash before it counts in "..." alone.
+size_t quoted_end(std::string_view text, size_t at) noexcept;
 
 // The separator of a list, and in `start` where its first item begins: ':' or what a leading '<'
 // names, a punctuation or control character.

@@ -108,16 +108,11 @@ class RuleCompiler {
   }
 
   bool take_pattern(const LocatedText& pattern, RetryRule& rule) {
-    rule.pattern_is_regex_ = pattern.view().starts_with('^');
-    rule.pattern_is_address_ =
-        !rule.pattern_is_regex_ && pattern.view().find('@') != std::string_view::npos;
-    const auto kind =
-        rule.pattern_is_address_ ? config::ListKind::address : config::ListKind::domain;
     // One item: a colon in it separates nothing.
     LocatedText list;
     list.append_fixed("<\n", pattern.begin_place());
     list.append(pattern);
-    rule.pattern_ = lists_.compile(kind, list, {}, diagnostics_);
+    rule.pattern_ = lists_.compile(config::ListKind::address, list, {}, diagnostics_);
     return rule.pattern_ != nullptr;
   }
 

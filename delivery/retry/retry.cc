@@ -7,11 +7,6 @@
 namespace godwit::retry {
 namespace {
 
-std::string_view domain_of(std::string_view key) {
-  const size_t at = key.rfind('@');
-  return at == std::string_view::npos ? key : key.substr(at + 1);
-}
-
 bool matches_list(const acl::ListPattern& list, std::string_view text, acl::EvalContext& context) {
   return list.match({text, std::nullopt, {}}, context).match == acl::Match::yes;
 }
@@ -55,12 +50,8 @@ bool RetryRule::matches(const Failure& failure) const noexcept {
 }
 
 bool RetryRule::matches_key(std::string_view key, acl::EvalContext& context) const {
-  // A regular expression sees a whole address.
-  if (pattern_is_regex_ && key.find('@') == std::string_view::npos)
-    return matches_list(*pattern_, "*@" + std::string(key), context);
-  if (pattern_is_regex_) return matches_list(*pattern_, key, context);
-  if (!pattern_is_address_) return matches_list(*pattern_, domain_of(key), context);
-  return key.find('@') != std::string_view::npos && matches_list(*pattern_, key, context);
+  const bool is_host = key.find('@') == std::string_view::npos;
+  return matches_list(*pattern_, is_host ? "*@" + std::string(key) : std::string(key), context);
 }
 
 const RetryRule* RetryRules::find(std::string_view key, std::string_view host,

@@ -70,9 +70,7 @@ class RetryRule {
   bool matches_key(std::string_view key, acl::EvalContext& context) const;
   friend class RetryRules;
 
-  std::shared_ptr<const acl::ListPattern> pattern_;
-  bool pattern_is_address_ = false;  // has a local part: compared with addresses only
-  bool pattern_is_regex_ = false;    // compared with the whole key
+  std::shared_ptr<const acl::ListPattern> pattern_;  // of addresses; a host is compared as *@host
   bool any_error_ = false;
   RetryError error_ = RetryError::other;
   HostSource host_source_ = HostSource::unknown;     // unknown: any

@@ -1,6 +1,7 @@
 #include "delivery/transport/command_words.h"
 
 #include "core/base/ascii.h"
+#include "core/config/values.h"
 #include "delivery/transport/transport.h"
 
 #include <algorithm>
@@ -15,22 +16,26 @@ std::vector<config::LocatedText> split_command(const config::LocatedText& comman
   for (size_t at = 0; at < text.size();) {
     while (at < text.size() && is_space(text[at])) ++at;
     if (at == text.size()) break;
-    const char quote = text[at] == '"' || text[at] == '\'' ? text[at] : '\0';
-    const size_t begin = quote == '\0' ? at : at + 1;
-    size_t end = begin;
+    if (text[at] == '"' || text[at] == '\'') {
+      const size_t end = config::quoted_end(text, at);
+      if (end == std::string_view::npos) {
+        diagnostics.error(command.at(at), "the quote that begins here does not end");
+        return {};
+      }
+      const config::LocatedText inner = command.substr(at + 1, end - at - 2);
+      words.push_back(text[at] == '"' ? config::read_escapes(inner) : inner);
+      at = end;
+      continue;
+    }
+    size_t end = at;
     int braces = 0;
-    for (; end < text.size(); ++end) {
-      if (quote != '\0' ? text[end] == quote : is_space(text[end]) && braces == 0) break;
+    for (; end < text.size() && (!is_space(text[end]) || braces > 0); ++end) {
       // An item may have blanks inside its braces.
       if (text[end] == '{') ++braces;
       if (text[end] == '}' && braces > 0) --braces;
     }
-    if (quote != '\0' && end == text.size()) {
-      diagnostics.error(command.at(at), "the quote that begins here does not end");
-      return {};
-    }
-    words.push_back(command.substr(begin, end - begin));
-    at = quote == '\0' ? end : end + 1;
+    words.push_back(command.substr(at, end - at));
+    at = end;
   }
   return words;
 }

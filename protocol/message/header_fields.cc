@@ -72,11 +72,6 @@ char field_letter(std::string_view name) noexcept {
   return field_row(field_kind(name)).letter;
 }
 
-bool is_field_name(std::string_view name) noexcept {
-  if (name.empty()) return false;
-  return std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~' && c != ':'; });
-}
-
 size_t field_bytes(std::string_view section) noexcept {
   size_t end = 0;
   do {

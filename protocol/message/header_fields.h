@@ -60,7 +60,4 @@ struct HeaderField {
 // The bytes of the field at the start of a header section, with its folded lines (RFC 5322 2.2.3).
 size_t field_bytes(std::string_view section) noexcept;
 
-// True for a legal field name: printable ASCII without colon and space (RFC 5322 2.2).
-bool is_field_name(std::string_view name) noexcept;
-
 }  // namespace godwit::message

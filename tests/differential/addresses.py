@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compares -bt and -bv of godwit with the real Exim's: every configuration in addresses/, every
-address that its first line names. Ends with "N passed, N failed, N skipped"; a test is an address."""
+"""Compares -bt and -bv of godwit, or -brt, with the real Exim's: every configuration in addresses/,
+every address that its first line names. Ends with "N passed, N failed, N skipped"; a test is an address."""
 
 import sys
 
 from oracle import GODWIT, HERE, run, with_exim
 
-MARK = "# addresses: "
+MODES = {"# addresses": ("-bt", "-bv"), "# retries": ("-brt",)}
 
 
 def answer(command):
@@ -26,9 +26,9 @@ def compare(directory, exim):
             if loaded.returncode != 0:  # or they would agree in giving no answer
                 failed += 1
                 print(f"FAILED {path.stem}: {program[-1]} does not load it\n{loaded.stdout[-500:]}{loaded.stderr}")
-        first = config.read_text().splitlines()[0]
-        for address in first.removeprefix(MARK).split():
-            for mode in ("-bt", "-bv"):
+        mark, addresses = config.read_text().splitlines()[0].split(": ")
+        for address in addresses.split():
+            for mode in MODES[mark]:
                 arguments = ["-C", str(config), "-f", "me@s.test", mode, address]
                 theirs, ours = answer(exim + arguments), answer([str(GODWIT)] + arguments)
                 if theirs == ours:

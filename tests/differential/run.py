@@ -202,7 +202,7 @@ def compare_dialogues(runner, path, show):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, default=1500)
+    parser.add_argument("--count", type=int, default=4000)
     parser.add_argument("--show", action="store_true")
     parser.add_argument("themes", nargs="*")
     options = parser.parse_args()
@@ -241,7 +241,9 @@ def compare_all(runner, themes, talks, wanted, options):
         total += len(lines)
         passed += good
         failed += not good
-    for theme, pattern, reason, _ in intended.idle(wanted if options.themes else [*wanted, "*"]):
+    # What a generator makes need not have a case of every difference.
+    checked = [name for name in wanted if name != "generated"]
+    for theme, pattern, reason, _ in intended.idle(checked if options.themes else [*checked, "*"]):
         print(f"FAILED  intended difference that is none: {theme} {pattern.pattern} ({reason})")
         failed += 1
     print(f"{total} lines compared")

@@ -1,6 +1,8 @@
 """Mail comes in, is on disk, goes out: the main road and its turnings."""
 
 import re
+import signal
+import threading
 import time
 
 from harness import Client, Godwit, Sink, free_port, wait_for
@@ -261,7 +263,6 @@ def test_a_worker_that_is_killed_is_replaced():
         godwit.send()
         before = wait_for(godwit.workers)
         import os
-        import signal
         os.kill(before[0], signal.SIGKILL)
         wait_for(lambda: godwit.workers() and godwit.workers() != before, 15, "another worker")
         godwit.wait_log("killed by signal 9; starting another")
@@ -270,29 +271,78 @@ def test_a_worker_that_is_killed_is_replaced():
 
 
 def test_reload_changes_the_configuration_and_refuses_nobody():
+    """What began before a reload goes on to its end; nobody who comes meanwhile is turned away."""
     with Sink() as sink, Godwit(sink.port, main="smtp_accept_max = 1000") as godwit:
-        import signal
-        held = godwit.client()
-        held.command("EHLO client.test", 250)
-        godwit.write_config(main="workers = 1\nsmtp_accept_max = 1000\nsmtp_banner = changed")
-        godwit.process.send_signal(signal.SIGHUP)
+        before = set(godwit.workers())
+        idle, begun, inside = (godwit.client() for _ in range(3))
+        for client in (idle, begun, inside):
+            client.command("EHLO client.test", 250)
+        for client in (begun, inside):
+            client.command("MAIL FROM:<a@test.example>", 250)
+            client.command("RCPT TO:<b@example.com>", 250)
+        inside.command("DATA", 354)
+        inside.raw("Subject: x\r\n\r\nhalf\r\n")
 
-        def changed():
-            with Client(godwit.port, greet=False) as client:
-                return "changed" in client.expect(220)
+        accepted, troubles, over = [], [], threading.Event()
 
-        wait_for(changed, 15, "the new banner")
-        # A session that began before goes on, or is told 421 between messages.
-        held.raw("NOOP\r\n")
-        assert held.reply()[0] in (250, 421)
-        held.close()
-        godwit.send()
-        sink.wait(1)
+        def keep_sending():
+            while not over.is_set():
+                try:
+                    accepted.append(godwit.send())
+                except (OSError, AssertionError) as error:
+                    troubles.append(repr(error))
+
+        senders = [threading.Thread(target=keep_sending) for _ in range(3)]
+        for sender in senders:
+            sender.start()
+        for number in range(2):
+            godwit.write_config(main=f"workers = 1\nsmtp_accept_max = 1000\nsmtp_banner = changed {number}")
+            godwit.process.send_signal(signal.SIGHUP)
+
+            def changed(banner=f"changed {number}"):
+                with Client(godwit.port, greet=False) as client:
+                    return banner in client.expect(220)
+
+            wait_for(changed, 15, "the new banner")
+        time.sleep(0.5)  # the old workers know by now
+        over.set()
+        for sender in senders:
+            sender.join()
+        assert not troubles, troubles
+        idle.command("NOOP", 250)
+        idle.message("a@test.example", ["b@example.com"], "Subject: idle\r\n\r\nx\r\n")
+        begun.command("DATA", 354)
+        begun.raw("Subject: begun\r\n\r\nx\r\n.\r\n")
+        begun.expect(250)
+        inside.raw("rest\r\n.\r\n")
+        inside.expect(250)
+        assert before & set(godwit.workers()), "the old worker has left its sessions"
+        for client in (idle, begun, inside):
+            client.command("QUIT", 221)
+            client.close()
+        sink.wait(len(accepted) + 3)
+        wait_for(lambda: len(godwit.workers()) == 1 and not before & set(godwit.workers()), 15, "the end of the old workers")
+        # The socket for commands is the new worker's.
+        godwit.cli("-q")
+        sink.close()
+        held = godwit.send()
+        wait_for(lambda: godwit.cli("-Mf", held, check=False).returncode == 0, 10, "a command that finds the new worker")
+        assert godwit.queue_count() == 1
+
+
+def test_term_tells_whoever_is_inside_a_message():
+    with Sink() as sink, Godwit(sink.port) as godwit, godwit.client() as inside:
+        inside.command("EHLO client.test", 250)
+        inside.command("MAIL FROM:<a@test.example>", 250)
+        inside.command("RCPT TO:<b@example.com>", 250)
+        inside.command("DATA", 354)
+        godwit.process.send_signal(signal.SIGTERM)
+        inside.expect(421)
+        godwit.wait_log("message abandoned as the server ends, on connection from .* F=<a@test.example>")
 
 
 def test_reload_with_a_broken_configuration_changes_nothing():
     with Sink() as sink, Godwit(sink.port) as godwit:
-        import signal
         godwit.write_config(main="workers = 1\nsmtp_baner = x")
         godwit.process.send_signal(signal.SIGHUP)
         godwit.wait_log("the new configuration has errors and is not used")

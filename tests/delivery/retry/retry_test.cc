@@ -14,7 +14,7 @@ struct Rules {
   acl::EvalContext context;
 
   explicit Rules(std::string_view retry) {
-    std::string text = "domainlist dl = in.list\nbegin retry\n";
+    std::string text = "addresslist al = *@in.list\nbegin retry\n";
     text += retry;
     const auto document = config::read_text(std::move(text), diagnostics);
     lists = acl::NamedLists::compile_all(document, diagnostics);
@@ -42,7 +42,7 @@ TEST(RetryRules, AreFoundByPattern) {
       {"^a * F,2h,1s\ny.x * F,1h,2s\n", "a@y.x", 1},
       {"\"^\\\\d+\" * F,2h,1s\n", "12.x", 0},
       {"^\\N[^@]+@\\d+\\N * F,2h,1s\n", "12.x", 1},
-      {"+dl * F,2h,1s\n", "IN.LIST", 1},
+      {"+al * F,2h,1s\n", "IN.LIST", 1},
       {"!x.y * F,2h,1s\n", "z.y", 1},
       {"!x.y * F,2h,1s\n", "x.y", 0},
       {"", "x", 0},

@@ -43,7 +43,7 @@ constexpr std::array kCases{
     Case{"leading blank", " From: a\r\n\r\n", "h0 b0 l2 w8"},
     Case{"CR alone", "From: a\r\n\rx\r\n", "0+9/4F h9 b9 l1 w7"},
     Case{"open last line", "From: a\r\n\r\nx", "0+9/4F h9 b11 l1 w7"},
-    Case{"8 bit name", "Fr\xc3\xbcm: a\r\n", "h0 b0 l1 w8"},
+    Case{"8 bit name", "Fr\xc3\xbcm: a\r\n", "0+10/5  h10 b10 l0 w8"},
     Case{"colon first", ": a\r\n", "h0 b0 l1 w3"},
 };
 
