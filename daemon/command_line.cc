@@ -1,7 +1,9 @@
 #include "daemon/command_line.h"
 
 #include "core/base/ascii.h"
+#include "protocol/message/message_id.h"
 
+#include <algorithm>
 #include <array>
 
 namespace godwit::daemon {
@@ -11,6 +13,8 @@ enum class Shape : uint8_t {
   alone,       // the word is the option
   glued,       // the rest of the word is its value, which may be empty
   with_value,  // the value is the rest of the word, or the next word
+  queue_run,   // flags glued to it; an interval glued or as the next word, or up to two message ids
+  with_text,   // flags glued to it; the next word is a text
 };
 
 struct OptionRow {
@@ -29,6 +33,13 @@ void set_mode(CommandLine& line, Mode mode) {
 void set_delivery(CommandLine& line, DeliveryMode mode) {
   line.delivery = mode;
   line.delivery_given = true;
+}
+
+// The letter of -oe and -e.
+void set_error_report(CommandLine& line, std::string_view letter) {
+  if (letter == "e") line.error_report = ErrorReport::mail_and_succeed;
+  if (letter == "m" || letter == "w") line.error_report = ErrorReport::mail;
+  if (letter == "p" || letter == "q") line.error_report = ErrorReport::print;
 }
 
 template <MessageAction action>
@@ -64,15 +75,12 @@ void set_queue(CommandLine& line, std::string_view value) {
     value.remove_prefix(std::min(slash + 1, value.size()));
   }
   line.queue_interval = value;
-  // A worker is told of the interval too, and stays a worker.
-  if (line.mode == Mode::submit)
-    line.mode = line.queue_interval.empty() ? Mode::queue_run : Mode::daemon;
 }
 
-// -Rff text
+// -Rff text, -Srf text
 void set_selection(CommandLine& line, std::string_view flags) {
   for (const char flag : flags) set_queue_flag(line, flag);
-  line.queue_selects = true;
+  line.queue_regex |= flags.find('r') != std::string_view::npos;
   set_mode(line, Mode::queue_run);
 }
 
@@ -96,7 +104,7 @@ constexpr std::array kRows{
     OptionRow{"-D",      Shape::glued,      set_macro,                                                                                "-DNAME=value defines a macro"},
     OptionRow{"-oX",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.interfaces = v; },                             "addresses and ports to listen on"},
     OptionRow{"-oP",     Shape::with_value, [](CommandLine& l, std::string_view v) { l.pid_file = v; },                               "pid file"},
-    OptionRow{"-q",      Shape::glued,      set_queue,                                                                                "queue run; -q10m every ten minutes; -qf forced, -qff with frozen messages; -qGname the named queue, also with -bp"},
+    OptionRow{"-q",      Shape::queue_run,  set_queue,                                                                                "queue run; -q10m every ten minutes; -qf forced, -qff with frozen messages; -qGname the named queue, also with -bp"},
     OptionRow{"-be",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::expand); },                      "expand strings: the arguments, or lines of standard input"},
     OptionRow{"-bem",    Shape::with_value, [](CommandLine& l, std::string_view v) { set_mode(l, Mode::expand); l.message_file = v; }, "the same with the message in a file"},
     OptionRow{"-brw",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::test_rewriting); },              "show what rewriting rules make of addresses"},
@@ -119,7 +127,7 @@ constexpr std::array kRows{
     OptionRow{"-bpu",    Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::list_queue); l.list_undelivered = true; }, "list undelivered addresses only"},
     OptionRow{"-bP",     Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::print_config); },                "print options: names, +list, config, router NAME, acl NAME, macro NAME, router_list ...; all main options"},
     OptionRow{"-M",      Shape::alone,      act<MessageAction::deliver>,                                                              "deliver these messages now"},
-    OptionRow{"-Mc",     Shape::alone,      act<MessageAction::deliver>,                                                              "the same"},
+    OptionRow{"-Mc",     Shape::alone,      act<MessageAction::try_deliver>,                                                          "the same as a queue run does it: not frozen ones, nor before their time"},
     OptionRow{"-Mf",     Shape::alone,      act<MessageAction::freeze>,                                                               "freeze messages"},
     OptionRow{"-Mt",     Shape::alone,      act<MessageAction::thaw>,                                                                 "thaw messages"},
     OptionRow{"-Mrm",    Shape::alone,      act<MessageAction::remove>,                                                               "remove messages; nobody is told"},
@@ -128,7 +136,8 @@ constexpr std::array kRows{
     OptionRow{"-Mmd",    Shape::alone,      act<MessageAction::mark>,                                                                 "mark recipients of a message as delivered"},
     OptionRow{"-Mes",    Shape::alone,      act<MessageAction::edit_sender>,                                                          "change the sender of a message"},
     OptionRow{"-MG",     Shape::with_value, set_move,                                                                                 "move messages into a named queue"},
-    OptionRow{"-R",      Shape::glued,      set_selection,                                                                            "queue run for messages to addresses that have this text in them; -Rf, -Rff as with -q"},
+    OptionRow{"-R",      Shape::with_text,  set_selection,                                                                            "queue run for messages to addresses that have this text in them; -Rf, -Rff as with -q; -Rr: a regular expression"},
+    OptionRow{"-S",      Shape::with_text,  set_selection,                                                                            "the same for messages from such addresses"},
     OptionRow{"-Mar",    Shape::alone,      act<MessageAction::add_recipient>,                                                        "add recipients to a message"},
     OptionRow{"-Mvh",    Shape::alone,      act<MessageAction::view_headers>,                                                         "show the envelope and header section of a message"},
     OptionRow{"-Mvb",    Shape::alone,      act<MessageAction::view_body>,                                                            "show the body of a message"},
@@ -156,21 +165,22 @@ constexpr std::array kRows{
     OptionRow{"-oMr",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.received_protocol = v; },                      "protocol of the arrival"},
     OptionRow{"-oMs",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_host_name = v; },                       "name of the sending host"},
     OptionRow{"-oMt",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.sender_ident = v; },                           "ident of the sender"},
+    OptionRow{"-oe",     Shape::glued,      set_error_report,                                                                         "what is wrong with a submission: -oem mails it to the sender (the default), -oee too but succeeds, -oep and -oeq print it"},
+    OptionRow{"-e",      Shape::glued,      set_error_report,                                                                         "the same without the o"},
+    OptionRow{"-oMi",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.interface = v; },                              "address of the interface that it came in by"},
+    OptionRow{"-oMaa",   Shape::with_value, [](CommandLine& l, std::string_view v) { l.authenticator = v; },                          "authenticator of the sender"},
+    OptionRow{"-oMai",   Shape::with_value, [](CommandLine& l, std::string_view v) { l.authenticated_id = v; },                       "authenticated id of the sender"},
+    OptionRow{"-oMas",   Shape::with_value, [](CommandLine& l, std::string_view v) { l.authenticated_sender = v; },                   "authenticated sender"},
+    OptionRow{"-oMm",    Shape::with_value, [](CommandLine& l, std::string_view v) { l.reported_message = v; },                       "id of the message that this one reports on"},
     OptionRow{"--print-docs", Shape::alone, [](CommandLine& l, std::string_view) { set_mode(l, Mode::print_docs); },                  "the tables of the manual as Markdown, made of what this program knows; with a word, those with it in their title"},
     OptionRow{"--help",  Shape::alone,      [](CommandLine& l, std::string_view) { set_mode(l, Mode::help); },                        "this text"},
     OptionRow{"--worker=", Shape::glued,    [](CommandLine& l, std::string_view v) { set_mode(l, Mode::worker); l.worker = v; },      ""},
     OptionRow{"--announce=", Shape::glued,  [](CommandLine& l, std::string_view v) { l.announcement = v; },                           ""},
     // What Sendmail has and mail programs pass without meaning anything by it.
     OptionRow{"-A",      Shape::glued,      ignore,                                                                                   ""},
-    OptionRow{"-e",      Shape::glued,      ignore,                                                                                   ""},
     OptionRow{"-x",      Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-ov",     Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-dropcr", Shape::alone,      ignore,                                                                                   ""},
-    OptionRow{"-oem",    Shape::alone,      ignore,                                                                                   ""},
-    OptionRow{"-oee",    Shape::alone,      ignore,                                                                                   ""},
-    OptionRow{"-oep",    Shape::alone,      ignore,                                                                                   ""},
-    OptionRow{"-oeq",    Shape::alone,      ignore,                                                                                   ""},
-    OptionRow{"-oew",    Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-om",     Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-oo",     Shape::alone,      ignore,                                                                                   ""},
     OptionRow{"-o7",     Shape::alone,      ignore,                                                                                   ""},
@@ -212,6 +222,24 @@ const OptionRow* find_row(std::string_view word) {
   return best;
 }
 
+// What may follow "-q": an interval, or the ids of the first message of a run and of the last.
+Result<void> take_queue_words(CommandLine& line, const std::vector<std::string>& words, size_t& at,
+                              bool had_interval) {
+  const auto follows = [&] { return at < words.size() && !words[at].starts_with('-'); };
+  if (line.queue_interval.empty()) {
+    for (std::string* id : {&line.queue_first_id, &line.queue_last_id}) {
+      if (follows() && message::MessageId::parse(words[at])) *id = words[at++];
+    }
+    if (line.queue_first_id.empty() && follows()) line.queue_interval = words[at++];
+  }
+  if (had_interval)
+    return Error(Errc::invalid_argument, "there can be one -q with an interval, not two");
+  // A worker is told of the interval too, and stays a worker.
+  if (line.mode == Mode::submit)
+    line.mode = line.queue_interval.empty() ? Mode::queue_run : Mode::daemon;
+  return {};
+}
+
 Result<void> apply_word(CommandLine& line, const std::vector<std::string>& words, size_t& at) {
   const std::string_view word = words[at++];
   const OptionRow* row = find_row(word);
@@ -225,8 +253,22 @@ Result<void> apply_word(CommandLine& line, const std::vector<std::string>& words
       return Error(Errc::invalid_argument, std::string(word) + " needs a value");
     value = words[at++];
   }
+  if (row->shape == Shape::with_text) {
+    if (at == words.size())
+      return Error(Errc::invalid_argument, std::string(word) + " needs a text");
+    (row->name == "-R" ? line.queue_match : line.queue_sender) = words[at++];
+  }
+  const bool had_interval = !line.queue_interval.empty();
   row->apply(line, value);
+  if (row->shape == Shape::queue_run) return take_queue_words(line, words, at, had_interval);
   return {};
+}
+
+// What has no use for words that are no options.
+bool is_alone(Mode mode) {
+  constexpr std::array kAlone{Mode::daemon, Mode::smtp, Mode::batch_smtp, Mode::count_queue,
+                              Mode::queue_run};
+  return std::find(kAlone.begin(), kAlone.end(), mode) != kAlone.end();
 }
 
 }  // namespace
@@ -258,6 +300,10 @@ Result<CommandLine> parse_command_line(std::string_view program,
     const Result<void> applied = apply_word(line, words, at);
     if (!applied) return applied.error();
   }
+  if (is_alone(line.mode) && !line.arguments.empty()) {
+    return Error(Errc::invalid_argument, "\"" + escape_control(line.arguments.front()) +
+                                             "\" has no use with these options");
+  }
   if (line.debug) {
     const Result<DebugSelectors> selectors = parse_debug_selectors(line.debug_text);
     if (!selectors) return selectors.error();
@@ -272,6 +318,7 @@ std::string usage() {
     if (row.help.empty()) continue;
     std::string name = "  " + std::string(row.name);
     if (row.shape == Shape::with_value) name += " VALUE";
+    if (row.shape == Shape::with_text) name += " TEXT";
     name.resize(std::max<size_t>(name.size() + 1, 14), ' ');
     out += name + std::string(row.help) + "\n";
   }

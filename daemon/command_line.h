@@ -42,7 +42,8 @@ enum class Mode : uint8_t {
 
 enum class MessageAction : uint8_t {
   none,
-  deliver,        // -M, -Mc
+  deliver,        // -M
+  try_deliver,    // -Mc
   freeze,         // -Mf
   thaw,           // -Mt
   remove,         // -Mrm
@@ -59,6 +60,9 @@ enum class MessageAction : uint8_t {
 };
 
 enum class DeliveryMode : uint8_t { background, foreground, queue_only };  // -odb, -odi/-odf, -odq
+
+// How the user is told of a submission that fails: -oem and -oew, -oee, -oep and -oeq.
+enum class ErrorReport : uint8_t { mail, mail_and_succeed, print };
 
 struct CommandLine {
   Mode mode = Mode::submit;
@@ -85,7 +89,11 @@ struct CommandLine {
   bool queue_with_frozen = false;
   bool queue_first_only = false;
   std::string queue_name;      // -qG, -MG
-  bool queue_selects = false;  // -R: the text is the first argument
+  bool queue_regex = false;    // -Rr, -Sr
+  std::string queue_match;     // -R: what a recipient has in it
+  std::string queue_sender;    // -S: what the sender has in it
+  std::string queue_first_id;  // -q ID ID
+  std::string queue_last_id;
   // -bp
   bool list_unsorted = false;     // -bpr
   bool list_undelivered = false;  // -bpu
@@ -99,10 +107,16 @@ struct CommandLine {
   std::string sender;     // -f
   std::string full_name;  // -F
   DeliveryMode delivery = DeliveryMode::background;
-  std::string received_protocol;  // -oMr
-  std::string sender_host;        // -oMa
-  std::string sender_host_name;   // -oMs
-  std::string sender_ident;       // -oMt
+  std::string received_protocol;     // -oMr
+  std::string sender_host;           // -oMa
+  std::string sender_host_name;      // -oMs
+  std::string sender_ident;          // -oMt
+  std::string interface;             // -oMi
+  std::string authenticator;         // -oMaa
+  std::string authenticated_id;      // -oMai
+  std::string authenticated_sender;  // -oMas
+  std::string reported_message;      // -oMm
+  ErrorReport error_report = ErrorReport::mail;
 
   std::string message_file;     // of -bem
   std::string spooled_message;  // -Mset, of -be

@@ -191,8 +191,8 @@ int run_command(const CommandLine& line) {
   const ConfigPointer config = load_config(load, diagnostics);
   if (line.mode == Mode::check_config) warn_of_later_options(config->document, diagnostics);
   if (!line.queue_interval.empty() && !config::parse_time(line.queue_interval)) {
-    std::fprintf(stderr, "godwit: -q%s: a time is a number with a unit, as in 10m\n",
-                 line.queue_interval.c_str());
+    std::fprintf(stderr, "godwit: bad time value %s: a number with a unit is one, as in 10m\n",
+                 escape_control(line.queue_interval).c_str());
     return 1;
   }
   if (diagnostics.has_errors() || (line.mode == Mode::check_config && !diagnostics.all().empty())) {

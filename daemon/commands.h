@@ -12,17 +12,23 @@ int run_command(const CommandLine& line);
 
 using ConfigPointer = std::shared_ptr<const ServerConfig>;
 
-// queue_commands.cc: -bp and its kin, -bpc, -q, -M..., -Mv...
+// queue_commands.cc: -bp and its kin, -bpc, -q, -R, -S
 int list_queue(const CommandLine& line, const ConfigPointer& config);
 int count_queue(const CommandLine& line, const ConfigPointer& config);
 int run_queue(const CommandLine& line, const ConfigPointer& config);
+
+// message_commands.cc: -M..., -Mv...
 int act_on_messages(const CommandLine& line, const ConfigPointer& config);
 int show_messages(const CommandLine& line, const ConfigPointer& config);
 
-// submission.cc: -bm, -t, -bs, -bS
+// submission.cc: -bm, -t
 int submit_message(const CommandLine& line, const ConfigPointer& config);
-int test_session(const CommandLine& line, const ConfigPointer& config);
+
+// smtp_submission.cc: -bs, -bS
 int submit_smtp(const CommandLine& line, const ConfigPointer& config);
+
+// test_session.cc: -bh
+int test_session(const CommandLine& line, const ConfigPointer& config);
 
 // expansion_commands.cc: -be, -bem
 int expand_strings(const CommandLine& line, const ConfigPointer& config);

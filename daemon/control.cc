@@ -28,9 +28,10 @@ constexpr std::array kVerbs{
     VerbRow{"run",           ControlVerb::run},            // queue run; arguments: forced, frozen, first
     VerbRow{"find",          ControlVerb::find},           // ID; "ok SHARD"
     VerbRow{"deliver",       ControlVerb::deliver},        // ID
+    VerbRow{"try_deliver",   ControlVerb::try_deliver},    // ID; not forced
     VerbRow{"freeze",        ControlVerb::freeze},         // ID
     VerbRow{"thaw",          ControlVerb::thaw},           // ID
-    VerbRow{"remove",        ControlVerb::remove},         // ID WHO
+    VerbRow{"remove",        ControlVerb::remove},         // ID
     VerbRow{"mark",          ControlVerb::mark},           // ID ADDRESS
     VerbRow{"mark_all",      ControlVerb::mark_all},       // ID
     VerbRow{"add_recipient", ControlVerb::add_recipient},  // ID ADDRESS
@@ -54,7 +55,13 @@ ControlCommand parse_control(std::string_view line) {
     line.remove_prefix(std::min(line.find(' '), line.size()));
     line = trim_left(line);
     if (line.empty()) break;
-    command.arguments.emplace_back(line.substr(0, line.find(' ')));
+    constexpr std::string_view kBy = "by=";
+    const std::string_view word = line.substr(0, line.find(' '));
+    if (word.starts_with(kBy)) {
+      command.who = word.substr(kBy.size());
+    } else {
+      command.arguments.emplace_back(word);
+    }
   }
   return command;
 }

@@ -1,5 +1,5 @@
 // The control socket of a worker: <spool>/control/w<index>. One line in, one answer out:
-//   COMMAND [ARGUMENT ...]\n    ->    "ok" or "error CODE text", then an end of line.
+//   COMMAND [ARGUMENT ...] [by=WHO]\n    ->    "ok" or "error CODE text", then an end of line.
 // Only the owner of the spool may connect (mode 0600). Commands are rows in control.cc.
 #pragma once
 
@@ -20,6 +20,7 @@ enum class ControlVerb : uint8_t {
   run,
   find,
   deliver,
+  try_deliver,
   freeze,
   thaw,
   remove,
@@ -35,7 +36,8 @@ enum class ControlVerb : uint8_t {
 
 struct ControlCommand {
   ControlVerb verb = ControlVerb::unknown;
-  std::vector<std::string> arguments;
+  std::vector<std::string> arguments;  // without by=
+  std::string who = "root";            // of by=: who gives the command, for the log
 };
 
 inline constexpr int kControlSeconds = 60;  // until an answer is given up

@@ -85,7 +85,7 @@ Inbound::Inbound(std::shared_ptr<const ServerConfig> config, const InboundServic
   expressions_.unqualified_recipient_hosts = &policy.list("recipient_unqualified_hosts");
   compile_etrn();
   limits_.paths = {options().strip_excess_angle_brackets, options().strip_trailing_dot,
-                   options().allow_utf8_domains};
+                   options().allow_utf8_domains, options().allow_domain_literals};
   const Result<int64_t> size =
       config::parse_integer(trim(expressions_.message_size_limit->constant()));
   if (size) limits_.message_size_limit = static_cast<uint64_t>(std::max<int64_t>(0, *size));

@@ -39,9 +39,14 @@ std::vector<std::string> shard_names(Files& files, const std::string& spool_dire
   return std::move(*names);
 }
 
-void QueueView::read_all() {
+Result<void> QueueView::read_all() {
+  const Result<std::vector<std::string>> names = files_.list(spool_directory_ + "/shards");
+  // No folder: nothing was ever put into this spool.
+  if (!names && names.error().code() != Errc::not_found) return names.error();
   for (const std::string& name : shard_names(files_, spool_directory_))
     add(name, spool_directory_ + "/shards/" + name, nullptr);
+  if (refusal_) return *refusal_;
+  return {};
 }
 
 QueueView::Found QueueView::look_for(const message::MessageId& id, const std::string& likely) {
@@ -59,7 +64,11 @@ QueueView::Found QueueView::look_for(const message::MessageId& id, const std::st
 // The shard of that folder, and those that it is taking over.
 void QueueView::add(const std::string& name, std::string folder, const message::MessageId* only) {
   Result<spool::ShardReader> reader = spool::ShardReader::open(files_, std::move(folder));
-  if (!reader) return;
+  if (!reader) {
+    // Any other reason is that it has just gone.
+    if (reader.error().code() == Errc::permission_denied) refusal_ = reader.error();
+    return;
+  }
   auto shard = std::make_unique<Shard>(Shard{name, std::move(*reader), {}});
   Listing listing(shard->messages);
   std::optional<spool::MessageKey> key;

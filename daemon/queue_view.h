@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +42,8 @@ class QueueView {
   QueueView(Files& files, const std::string& spool_directory)
       : files_(files), spool_directory_(spool_directory) {}
 
-  void read_all();
+  // Errors: permission_denied, where some of the spool must not be read.
+  Result<void> read_all();
   // Reads one shard after the other until the message is there, and of them no other message;
   // `likely`, where it is not empty, names the shard to begin with.
   Found look_for(const message::MessageId& id, const std::string& likely);
@@ -54,6 +56,7 @@ class QueueView {
   Files& files_;
   std::string spool_directory_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::optional<Error> refusal_;
 };
 
 }  // namespace godwit::daemon

@@ -109,7 +109,7 @@ uint64_t SmtpSession::number_of(const acl::Expansion* expression) {
 smtp::ServerLimits SmtpSession::limits() {
   const Inbound::Expressions& expressions = inbound_.expressions();
   smtp::ServerLimits out = inbound_.limits();
-  if (!origin_.peer) {
+  if (origin_.is_stdio) {
     // A local process writes text files, and nobody waits for its turn there.
     out.bare_line_ends = smtp::BareLineEnds::keep;
     out.enforce_sync = false;
@@ -209,7 +209,7 @@ smtp::Offer SmtpSession::offer() {
     offer.extensions.set(Extension::pipelining);
   if (offer.extensions.has(Extension::pipelining) && engine_.limits().accepts_early)
     offer.extensions.set(Extension::pipe_connect);
-  if (origin_.peer && !origin_.is_test && tls_ == nullptr &&
+  if (origin_.peer && !origin_.is_test && !origin_.is_stdio && tls_ == nullptr &&
       inbound_.tls_rules().advertises(client_subject(), context()))
     offer.extensions.set(Extension::starttls);
   if (may_have(expressions.chunking_hosts)) offer.extensions.set(Extension::chunking);

@@ -42,10 +42,11 @@ Task<void> SmtpSession::on_helo(std::string_view name) {
   engine_.set_offer(offered);
   std::string greeting = inbound_.config().facts.smtp_active_hostname + " Hello ";
   if (origin_.peer) {
+    if (!connection_.sender_ident.empty()) greeting += connection_.sender_ident + " at ";
     greeting += connection_.sender_host_name.empty() ? helo_name_ : connection_.sender_host_name;
     greeting += " [" + origin_.peer->address.to_string() + "]";
   } else {
-    greeting += origin_.login + " at " + helo_name_;
+    greeting += connection_.sender_ident + " at " + helo_name_;
   }
   engine_.accept_helo(greeting);
 }
@@ -69,18 +70,6 @@ std::string SmtpSession::qualified(const smtp::Path& path, const std::string& do
     out += domain;
   }
   return out;
-}
-
-// False, and answered, where the domain is an address literal that is not allowed.
-bool SmtpSession::allows_literal(const smtp::Path& path) {
-  const std::string_view address = path.address;
-  const size_t at = address.rfind('@');
-  const bool is_literal = at != std::string_view::npos && address.substr(at + 1).starts_with('[');
-  if (!is_literal || inbound_.options().allow_domain_literals) return true;
-  const std::string text = "<" + std::string(address) + ">: domain literals not allowed";
-  engine_.reply({501, "5.1.3", text});
-  on_error("domain literals not allowed");
-  return false;
 }
 
 // What was answered goes out before the client waits for the rest.
@@ -122,7 +111,6 @@ Task<void> SmtpSession::on_mail() {
   ++mails_seen_;
   co_await slow_down(inbound_.config().mail_brake, mails_seen_);
   const smtp::MailCommand& mail = engine_.mail();
-  if (!allows_literal(mail.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;
   auto ask_list = [this] { return matches(inbound_.expressions().unqualified_sender_hosts); };
   if (mail.path.is_unqualified() && origin_.peer && !co_await on_fiber(ask_list)) {
@@ -176,7 +164,6 @@ Task<void> SmtpSession::on_rcpt() {
   const auto number = static_cast<uint32_t>(message_.rcpt_count + 1);
   co_await slow_down(inbound_.config().rcpt_brake, number);
   const smtp::RcptCommand& rcpt = engine_.rcpt();
-  if (!allows_literal(rcpt.path)) co_return;
   const acl::ServerFacts& facts = inbound_.config().facts;
   auto ask_list = [this] { return matches(inbound_.expressions().unqualified_recipient_hosts); };
   if (rcpt.path.is_unqualified() && origin_.peer && !rcpt.path.is_postmaster() &&

@@ -7,6 +7,7 @@
 #include "daemon/explain_keeper.h"
 #include "daemon/queue_only_file.h"
 #include "daemon/rewriting.h"
+#include "daemon/sender_claims.h"
 #include "daemon/smtp_session.h"
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
@@ -243,7 +244,8 @@ const std::vector<message::FieldPlace>& SmtpSession::header_fields() const noexc
 
 // False, and answered, where the message is refused.
 Task<bool> SmtpSession::ask_data_acl() {
-  const bool is_set = inbound_.config().policy->acl(acl::AclWhere::data).is_set();
+  const acl::AclWhere where = origin_.is_batch ? acl::AclWhere::not_smtp : acl::AclWhere::data;
+  const bool is_set = inbound_.config().policy->acl(where).is_set();
   if (!is_set || recipients_.empty()) co_return true;
   show_header_section();
   Judgement judgement = co_await ask(acl::AclWhere::data, {});
@@ -291,7 +293,7 @@ std::string SmtpSession::native_received_line() const {
     rcvhost = message::sender_rcvhost(remote);
     facts.rcvhost = rcvhost;
   } else {
-    facts.ident = origin_.login;
+    facts.ident = connection_.sender_ident;
     facts.helo_name = helo_name_;
   }
   const acl::ServerFacts& server = inbound_.config().facts;
@@ -327,7 +329,10 @@ Envelope SmtpSession::make_envelope() const {
   envelope.interface_address = endpoint_text(origin_.local);
   envelope.active_hostname = inbound_.config().facts.smtp_active_hostname;
   envelope.protocol = connection_.received_protocol;
-  envelope.auth_sender = auth_sender_;
+  envelope.ident = connection_.sender_ident;
+  envelope.auth_sender = auth_sender_.empty() ? origin_.claimed.auth_sender : auth_sender_;
+  envelope.auth_id = origin_.claimed.auth_id;
+  envelope.auth_name = origin_.claimed.authenticator;
   envelope.tls_cipher = connection_.tls_in.cipher;
   envelope.tls_version = connection_.tls_in.version;
   envelope.tls_peer_dn = connection_.tls_in.peer_dn;
@@ -343,8 +348,8 @@ Envelope SmtpSession::make_envelope() const {
   envelope.is_local = !origin_.peer;
   envelope.frozen_at_start = controls_.freeze;
   envelope.queue_name = message_.queue_name;
-  envelope.queue_only =
-      controls_.queue_only || (inbound_.options().queue_only && !origin_.overrides_queue_only);
+  envelope.queue_only = controls_.queue_only || origin_.queue_only ||
+                        (inbound_.options().queue_only && !origin_.overrides_queue_only);
   envelope.dsn_ret = dsn_ret_ == smtp::DsnReturn::full      ? DsnRet::full
                      : dsn_ret_ == smtp::DsnReturn::headers ? DsnRet::headers
                                                             : DsnRet::unset;
@@ -373,6 +378,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
   line.reserve(160);
   line += controls_.fakereject || controls_.fakedefer ? "(= " : "<= ";
   line += sender_.empty() ? "<>" : sender_;
+  if (!origin_.claimed.reference.empty()) line += " R=" + origin_.claimed.reference;
   if (origin_.peer) {
     if (selects(LogSelector::dnssec) && connection_.sender_host_dnssec.value_or(false))
       line += " DS";
@@ -381,7 +387,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     if (selects(LogSelector::incoming_interface)) line += " I=" + envelope.interface_address;
     line += delivery::fast_open_field(origin_.fast_open);
   } else {
-    line += " U=" + origin_.login;
+    line += " U=" + connection_.sender_ident;
   }
   line += connection_id_field();
   line += " P=" + envelope.protocol;
@@ -395,6 +401,7 @@ std::string SmtpSession::arrival_line(const Envelope& envelope) const {
     if (!engine_.was_pipelined()) line += '-';
   }
   line += tls_text();
+  line += authentication_field(origin_.claimed);
   if (!incoming_.prdr_result.empty()) line += " PRDR";
   if (engine_.body().chunked) line += " K";
   line += " S=" + std::to_string(envelope.message_bytes);

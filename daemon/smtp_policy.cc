@@ -36,6 +36,8 @@ std::string rejected_what(AclWhere where, std::string_view subject) {
       return "after DATA";
     case AclWhere::predata:
       return "DATA";
+    case AclWhere::not_smtp:
+      return "by non-SMTP ACL";
     case AclWhere::connect:
       return "connection in \"connect\" ACL";
     case AclWhere::mail:
@@ -55,13 +57,14 @@ bool SmtpSession::selects(config::LogSelector selector) const noexcept {
 
 std::string SmtpSession::host_text() const {
   std::string out = "H=";
-  if (!origin_.peer) return out + "local (" + origin_.login + ")";
+  if (!origin_.peer) return "U=" + origin_.claimed.ident;
   if (!connection_.sender_host_name.empty()) out += connection_.sender_host_name + " ";
   if (!helo_name_.empty() && !equals_ignore_case(helo_name_, connection_.sender_host_name)) {
     out += "(" + escape_control(helo_name_) + ") ";
   }
   out += "[" + origin_.peer->address.to_string() + "]";
   if (selects(config::LogSelector::incoming_port)) out += ":" + std::to_string(origin_.peer->port);
+  if (!origin_.claimed.ident.empty()) out += " U=" + escape_control(origin_.claimed.ident);
   return out;
 }
 
@@ -73,9 +76,10 @@ std::string SmtpSession::connection_id_field() const {
 }
 
 std::string SmtpSession::protocol_name() const {
+  if (!origin_.claimed.protocol.empty()) return origin_.claimed.protocol;
   std::string out = smtputf8_ ? "utf8" : "";
-  if (!origin_.peer) out += origin_.is_batch ? "local-b" : "local-";
-  if (origin_.is_batch && !origin_.peer) return out + "smtp";
+  if (origin_.is_batch) return out + "local-bsmtp";
+  if (!origin_.peer) out += "local-";
   if (tls_ == nullptr) return out + (engine_.is_esmtp() ? "esmtp" : "smtp");
   if (tls_on_connect_ && selects(config::LogSelector::tls_on_connect))
     return out + (engine_.is_esmtp() ? "essmtp" : "ssmtp");
@@ -100,6 +104,12 @@ std::string SmtpSession::rejected_header() const {
 Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view subject) {
   Judgement judgement;
   const acl::CompiledPolicy& policy = *inbound_.config().policy;
+  if (origin_.is_batch) {
+    // A batch is a submission in another form: the ACLs of the dialogue do not hold for it.
+    if (where == AclWhere::data) where = AclWhere::not_smtp;
+    if (where == AclWhere::predata) where = AclWhere::not_smtp_start;
+    if (where != AclWhere::not_smtp && where != AclWhere::not_smtp_start) co_return judgement;
+  }
   const acl::AclCall& call = policy.acl(where);
   if (!call.is_set()) {
     // -bs: whoever may run the program may send.
@@ -127,7 +137,8 @@ Task<SmtpSession::Judgement> SmtpSession::ask(AclWhere where, std::string_view s
   apply(std::move(outcome.effects));
   write_notes(notes);
   // What an ACL for the end of a session says changes nothing.
-  const bool is_over = where == AclWhere::quit || where == AclWhere::notquit;
+  const bool is_over =
+      where == AclWhere::quit || where == AclWhere::notquit || where == AclWhere::not_smtp_start;
   if (!is_over && outcome.verdict != AclVerdict::accept && outcome.verdict != AclVerdict::discard) {
     const std::string sender_failure = tell_sender_failure(outcome);
     // A recipient that PRDR refuses, and an AUTH= that is not believed, have lines of their own.
@@ -318,7 +329,11 @@ std::string SmtpSession::closing_line(const std::string& why) const {
     return text;
   }
   if (why.starts_with("too many messages")) return "rejected MAIL command " + host + ": " + why;
-  return "SMTP call from " + host.substr(2) + " dropped: " + why;
+  std::string text = "SMTP call from " + host.substr(2) + " dropped: " + why;
+  // The same place as Exim's, whose two blanks programs that read logs know.
+  if (why.starts_with("too many syntax or protocol errors") && text.ends_with(')'))
+    text.insert(text.size() - 1, ",  " + commands_text());
+  return text;
 }
 
 // A recipient that is accepted and thrown away.
@@ -335,8 +350,8 @@ void SmtpSession::log_rejection(AclWhere where, const acl::AclOutcome& outcome,
   std::string text;
   if (!incoming_.id.empty()) text += incoming_.id.to_string() + " ";
   text += host_text() + tls_text();
-  const bool has_sender =
-      where == AclWhere::rcpt || where == AclWhere::data || where == AclWhere::mime;
+  const bool has_sender = where == AclWhere::rcpt || where == AclWhere::data ||
+                          where == AclWhere::mime || where == AclWhere::not_smtp;
   if (has_sender) text += " F=<" + sender_ + ">";
   text += outcome.verdict == AclVerdict::defer ? " temporarily rejected " : " rejected ";
   text += rejected_what(where, subject);

@@ -32,6 +32,8 @@ SmtpSession::SmtpSession(Inbound& inbound, ByteStream& stream, SessionOrigin ori
       connected_(inbound.services().loop.clock().wall()) {
   connection_.sender_host = origin_.peer;
   connection_.interface = origin_.local;
+  connection_.sender_host_name = origin_.claimed.host_name;
+  connection_.sender_ident = origin_.claimed.ident;
   connection_.connection_id = inbound_.next_connection_id();
   evaluation_.services = &asks_.get();
   evaluation_.trace = origin_.trace;
@@ -82,6 +84,8 @@ void SmtpSession::give_input(std::string_view bytes) {
   if (input_.capacity() < bytes.size()) input_ = PooledBytes(bytes.size());
   bytes.copy(input_.data(), bytes.size());
   engine_.receive({input_.data(), bytes.size()});
+  if (origin_.is_batch)
+    lines_received_ += static_cast<uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
 }
 
 // Gets more input for the engine; false where there will be none.
@@ -99,37 +103,37 @@ Task<bool> SmtpSession::fill() {
     give_input(*got);
     co_return true;
   }
+  co_await end_of_input(!got && got.error().code() == Errc::timed_out);
+  co_return false;
+}
+
+// What is said and logged where no more comes.
+Task<void> SmtpSession::end_of_input(bool timed_out) {
   const std::string& host = inbound_.config().facts.smtp_active_hostname;
-  if (!got && got.error().code() == Errc::timed_out) {
+  std::string reply;
+  if (timed_out) {
     connection_.smtp_notquit_reason = incoming_.writer ? "data-timeout" : "command-timeout";
+    const std::string client =
+        origin_.peer || !incoming_.writer ? host_text().substr(2) : std::string("local process");
     log(LogEvent::connection_lost,
-        incoming_.writer ? "SMTP data timeout (message abandoned) on connection from " +
-                               host_text().substr(2) + " F=<" + sender_ + ">"
-                         : "SMTP command timeout on connection from " + host_text().substr(2));
-    const std::string text = "421 " + host + ": SMTP command timeout - closing connection\r\n";
-    const Result<void> sent = co_await stream().write(text);
-    (void)sent;  // whoever fell silent may be gone
-    co_return false;
-  }
-  if (stop_requested_) {
+        incoming_.writer ? "SMTP data timeout (message abandoned) on connection from " + client +
+                               " F=<" + sender_ + ">"
+                         : "SMTP command timeout on connection from " + client);
+    reply = "421 " + host + ": SMTP command timeout - closing connection";
+  } else if (stop_requested_) {
     if (incoming_.writer)
       log(LogEvent::connection_lost, "message abandoned as the server ends, on connection from " +
                                          host_text().substr(2) + " F=<" + sender_ + ">");
-    const std::string text = "421 " + host + " Service not available, closing connection\r\n";
-    const Result<void> sent = co_await stream().write(text);
-    (void)sent;
-    co_return false;
+    reply = "421 " + host + " Service not available, closing connection";
+  } else if (engine_.in_transaction() || incoming_.writer) {
+    const bool is_end_of_batch = origin_.is_batch && !incoming_.writer;
+    if (!is_end_of_batch) log_lost_client();
   }
-  // The end of standard input ends a local session; only a message cut off is an error.
-  if (!origin_.peer && !engine_.in_transaction()) co_return false;
-  if (selects(config::LogSelector::lost_incoming_connection)) {
-    const char* what = incoming_.writer
-                           ? "unexpected disconnection while reading message data from "
-                           : "unexpected disconnection while reading SMTP command from ";
-    log(LogEvent::connection_lost, what + host_text().substr(2));
-  }
-  had_errors_ = true;
-  co_return false;
+  if (origin_.is_stdio && !stop_requested_) reply = end_of_standard_input(timed_out);
+  if (reply.empty()) co_return;
+  reply += "\r\n";
+  const Result<void> sent = co_await stream().write(reply);
+  (void)sent;  // whoever fell silent may be gone
 }
 
 Task<void> SmtpSession::run() {
@@ -144,7 +148,7 @@ Task<void> SmtpSession::run() {
     if (greeted) co_await converse();
     if (selects(config::LogSelector::smtp_no_mail) && mails_seen_ == 0) {
       log(LogEvent::connection,
-          "no MAIL in SMTP connection from " + host_text() + tls_text() + " C=" + commands_);
+          "no MAIL in SMTP connection from " + host_text() + tls_text() + " " + commands_text());
     }
   }
   if (!failure_.name.empty()) co_await raise_failure();
@@ -174,7 +178,7 @@ Task<void> SmtpSession::converse() {
     } else {
       goes_on = co_await handle(event);
     }
-    if (!goes_on) break;
+    if (!goes_on || (origin_.is_batch && fails_batch(event, output_before))) break;
   }
   log_incomplete(said_quit_ ? "QUIT" : "connection lost");
   if (incoming_.writer) forget_transaction();
@@ -232,6 +236,12 @@ void SmtpSession::give_facts() {
 // False where the session is over.
 Task<bool> SmtpSession::handle(const smtp::Event& event) {
   evaluation_.findings.command_rates.clear();
+  const bool is_inquiry = event.kind == EventKind::verify || event.kind == EventKind::expand ||
+                          event.kind == EventKind::etrn;
+  if (origin_.is_batch && is_inquiry) {
+    engine_.reply(ReplyId::noop_ok);  // nobody asks
+    co_return true;
+  }
   switch (event.kind) {
     case EventKind::body_chunk:
       co_await on_body_chunk(event.text);
@@ -308,11 +318,26 @@ Task<bool> SmtpSession::handle(const smtp::Event& event) {
   }
   if (!failure_.name.empty()) co_await raise_failure();
   if (event.kind == EventKind::path) co_return true;
-  if (selects(config::LogSelector::smtp_no_mail) && commands_.size() < 200 && mails_seen_ == 0) {
-    if (!commands_.empty()) commands_ += ',';
-    commands_ += smtp::verb_row(engine_.verb()).name;
-  }
+  note_command(event.kind);
   co_return true;
+}
+
+void SmtpSession::note_command(EventKind kind) {
+  const bool is_end_of_data = kind == EventKind::body_end || kind == EventKind::body_refused;
+  if (is_end_of_data || engine_.verb() == smtp::Verb::unknown) return;
+  commands_[command_count_++ % commands_.size()] = engine_.verb();
+}
+
+// "C=EHLO,MAIL,QUIT", of the last commands.
+std::string SmtpSession::commands_text() const {
+  const auto kept = static_cast<uint32_t>(commands_.size());
+  std::string out = "C=";
+  if (command_count_ > kept) out += "...";
+  for (uint32_t n = command_count_ - std::min(command_count_, kept); n < command_count_; ++n) {
+    if (!out.ends_with('=')) out += ',';
+    out += smtp::verb_row(commands_[n % kept]).name;
+  }
+  return out;
 }
 
 Task<void> SmtpSession::on_close(std::string_view why) {
@@ -326,7 +351,6 @@ Task<void> SmtpSession::on_close(std::string_view why) {
             "] after QUIT, client reset TCP before SMTP response and TLS close");
   }
   if (!reason.empty()) {
-    had_errors_ = true;
     log(LogEvent::protocol_error, closing_line(reason), LogFiles::main_and_reject);
   } else if (is_connection_logged_) {
     log(LogEvent::connection, "SMTP connection from " + host_text().substr(2) +
@@ -348,7 +372,7 @@ Task<void> SmtpSession::raise_failure() {
 }
 
 void SmtpSession::on_error(std::string_view text) {
-  had_errors_ = true;
+  if (origin_.is_batch) return;  // who wrote it is told
   const smtp::Fault fault = engine_.fault();
   const bool is_syntax = fault == smtp::Fault::syntax;
   if (is_syntax || fault == smtp::Fault::protocol)

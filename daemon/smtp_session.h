@@ -16,6 +16,7 @@
 #include "protocol/spool_format/envelope.h"
 #include "tls/tls_stream.h"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <set>
@@ -24,7 +25,6 @@
 
 namespace godwit::daemon {
 
-// Who is at the other end. No peer: -bs, mail from a local process.
 // What a session has gathered for the message under way.
 struct SessionFacts {
   acl::ConnectionFacts connection;
@@ -33,13 +33,28 @@ struct SessionFacts {
   acl::AclVariables message_variables;
 };
 
+// What -oMa and its kin say of a message that comes in on standard input.
+struct ClaimedOrigin {
+  std::string host_name;      // -oMs
+  std::string ident;          // -oMt; the login where there is no host
+  std::string protocol;       // -oMr, for -bS
+  std::string authenticator;  // -oMaa
+  std::string auth_id;        // -oMai
+  std::string auth_sender;    // -oMas
+  std::string reference;      // -oMm: the message that this one reports on
+};
+
+// Who is at the other end. No peer: -bs, mail from a local process.
 struct SessionOrigin {
   std::optional<Endpoint> peer;
   std::optional<Endpoint> local;
   std::string login;  // -bs: who runs it
   int64_t uid = 0;
   int64_t gid = 0;
-  bool is_batch = false;  // -bS: no replies are read, errors end it
+  ClaimedOrigin claimed;
+  bool is_stdio = false;    // -bs, -bS: a local process, perhaps in the name of a host
+  bool is_batch = false;    // -bS: no replies are read, the first error ends it
+  bool queue_only = false;  // -odq
   bool tls_on_connect = false;
   FastOpen fast_open = FastOpen::no;
   bool is_test = false;               // -bh: nothing is kept
@@ -64,7 +79,16 @@ class SmtpSession {
   void abort() noexcept;
   // What run() has brought: for -bs and -bS.
   uint32_t messages_accepted() const noexcept { return messages_accepted_; }
-  bool had_errors() const noexcept { return had_errors_; }
+  // The input ended without QUIT, or nothing came for too long.
+  bool was_cut_off() const noexcept { return was_cut_off_; }
+  // -bS: what ended it before its end.
+  struct BatchFailure {
+    std::string reply;
+    std::string command;  // empty: it was about a message, or nothing came
+    uint64_t transaction_line = 0;
+    uint64_t line = 0;
+  };
+  const std::optional<BatchFailure>& batch_failure() const noexcept { return batch_failure_; }
 
  private:
   // What the client gave, before any rewriting.
@@ -92,6 +116,16 @@ class SmtpSession {
   Task<bool> flush();
   void give_input(std::string_view bytes);
   Task<bool> fill();
+  Task<void> end_of_input(bool timed_out);
+  std::string end_of_standard_input(bool timed_out);
+  void log_lost_client();
+
+  // --- Batches (-bS)
+  uint64_t batch_line() const;
+  bool fails_batch(const smtp::Event& event, size_t output_before);
+  std::string last_reply(size_t output_before) const;
+  void fail_batch(std::string reply, std::string command, uint64_t line);
+  std::string batch_words(const std::string& code, std::string_view text) const;
 
   ByteStream& stream() noexcept {
     if (tls_ != nullptr) return *tls_;
@@ -155,7 +189,6 @@ class SmtpSession {
 
   // --- Commands
   Task<void> on_helo(std::string_view name);
-  bool allows_literal(const smtp::Path& path);
   Task<void> on_mail();
   Task<bool> take_mail_auth(std::string claimed);
   Task<void> on_rcpt();
@@ -211,6 +244,8 @@ class SmtpSession {
   void log_rejection(acl::AclWhere where, const acl::AclOutcome& outcome, std::string_view subject);
 
   // --- Words
+  void note_command(smtp::EventKind kind);
+  std::string commands_text() const;
   std::string host_text() const;  // "H=(helo) [192.0.2.1]"
   std::string connection_id_field() const;
   std::string protocol_name() const;
@@ -242,9 +277,10 @@ class SmtpSession {
   Seconds receive_timeout_{300};
   uint32_t messages_accepted_ = 0;
   uint32_t mails_seen_ = 0;
-  bool is_braked_ = false;  // smtp_ratelimit_hosts
-  std::string why_queued_;  // the last message; empty: it was not
-  std::string commands_;    // for smtp_no_mail: "EHLO,QUIT"
+  bool is_braked_ = false;                 // smtp_ratelimit_hosts
+  std::string why_queued_;                 // the last message; empty: it was not
+  std::array<smtp::Verb, 20> commands_{};  // the last of them, in a ring
+  uint32_t command_count_ = 0;
   smtp::DsnReturn dsn_ret_ = smtp::DsnReturn::unspecified;
   std::string dsn_envid_;
   std::string auth_sender_;
@@ -254,7 +290,7 @@ class SmtpSession {
   bool waiting_for_command_ = false;  // with no transaction begun
   bool stop_requested_ = false;
   bool said_quit_ = false;
-  bool had_errors_ = false;
+  bool was_cut_off_ = false;
   std::optional<std::string> mail_discarded_;  // by the MAIL ACL: all recipients; what it logs
   std::optional<std::string> data_discarded_;  // by the DATA ACL; what it logs
   bool counted_ = false;
@@ -269,6 +305,9 @@ class SmtpSession {
   std::optional<Greeting> greeting_;  // asked for there, and not said
   std::string recorded_id_;           // a message whose record is to be kept
   size_t record_start_ = 0;           // what is of the connection, not of one message
+  std::optional<BatchFailure> batch_failure_;
+  uint64_t lines_received_ = 0;    // of a batch
+  uint64_t transaction_line_ = 0;  // where the last command or message before it ended
 };
 
 }  // namespace godwit::daemon

@@ -19,7 +19,6 @@ constexpr Seconds kHandshakeTimeout{120};
 }  // namespace
 
 void SmtpSession::log_tls_error(std::string_view what, std::string_view why) {
-  had_errors_ = true;
   failure_ = {"tls:fail:connect", std::string(why), 0};
   tell(evaluation_.trace, {acl::TraceKind::tls, {}, host_text(), why, {}});
   log(LogEvent::protocol_error, "TLS error on connection from " + host_text().substr(2) + " (" +

@@ -1,23 +1,23 @@
-// Mail from local processes: -bs and -bS (SMTP on standard input), and -bm and -t (a message on
-// standard input). The message goes into a shard of this process, durable before the command says
-// so; then a running daemon takes it over, or it is delivered from here.
+// Mail from local processes: -bm and -t, a message on standard input. The message goes into a shard
+// of this process, durable before the command says so; then a running daemon takes it over, or it
+// is delivered from here.
 #include "protocol/message/submission.h"
 
 #include "core/config/values.h"
 #include "core/io/clock.h"
 #include "core/io/fiber.h"
-#include "core/io/machine.h"
-#include "core/io/stdio_stream.h"
 #include "daemon/arrival_fields.h"
 #include "daemon/blocking_log.h"
 #include "daemon/commands.h"
 #include "daemon/explain_keeper.h"
 #include "daemon/from_line.h"
+#include "daemon/hand_over.h"
 #include "daemon/header_edits.h"
 #include "daemon/local_shard.h"
-#include "daemon/queue_only_file.h"
 #include "daemon/rewriting.h"
-#include "daemon/smtp_session.h"
+#include "daemon/sender_claims.h"
+#include "daemon/submission_input.h"
+#include "daemon/submission_report.h"
 #include "daemon/submitter.h"
 #include "daemon/trace_text.h"
 #include "delivery/queue/message_key.h"
@@ -25,141 +25,16 @@
 #include "protocol/message/fixups.h"
 #include "protocol/message/header_scan.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdio>
 
 namespace godwit::daemon {
 namespace {
 
-// Whether what is submitted here waits for a queue run. -odb and -odi override queue_only and
-// queue_only_file, as far as queue_only_override lets them.
-bool is_queue_only(const CommandLine& line, const ServerConfig& config) {
-  const config::MainOptions& options = config.options();
-  if (line.delivery == DeliveryMode::queue_only) return true;
-  const bool is_overridden = line.delivery_given && options.queue_only_override;
-  if (!is_overridden && (options.queue_only || exists_any_of(options.queue_only_file))) return true;
-  if (options.queue_only_load.thousandths < 0) return false;
-  const SystemClock clock;
-  return SystemMachine(clock).load_thousandths() > options.queue_only_load.thousandths;
-}
-
-// After the message is on disk: a daemon takes it over, or this process goes on and delivers it.
-int hand_over(const CommandLine& line, const ConfigPointer& config, const std::string& shard,
-              DeliveryMode mode) {
-  if (mode == DeliveryMode::queue_only) {
-    tell_daemon_to_adopt(*config);  // which keeps it until a queue run
-    return 0;
-  }
-  if (mode == DeliveryMode::background) {
-    if (tell_daemon_to_adopt(*config)) return 0;
-    const pid_t child = fork();
-    if (child != 0) return child > 0 ? 0 : 1;
-    setsid();
-  }
-  Debugging debugging(line.debug, *config->document.sources);
-  LocalShard local(config, debugging.attempts());
-  if (!local.open(shard)) return 0;  // a daemon was quicker
-  local.deliver();
-  local.close();
-  if (mode == DeliveryMode::background) _exit(0);
-  return 0;
-}
-
-Task<bool> converse(Inbound& inbound, StdioStream& stream, SessionOrigin origin, bool& clean) {
-  SmtpSession session(inbound, stream, std::move(origin));
-  co_await session.run();
-  clean = !session.had_errors();
-  co_return session.messages_accepted() > 0;
-}
-
-Task<bool> join(ExplainKeeper& keeper) {
-  co_await keeper.join();
-  co_return true;
-}
-
-}  // namespace
-
-int submit_smtp(const CommandLine& line, const ConfigPointer& config) {
-  const std::string shard_name = own_shard_name();
-  const std::unique_ptr<ConnectionCounts> counts = ConnectionCounts::make_private();
-  bool clean = true;
-  bool accepted = false;
-  {
-    LocalShard shard(config);
-    const Result<void> opened = shard.open(shard_name);
-    if (!opened) {
-      std::fprintf(stderr, "godwit: cannot write the spool: %s\n",
-                   opened.error().to_string().c_str());
-      return 1;
-    }
-    const Submitter who = find_submitter(line, config, shard);
-    SessionOrigin origin;
-    origin.login = who.login;
-    origin.uid = getuid();
-    origin.gid = getgid();
-    origin.is_batch = line.mode == Mode::batch_smtp;
-    origin.overrides_queue_only = line.delivery_given && config->options().queue_only_override &&
-                                  line.delivery != DeliveryMode::queue_only;
-    StdioStream stream(origin.is_batch);
-    ExplainKeeper keeper(shard.loop(), *config->document.sources, config->spool_directory,
-                         config->explain_share);
-    const InboundServices services{shard.loop(),
-                                   shard.store(),
-                                   shard.queue(),
-                                   shard.log(),
-                                   shard.ids(),
-                                   *counts,
-                                   shard.evaluators().get(),
-                                   shard.tls_contexts(),
-                                   shard.evaluators().names().hosts(),
-                                   nullptr,
-                                   config->explain_share > 0 ? &keeper : nullptr};
-    Inbound inbound(config, services);
-    std::unique_ptr<acl::TraceRecord> record;
-    if (services.explain != nullptr) {
-      record = services.explain->begin_connection();
-      origin.trace = origin.record = record.get();
-    }
-    accepted = shard.wait(converse(inbound, stream, std::move(origin), clean));
-    shard.wait(join(keeper));
-  }
-  if (accepted) hand_over(line, config, shard_name, line.delivery);
-  return clean || line.mode == Mode::smtp ? 0 : 1;
-}
-
-namespace {
-
 // What a record calls the way of a message through ACLs and rewriting.
 constexpr std::string_view kSubmitting = "local submission";
-constexpr int64_t kPollMillisMax = 60'000;
-
-// All of it; timed_out where it has not ended after `timeout`, unless that is zero.
-Result<std::string> read_standard_input(Seconds timeout) {
-  const SystemClock clock;
-  const Instant deadline = timeout.count == 0 ? Instant::never() : clock.now() + Millis(timeout);
-  std::string input;
-  std::array<char, 64 * 1024> buffer;
-  for (;;) {
-    if (timeout.count != 0) {
-      const Millis left = deadline - clock.now();
-      pollfd watched{STDIN_FILENO, POLLIN, 0};
-      const auto wait = std::clamp<int64_t>(left.count, 0, kPollMillisMax);
-      const int ready = ::poll(&watched, 1, static_cast<int>(wait));
-      if (ready == 0 && left.count <= 0) return Error(Errc::timed_out, "standard input");
-      if (ready <= 0) continue;
-    }
-    const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return error_from_errno(errno, "read standard input");
-    if (got == 0) return input;
-    input.append(buffer.data(), static_cast<size_t>(got));
-  }
-}
 
 // Half a message is none.
 void tell_unread(const Error& why, const ServerConfig& config) {
@@ -175,7 +50,7 @@ void tell_unread(const Error& why, const ServerConfig& config) {
 }
 
 message::SubmissionOptions submission_options(const CommandLine& line, const ServerConfig& config,
-                                              const Submitter& who) {
+                                              const Submitter& who, const SenderClaims& claims) {
   const config::MainOptions& options = config.options();
   message::SubmissionOptions out;
   out.dot_ends = !line.dot_is_text;
@@ -197,6 +72,7 @@ message::SubmissionOptions submission_options(const CommandLine& line, const Ser
   // The user's name is not that of the sender that -f names.
   const bool is_own_name = line.full_name.empty() && !(out.is_trusted && line.sender_given);
   out.full_name = is_own_name ? who.full_name : line.full_name;
+  out.is_of_host = claims.peer.has_value();
   out.qualify_domain = config.facts.qualify_domain;
   out.qualify_recipient = config.facts.qualify_recipient;
   out.utc = config.log_style.utc;
@@ -208,10 +84,15 @@ message::SubmissionOptions submission_options(const CommandLine& line, const Ser
   return out;
 }
 
-std::string received_of(const ServerConfig& config, const Submitter& who,
+std::string received_of(const ServerConfig& config, const SenderClaims& claims,
                         const Envelope& envelope) {
   message::ReceivedFacts facts;
-  facts.ident = who.login;
+  const std::string ip = claims.peer ? claims.peer->address.to_string() : std::string();
+  const std::string rcvhost =
+      claims.peer ? message::sender_rcvhost({claims.names.host_name, ip, {}, claims.names.ident, 0})
+                  : std::string();
+  facts.rcvhost = rcvhost;
+  facts.ident = claims.names.ident;
   facts.host = config.facts.primary_hostname;
   facts.protocol = envelope.protocol;
   facts.program = kProgramName;
@@ -237,15 +118,22 @@ Task<Result<void>> store_message(LocalShard& shard, Envelope envelope, std::stri
 }
 
 // The line of the main log; `told` is its end.
-std::string arrival_line(const Envelope& envelope, const Submitter& who, const std::string& told) {
-  return "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender) +
-         " U=" + who.login + " P=" + envelope.protocol +
-         " S=" + std::to_string(envelope.message_bytes) + told;
+std::string arrival_line(const Envelope& envelope, const SenderClaims& claims,
+                         const std::string& told) {
+  std::string line = "<= " + (envelope.sender.empty() ? std::string("<>") : envelope.sender);
+  if (!claims.names.reference.empty()) line += " R=" + claims.names.reference;
+  if (claims.peer) {
+    line += " H=";
+    if (!claims.names.host_name.empty()) line += escape_control(claims.names.host_name) + " ";
+    line += "[" + claims.peer->address.to_string() + "]";
+  }
+  return line + " U=" + escape_control(claims.names.ident) + " P=" + envelope.protocol +
+         authentication_field(claims.names) + " S=" + std::to_string(envelope.message_bytes) + told;
 }
 
 Envelope envelope_of(const CommandLine& line, const ServerConfig& config,
                      const message::Submission& submission, const Submitter& who,
-                     const message::SubmissionOptions& options) {
+                     const SenderClaims& claims, const message::SubmissionOptions& options) {
   Envelope envelope;
   envelope.message_id = options.id.text();
   envelope.sender = submission.sender;
@@ -255,9 +143,19 @@ Envelope envelope_of(const CommandLine& line, const ServerConfig& config,
   envelope.submitter_login = who.login;
   envelope.submitter_uid = getuid();
   envelope.submitter_gid = getgid();
-  envelope.ident = line.sender_ident.empty() ? who.login : line.sender_ident;
-  envelope.protocol = line.received_protocol.empty() ? "local" : line.received_protocol;
-  envelope.is_local = true;
+  envelope.ident = claims.names.ident;
+  envelope.protocol = claims.names.protocol.empty() ? "local" : claims.names.protocol;
+  envelope.host_address = claims.peer ? claims.peer->to_string() : "";
+  envelope.host_name = claims.names.host_name;
+  envelope.interface_address = claims.local ? claims.local->to_string() : "";
+  envelope.auth_name = claims.names.authenticator;
+  // A local sender is who it is.
+  const bool is_known = !claims.peer && !submission.sender.empty();
+  envelope.auth_id = is_known ? who.login : "";
+  envelope.auth_sender = is_known ? who.login + "@" + config.facts.qualify_domain : "";
+  if (!claims.names.auth_id.empty()) envelope.auth_id = claims.names.auth_id;
+  if (!claims.names.auth_sender.empty()) envelope.auth_sender = claims.names.auth_sender;
+  envelope.is_local = !claims.peer;
   envelope.smtputf8 = submission.needs_smtputf8;
   envelope.queue_only = is_queue_only(line, config);
   message::HeaderScanner scanner;
@@ -313,12 +211,20 @@ void ask_from_line(LocalShard& shard, const ServerConfig& config, const CommandL
   shard.log().panic(LogEvent::configuration, "", sender.error().detail());
 }
 
+void tell_origin(const SenderClaims& claims, acl::ConnectionFacts& connection) {
+  connection.sender_host = claims.peer;
+  connection.interface = claims.local;
+  connection.sender_host_name = claims.names.host_name;
+  connection.sender_ident = claims.names.ident;
+}
+
 // `begin rewrite`: the envelope and the header section.
-void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& envelope,
-                       message::Submission& submission, acl::Trace* trace) {
+void rewrite_addresses(LocalShard& shard, const ServerConfig& config, const SenderClaims& claims,
+                       Envelope& envelope, message::Submission& submission, acl::Trace* trace) {
   const rewrite::RewriteRules& rules = *config.delivery->rewrite;
   if (rules.empty()) return;
   acl::ConnectionFacts connection;
+  tell_origin(claims, connection);
   connection.received_protocol = envelope.protocol;
   acl::MessageFacts facts;
   facts.id = envelope.message_id;
@@ -349,12 +255,13 @@ void rewrite_addresses(LocalShard& shard, const ServerConfig& config, Envelope& 
 }
 
 // acl_not_smtp_start and acl_not_smtp. False: rejected, which was said. EXIM.md 2.3.
-bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter& who,
+// `rejection` says why, where the sender is to be told.
+bool passes_acls(LocalShard& shard, const ServerConfig& config, const SenderClaims& claims,
                  Envelope& envelope, const message::Submission& submission, std::string visible,
-                 acl::Trace* trace, HeaderEdits& edits) {
+                 acl::Trace* trace, HeaderEdits& edits, std::string& rejection) {
   const acl::CompiledPolicy& policy = *config.policy;
   acl::ConnectionFacts connection;
-  connection.sender_ident = envelope.ident;
+  tell_origin(claims, connection);
   connection.received_protocol = envelope.protocol;
   acl::MessageFacts facts;
   facts.id = envelope.message_id;
@@ -402,21 +309,22 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
       message::HeaderScanner scanner;
       scanner.feed(submission.headers);
       scanner.finish();
-      header =
-          rejected_envelope(envelope.sender, envelope.recipients) +
-          edits.lettered(received_of(config, who, envelope), submission.headers, scanner.fields());
+      header = rejected_envelope(envelope.sender, envelope.recipients) +
+               edits.lettered(received_of(config, claims, envelope), submission.headers,
+                              scanner.fields());
     }
     const std::string reason =
         outcome.log_message.empty() ? "Administrative prohibition" : outcome.log_message;
-    shard.log().write(
-        {LogEvent::rejected,
-         LogFiles::main_and_reject,
-         envelope.message_id,
-         "U=" + who.login + " F=<" + envelope.sender + "> rejected by non-SMTP ACL: " + reason,
-         {},
-         header});
-    if (outcome.verdict == acl::AclVerdict::discard) return false;
-    std::fprintf(stderr, "godwit: the message was rejected: %s\n", reason.c_str());
+    shard.log().write({LogEvent::rejected,
+                       LogFiles::main_and_reject,
+                       envelope.message_id,
+                       "U=" + claims.names.ident + " F=<" + envelope.sender +
+                           "> rejected by non-SMTP ACL: " + reason,
+                       {},
+                       header});
+    if (outcome.verdict != acl::AclVerdict::discard)
+      rejection =
+          outcome.user_message.empty() ? "Administrative prohibition" : outcome.user_message;
     return false;
   }
   for (const auto& [name, value] : connection_variables)
@@ -424,6 +332,144 @@ bool passes_acls(LocalShard& shard, const ServerConfig& config, const Submitter&
   for (const auto& [name, value] : message_variables)
     envelope.variables.push_back({name, value.text, value.tainted});
   return true;
+}
+
+// What is wrong with the recipients of -t; the others get the message.
+SubmissionFailure bad_recipients(const message::Submission& submission) {
+  SubmissionFailure failure;
+  failure.subject = "malformed recipient address";
+  failure.sentence = "invalid address:";
+  failure.text = "These recipients of the message below are no mail addresses:\r\n\r\n";
+  for (const message::BadRecipient& bad : submission.bad_recipients) {
+    failure.sentence += " " + bad.text + ": " + bad.why;
+    failure.text += "  " + bad.text + ": " + bad.why + "\r\n";
+  }
+  failure.text += submission.recipients.empty() ? "\r\nThere are no others: nobody has got it.\r\n"
+                                                : "\r\nIt is on its way to the others.\r\n";
+  return failure;
+}
+
+InputLimits input_limits(const ServerConfig& config, const message::SubmissionOptions& options) {
+  return {config.options().receive_timeout, options.message_bytes_max, options.dot_ends};
+}
+
+// One message, from standard input into the shard. Gives the exit status; `stored` where the shard
+// has something to deliver.
+class MessageSubmission {
+ public:
+  MessageSubmission(const CommandLine& line, const ConfigPointer& config, std::string shard_name)
+      : line_(line), config_(config), shard_(config), shard_name_(std::move(shard_name)) {}
+
+  int run(bool& stored);
+
+ private:
+  int take(SubmissionReporter& reporter, const message::SubmissionOptions& options,
+           const SenderClaims& claims, message::Submission submission, WallTime began,
+           std::string_view input);
+
+  const CommandLine& line_;
+  const ConfigPointer& config_;
+  LocalShard shard_;
+  std::string shard_name_;
+  Submitter who_;
+};
+
+int MessageSubmission::run(bool& stored) {
+  who_ = find_submitter(line_, config_, shard_);
+  const Result<SenderClaims> claims = claims_of(line_, who_);
+  if (!claims) {
+    std::fprintf(stderr, "godwit: %s\n", claims.error().detail().c_str());
+    return 1;
+  }
+  message::SubmissionOptions options = submission_options(line_, *config_, who_, *claims);
+  const WallTime began = SystemClock().wall();
+  const Result<std::string> input = read_standard_input(input_limits(*config_, options));
+  if (!input) {
+    tell_unread(input.error(), *config_);
+    return 1;
+  }
+  options.now = SystemClock().wall();
+  options.id = shard_.ids().next(options.now);
+  options.message_id_domain = who_.message_id.domain;
+  options.message_id_text = who_.message_id.text;
+  const FromLinePattern pattern(config_->options().uucp_from_pattern);
+  message::FromLines from_lines(&pattern);
+  std::string_view text = from_lines.feed(*input);
+  if (text.empty()) text = from_lines.finish();
+  ask_from_line(shard_, *config_, line_, pattern, from_lines.last(), options);
+  SubmissionReporter reporter(line_, config_, shard_, shard_name_,
+                              message::submission_sender(options));
+  const std::string id(options.id.text());
+  Result<message::Submission> submission = message::prepare_submission(text, options);
+  int status = 1;
+  if (submission) {
+    status = take(reporter, options, *claims, std::move(*submission), began, *input);
+  } else if (submission.error().code() == Errc::invalid_argument) {
+    std::fprintf(stderr, "godwit: %s\n", submission.error().detail().c_str());
+  } else {
+    if (submission.error().code() == Errc::not_found)
+      shard_.log().main(LogEvent::note, id, "no recipients found in headers");
+    status = reporter.tell(failure_of(submission.error()), *input, id);
+  }
+  stored = reporter.is_open();
+  return status;
+}
+
+int MessageSubmission::take(SubmissionReporter& reporter, const message::SubmissionOptions& options,
+                            const SenderClaims& claims, message::Submission submission,
+                            WallTime began, std::string_view input) {
+  const std::string id(options.id.text());
+  if (!submission.bad_recipients.empty()) {
+    shard_.log().main(LogEvent::note, id, "bad addresses found in headers");
+    const int status = reporter.tell(bad_recipients(submission), input, id);
+    if (submission.recipients.empty() || reporter.prints()) return status;
+  }
+  Envelope envelope = envelope_of(line_, *config_, submission, who_, claims, options);
+  envelope.receive_millis =
+      static_cast<uint64_t>(std::max<int64_t>(0, (options.now - began).count));
+  Debugging debugging(line_.debug, *config_->document.sources);
+  acl::TraceRecord record(*config_->document.sources, shard_.loop().clock());
+  const bool samples = debugging.trace() == nullptr && is_sampled(config_->explain_share);
+  acl::Trace* trace = samples ? &record : debugging.trace();
+  acl::tell(trace, {acl::TraceKind::command_begin, {}, kSubmitting, {}, {}});
+  const std::vector<EnvelopeRecipient> recipients_before = envelope.recipients;
+  rewrite_addresses(shard_, *config_, claims, envelope, submission, trace);
+  HeaderEdits edits;
+  message::HeaderScanner scanner;
+  scanner.feed(submission.headers);
+  scanner.finish();
+  remove_delivery_fields(scanner.fields(), config_->options(), edits);
+  std::string visible =
+      edits.apply(received_of(*config_, claims, envelope), submission.headers, scanner.fields());
+  std::string rejection;
+  if (!passes_acls(shard_, *config_, claims, envelope, submission, std::move(visible), trace, edits,
+                   rejection)) {
+    if (rejection.empty()) return 0;  // thrown away
+    SubmissionFailure failure =
+        failure_of(Error(Errc::permission_denied, "the message was rejected: " + rejection));
+    failure.subject = "rejected by local configuration";
+    return reporter.tell(failure, input, id);
+  }
+  acl::tell(trace, {acl::TraceKind::command_end, {}, {}, "accepted", {}});
+  std::string headers =
+      edits.apply(received_of(*config_, claims, envelope), submission.headers, scanner.fields());
+  envelope.message_bytes = headers.size() + 2 + submission.body.size();
+  const ArrivalFacts facts{submission.headers, scanner.fields(), submission.made_message_id,
+                           submission.sender, recipients_before};
+  std::string arrival =
+      arrival_line(envelope, claims, arrival_fields(facts, config_->options().log_selector));
+  const Result<void> opened = reporter.open();
+  const Result<void> stored =
+      opened ? shard_.wait(store_message(shard_, std::move(envelope), std::move(headers),
+                                         std::move(submission.body), std::move(arrival)))
+             : opened;
+  if (!stored) {
+    std::fprintf(stderr, "godwit: the message was not accepted: %s\n",
+                 stored.error().to_string().c_str());
+    return 1;
+  }
+  if (samples) keep_explanation(config_->spool_directory, id, record);
+  return 0;
 }
 
 }  // namespace
@@ -434,71 +480,17 @@ int submit_message(const CommandLine& line, const ConfigPointer& config) {
     return 1;
   }
   const std::string shard_name = own_shard_name();
+  bool stored = false;
+  int status = 0;
   {
-    LocalShard shard(config);
-    const Submitter who = find_submitter(line, config, shard);
-    message::SubmissionOptions options = submission_options(line, *config, who);
-    const WallTime began = SystemClock().wall();
-    const Result<std::string> input = read_standard_input(config->options().receive_timeout);
-    if (!input) {
-      tell_unread(input.error(), *config);
-      return 1;
-    }
-    options.now = SystemClock().wall();
-    options.id = shard.ids().next(options.now);
-    options.message_id_domain = who.message_id.domain;
-    options.message_id_text = who.message_id.text;
-    const FromLinePattern pattern(config->options().uucp_from_pattern);
-    message::FromLines from_lines(&pattern);
-    std::string_view text = from_lines.feed(*input);
-    if (text.empty()) text = from_lines.finish();
-    ask_from_line(shard, *config, line, pattern, from_lines.last(), options);
-    Result<message::Submission> submission = message::prepare_submission(text, options);
-    if (!submission) {
-      std::fprintf(stderr, "godwit: %s\n", submission.error().detail().c_str());
-      return 1;
-    }
-    Envelope envelope = envelope_of(line, *config, *submission, who, options);
-    envelope.receive_millis =
-        static_cast<uint64_t>(std::max<int64_t>(0, (options.now - began).count));
-    Debugging debugging(line.debug, *config->document.sources);
-    acl::TraceRecord record(*config->document.sources, shard.loop().clock());
-    const bool samples = debugging.trace() == nullptr && is_sampled(config->explain_share);
-    acl::Trace* trace = samples ? &record : debugging.trace();
-    acl::tell(trace, {acl::TraceKind::command_begin, {}, kSubmitting, {}, {}});
-    const std::vector<EnvelopeRecipient> recipients_before = envelope.recipients;
-    rewrite_addresses(shard, *config, envelope, *submission, trace);
-    HeaderEdits edits;
-    message::HeaderScanner scanner;
-    scanner.feed(submission->headers);
-    scanner.finish();
-    remove_delivery_fields(scanner.fields(), config->options(), edits);
-    std::string visible =
-        edits.apply(received_of(*config, who, envelope), submission->headers, scanner.fields());
-    if (!passes_acls(shard, *config, who, envelope, *submission, std::move(visible), trace, edits))
-      return 1;
-    acl::tell(trace, {acl::TraceKind::command_end, {}, {}, "accepted", {}});
-    std::string headers =
-        edits.apply(received_of(*config, who, envelope), submission->headers, scanner.fields());
-    envelope.message_bytes = headers.size() + 2 + submission->body.size();
-    const ArrivalFacts facts{submission->headers, scanner.fields(), submission->made_message_id,
-                             submission->sender, recipients_before};
-    std::string arrival =
-        arrival_line(envelope, who, arrival_fields(facts, config->options().log_selector));
-    const Result<void> opened = shard.open(shard_name);
-    const Result<void> stored =
-        opened ? shard.wait(store_message(shard, std::move(envelope), std::move(headers),
-                                          std::move(submission->body), std::move(arrival)))
-               : opened;
-    if (!stored) {
-      std::fprintf(stderr, "godwit: the message was not accepted: %s\n",
-                   stored.error().to_string().c_str());
-      return 1;
-    }
-    if (samples) keep_explanation(config->spool_directory, std::string(options.id.text()), record);
+    MessageSubmission submission(line, config, shard_name);
+    status = submission.run(stored);
   }
+  if (!stored) return status;
   const bool holds = is_queue_only(line, *config);
-  return hand_over(line, config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);
+  const int handed =
+      hand_over(line, config, shard_name, holds ? DeliveryMode::queue_only : line.delivery);
+  return status != 0 ? status : handed;
 }
 
 }  // namespace godwit::daemon

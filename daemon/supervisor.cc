@@ -233,7 +233,7 @@ void Supervisor::block_signals() {
 
 std::string Supervisor::announcement() const {
   std::string text = std::string(kProgramName) + " " + std::string(kVersion) +
-                     " daemon started: pid=" + std::to_string(getpid()) + ", ";
+                     " daemon started: pid=" + std::to_string(own_pid_) + ", ";
   text += setup_.queue_interval.empty() ? "no queue runs" : "-q" + setup_.queue_interval;
   if (sockets_.empty()) return text + ", not listening for SMTP";
   text += ", listening for SMTP on";

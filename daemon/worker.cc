@@ -438,8 +438,9 @@ Task<std::string> Worker::handle(ControlCommand command) {
       }
       return std::string();
     };
-    const delivery::QueueRun run{has("forced"), has("frozen"), has("first"), value_of("queue="),
-                                 value_of("match=")};
+    const delivery::QueueRun run{has("forced"),      has("frozen"),      has("first"),
+                                 value_of("queue="), value_of("match="), value_of("sender="),
+                                 has("regex"),       value_of("from="),  value_of("to=")};
     debugging_.tell_queue_run(run);
     queue_->run_queue(run);
     co_return "ok";
@@ -468,26 +469,27 @@ Task<std::string> Worker::handle(ControlCommand command) {
       if (!queue_->has(*id)) co_return control_answer(Error(Errc::not_found, "no message"));
       co_return "ok " + shard_name_;
     case ControlVerb::deliver:
-      co_return control_answer(queue_->deliver_now(*id));
+    case ControlVerb::try_deliver:
+      co_return control_answer(queue_->deliver_now(*id, command.verb == ControlVerb::deliver));
     case ControlVerb::freeze:
-      co_return control_answer(queue_->freeze(*id));
+      co_return control_answer(queue_->freeze(*id, command.who));
     case ControlVerb::thaw:
-      co_return control_answer(queue_->thaw(*id));
+      co_return control_answer(queue_->thaw(*id, command.who));
     case ControlVerb::remove:
-      co_return control_answer(queue_->remove(*id, second.empty() ? "root" : second));
+      co_return control_answer(queue_->remove(*id, command.who));
     case ControlVerb::add_recipient:
-      co_return control_answer(queue_->add_recipient(*id, second));
+      co_return control_answer(queue_->add_recipient(*id, second, command.who));
     case ControlVerb::move:
       co_return control_answer(queue_->move(*id, second));
     case ControlVerb::set_sender:
-      co_return control_answer(queue_->set_sender(*id, second == "<>" ? "" : second));
+      co_return control_answer(queue_->set_sender(*id, second == "<>" ? "" : second, command.who));
     case ControlVerb::mark:
     case ControlVerb::mark_all: {
-      const Result<void> marked = co_await queue_->mark_delivered(*id, second);
+      const Result<void> marked = co_await queue_->mark_delivered(*id, second, command.who);
       co_return control_answer(marked);
     }
     case ControlVerb::give_up: {
-      const Result<void> given_up = co_await queue_->give_up(*id);
+      const Result<void> given_up = co_await queue_->give_up(*id, command.who);
       co_return control_answer(given_up);
     }
     default:

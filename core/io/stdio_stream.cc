@@ -1,19 +1,41 @@
 #include "core/io/stdio_stream.h"
 
+#include "core/io/clock.h"
+
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace godwit {
 namespace {
 
 constexpr size_t kBufferBytes = 64 * 1024;
+constexpr int64_t kPollMillisMax = 60'000;
 
 }  // namespace
+
+// True where the deadline passes before there is anything to read.
+bool StdioStream::waits_in_vain() const {
+  if (deadline_ == Instant::never()) return false;
+  for (;;) {
+    const Millis left = deadline_ - clock_.now();
+    pollfd watched{STDIN_FILENO, POLLIN, 0};
+    const int ready =
+        ::poll(&watched, 1, static_cast<int>(std::clamp<int64_t>(left.count, 0, kPollMillisMax)));
+    if (ready > 0) return false;
+    if (left.count <= 0) return true;
+  }
+}
 
 bool StdioStream::try_read() {
   if (closed_) {
     set_read_error(Error(Errc::cancelled, "the session is closed"));
+    return true;
+  }
+  if (waits_in_vain()) {
+    set_read_error(Error(Errc::timed_out, "standard input"));
     return true;
   }
   buffer_.resize(kBufferBytes);

@@ -8,12 +8,15 @@
 
 namespace godwit {
 
+class Clock;
+
 class StdioStream final : public ByteStream {
  public:
-  // `silent`: nothing is written (batched SMTP).
-  explicit StdioStream(bool silent) : silent_(silent) {}
+  // `silent`: nothing is written (batched SMTP). The deadline is measured by `clock`, which
+  // outlives the stream.
+  StdioStream(const Clock& clock, bool silent) : clock_(clock), silent_(silent) {}
 
-  void set_deadline(Instant) override {}
+  void set_deadline(Instant deadline) override { deadline_ = deadline; }
   void close() noexcept override { closed_ = true; }
   bool has_input() const override { return false; }
 
@@ -23,6 +26,10 @@ class StdioStream final : public ByteStream {
   bool try_write(std::span<const std::string_view> parts) override;
 
  private:
+  bool waits_in_vain() const;
+
+  const Clock& clock_;
+  Instant deadline_ = Instant::never();
   std::string buffer_;
   std::string lines_;
   bool ended_in_cr_ = false;

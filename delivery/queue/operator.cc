@@ -20,24 +20,30 @@ Result<QueueEntry*> Queue::quiet_entry(const message::MessageId& id) const {
   return entry;
 }
 
-Result<void> Queue::deliver_now(const message::MessageId& id) {
+Result<void> Queue::deliver_now(const message::MessageId& id, bool forced) {
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();
+  if ((*entry)->frozen && !forced) {
+    services_.log.main(LogEvent::frozen, id.text(), "Message is frozen");
+    return {};
+  }
   if ((*entry)->frozen) {
-    services_.log.main(LogEvent::thawed, id.text(), "unfrozen by forced delivery");
+    services_.log.main(LogEvent::thawed, id.text(), "Unfrozen by forced delivery");
     set_frozen(**entry, false);
   }
-  (*entry)->forced = true;
+  (*entry)->forced = forced;
+  (*entry)->in_run = true;
   (*entry)->need_progress().released = true;
   make_ready(**entry);
   fill();
   return {};
 }
 
-Result<void> Queue::freeze(const message::MessageId& id) {
+Result<void> Queue::freeze(const message::MessageId& id, std::string_view who) {
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();
-  if ((*entry)->frozen) return Error(Errc::already_exists, "the message is frozen already");
+  if ((*entry)->frozen) return Error(Errc::already_exists, "is already frozen");
+  services_.log.main(LogEvent::frozen, id.text(), "frozen by " + std::string(who));
   set_frozen(**entry, true);
   if ((*entry)->ready) {
     (*entry)->ready = false;
@@ -47,10 +53,12 @@ Result<void> Queue::freeze(const message::MessageId& id) {
   return {};
 }
 
-Result<void> Queue::thaw(const message::MessageId& id) {
+Result<void> Queue::thaw(const message::MessageId& id, std::string_view who) {
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();
-  if (!(*entry)->frozen) return Error(Errc::not_found, "the message is not frozen");
+  if (!(*entry)->frozen) return Error(Errc::already_exists, "is not frozen");
+  if (!who.empty())
+    services_.log.main(LogEvent::thawed, id.text(), "unfrozen by " + std::string(who));
   set_frozen(**entry, false);
   (*entry)->need_progress().manual_thaw = true;
   wait_until(**entry, kNotBeforeQueueRun);
@@ -67,7 +75,8 @@ Result<void> Queue::remove(const message::MessageId& id, std::string_view who) {
   return {};
 }
 
-Task<Result<void>> Queue::mark_delivered(message::MessageId id, std::string address) {
+Task<Result<void>> Queue::mark_delivered(message::MessageId id, std::string address,
+                                         std::string who) {
   Result<QueueEntry*> found = quiet_entry(id);
   if (!found) co_return found.error();
   QueueEntry& entry = **found;
@@ -92,7 +101,12 @@ Task<Result<void>> Queue::mark_delivered(message::MessageId id, std::string addr
       }
     }
     matched = !done.empty();
-    for (uint32_t recipient : done) entry.need_progress().set_done(recipient);
+    for (uint32_t recipient : done) {
+      entry.need_progress().set_done(recipient);
+      services_.log.main(
+          LogEvent::note, id.text(),
+          "address <" + recipients[recipient].address + "> marked delivered by " + who);
+    }
     if (matched) services_.store->update(entry.ref, encode_done(done));
   }
   if (entry.active != nullptr) fresh_bytes_ -= entry.active->fresh_bytes;
@@ -105,15 +119,20 @@ Task<Result<void>> Queue::mark_delivered(message::MessageId id, std::string addr
   if (was_ready) make_ready(entry);
   fill();
   if (!loaded) co_return loaded.error();
-  if (!matched) co_return Error(Errc::not_found, "the message has no such recipient left");
+  if (!matched && !address.empty()) {
+    co_return Error(Errc::invalid_argument, address + " is not a recipient: message not updated");
+  }
   co_return Result<void>();
 }
 
-Result<void> Queue::add_recipient(const message::MessageId& id, std::string_view address) {
+Result<void> Queue::add_recipient(const message::MessageId& id, std::string_view address,
+                                  std::string_view who) {
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();
   (*entry)->need_progress().added.emplace_back(address);
   services_.store->update((*entry)->ref, encode_text(ChangeKind::recipient, address));
+  services_.log.main(LogEvent::note, id.text(),
+                     "recipient <" + std::string(address) + "> added by " + std::string(who));
   return {};
 }
 
@@ -125,16 +144,20 @@ Result<void> Queue::move(const message::MessageId& id, std::string_view queue_na
   return {};
 }
 
-Result<void> Queue::set_sender(const message::MessageId& id, std::string_view sender) {
+Result<void> Queue::set_sender(const message::MessageId& id, std::string_view sender,
+                               std::string_view who) {
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();
   const std::string value = sender.empty() ? "<>" : std::string(sender);
   (*entry)->need_progress().new_sender = value;
   services_.store->update((*entry)->ref, encode_text(ChangeKind::sender, value));
+  services_.log.main(
+      LogEvent::note, id.text(),
+      "sender address changed to <" + std::string(sender) + "> by " + std::string(who));
   return {};
 }
 
-Task<Result<void>> Queue::give_up(message::MessageId id) {
+Task<Result<void>> Queue::give_up(message::MessageId id, std::string who) {
   Result<QueueEntry*> found = quiet_entry(id);
   if (!found) co_return found.error();
   QueueEntry& entry = **found;
@@ -146,6 +169,7 @@ Task<Result<void>> Queue::give_up(message::MessageId id) {
     wait_until(entry, services_.loop.clock().wall() + kUnreadableRetry);
     co_return loaded.error();
   }
+  services_.log.main(LogEvent::note, id.text(), "cancelled by " + who);
   ++active_;
   DeliveryAttempt work(*this, *entry.active);
   const DeliveryAttempt::Verdict verdict =

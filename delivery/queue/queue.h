@@ -51,7 +51,13 @@ struct QueueRun {
   bool first_only = false;   // -qi: only messages that were never tried
   std::string queue_name;    // -qG: of this named queue; empty: of the default one
   std::string match;         // -R: with a recipient left that has this text in it
+  std::string sender_match;  // -S: with a sender that has this text in it
+  bool is_regex = false;     // -Rr, -Sr: these texts are regular expressions
+  std::string first_id;      // -q ID ID: no message with a lesser id; empty: any
+  std::string last_id;       // nor with a greater one
   uint32_t number = 0;       // given by run_queue()
+
+  bool selects() const noexcept { return !match.empty() || !sender_match.empty(); }
 };
 
 class Queue final : public spool::RecoverySink, public MessageInjector {
@@ -88,20 +94,24 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
 
   void run_queue(const QueueRun& run);
 
-  // --- The operator's commands (-M...). not_found where the message is not here; locked where it
-  // is being delivered just now.
-  Result<void> deliver_now(const message::MessageId& id);
-  Result<void> freeze(const message::MessageId& id);
-  Result<void> thaw(const message::MessageId& id);
+  // --- The operator's commands (-M...), with the name of who gives them, for the log. not_found
+  // where the message is not here; locked where it is being delivered just now; already_exists
+  // where there is nothing to change.
+  // -M, or -Mc: as in a queue run, which leaves frozen messages and retry times alone.
+  Result<void> deliver_now(const message::MessageId& id, bool forced);
+  Result<void> freeze(const message::MessageId& id, std::string_view who);
+  Result<void> thaw(const message::MessageId& id, std::string_view who);
   Result<void> remove(const message::MessageId& id, std::string_view who);
-  Task<Result<void>> mark_delivered(message::MessageId id,
-                                    std::string address);  // empty: all (-Mmad)
-  Result<void> add_recipient(const message::MessageId& id, std::string_view address);
+  // No address: all (-Mmad).
+  Task<Result<void>> mark_delivered(message::MessageId id, std::string address, std::string who);
+  Result<void> add_recipient(const message::MessageId& id, std::string_view address,
+                             std::string_view who);
   // -MG: into the named queue, or the default one.
   Result<void> move(const message::MessageId& id, std::string_view queue_name);
-  Result<void> set_sender(const message::MessageId& id, std::string_view sender);
+  Result<void> set_sender(const message::MessageId& id, std::string_view sender,
+                          std::string_view who);
   // Gives up: bounces what is left (-Mg).
-  Task<Result<void>> give_up(message::MessageId id);
+  Task<Result<void>> give_up(message::MessageId id, std::string who);
 
   // Nothing new is begun; what is under way ends. join() completes when all of it has.
   void stop();
@@ -153,7 +163,7 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   void join_run(QueueEntry& entry, const QueueRun& run);
   void leave_run(uint32_t number);
   Task<void> run_matching(QueueRun run, std::vector<RunItem> items);
-  Task<bool> matches(spool::MessageRef ref, std::string text);
+  Task<bool> matches(spool::MessageRef ref, const QueueRun& run);
   void take_into_run(QueueEntry& entry, const QueueRun& run);
   Task<void> attempt(QueueEntry& entry);
   Task<AttemptVerdict> frozen_attempt(QueueEntry& entry, DeliveryAttempt& work);

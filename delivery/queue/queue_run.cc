@@ -1,4 +1,5 @@
 // Queue: queue runs (-q, -R): which messages they take, and in which order.
+#include "acl/expand/regex.h"
 #include "core/base/ascii.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/message_key.h"
@@ -36,30 +37,41 @@ void Queue::leave_run(uint32_t number) {
   runs_.erase(found);
 }
 
-// Whether a recipient of the message has `text` in it, whatever the case of letters.
-Task<bool> Queue::matches(spool::MessageRef ref, std::string text) {
+// Whether the addresses of a message are those that a run asks for, whatever the case of letters.
+Task<bool> Queue::matches(spool::MessageRef ref, const QueueRun& run) {
   const Result<std::string> bytes = co_await services_.store->read_envelope(ref);
   if (!bytes) co_return false;
   const Result<Envelope> envelope = decode_envelope(*bytes);
   if (!envelope) co_return false;
+  const auto has = [&run](const std::string& address, const std::string& text) {
+    if (!run.is_regex) return to_lower(address).find(to_lower(text)) != std::string::npos;
+    const Result<acl::Regex> regex = acl::Regex::compile(text, true);
+    return regex && regex->search(address).value_or(false);
+  };
+  if (!run.sender_match.empty() && !has(envelope->sender, run.sender_match)) co_return false;
+  if (run.match.empty()) co_return true;
   for (const EnvelopeRecipient& recipient : envelope->recipients) {
-    if (to_lower(recipient.address).find(text) != std::string::npos) co_return true;
+    if (has(recipient.address, run.match)) co_return true;
   }
   co_return false;
 }
 
 // Looks into one message after the other; any of them may have gone, or be under way, by then.
 Task<void> Queue::run_matching(QueueRun run, std::vector<RunItem> items) {
-  const std::string text = to_lower(run.match);
   run.forced = true;
   ++selecting_;
   for (const RunItem& item : items) {
     co_await yield_if_late(services_.loop);
     QueueEntry* entry = find(item.key);
     if (entry == nullptr || stopping_) continue;
-    const bool wanted = co_await matches(entry->ref, text);
+    const bool wanted = co_await matches(entry->ref, run);
     entry = find(item.key);
-    if (!wanted || entry == nullptr || entry->heap_index == UINT32_MAX) continue;
+    if (!wanted || entry == nullptr) continue;
+    if (entry->heap_index == UINT32_MAX) {
+      entry->in_run = entry->forced = true;
+      join_run(*entry, run);
+      continue;
+    }
     take_into_run(*entry, run);
     fill();
   }
@@ -76,7 +88,9 @@ std::string run_flags(const QueueRun& run) {
   if (run.forced) out += 'f';
   if (run.with_frozen) out += 'f';
   if (out == " -q") out.clear();
-  if (!run.match.empty()) out += " -R " + run.match;
+  const std::string_view kind = run.is_regex ? "r " : " ";
+  if (!run.match.empty()) out.append(" -R").append(kind).append(run.match);
+  if (!run.sender_match.empty()) out.append(" -S").append(kind).append(run.sender_match);
   return out;
 }
 
@@ -123,9 +137,16 @@ Task<std::vector<Queue::RunItem>> Queue::messages_of(const QueueRun& run) {
 
 void Queue::choose(QueueEntry& entry, const QueueRun& run, std::vector<RunItem>& chosen) {
   if (entry.queue_name() != run.queue_name) return;
+  if (!run.first_id.empty()) {
+    const std::string id = id_of(entry.key).to_string();
+    if (id < run.first_id || (!run.last_id.empty() && id > run.last_id)) return;
+  }
   if (entry.heap_index == UINT32_MAX) {
     // On its way already, because it is due or not yet looked at after a start.
-    if (!run.match.empty()) return;
+    if (run.selects()) {
+      chosen.push_back({entry.received, entry.key});
+      return;
+    }
     entry.in_run = true;
     join_run(entry, run);
     entry.forced = entry.forced || run.forced;
@@ -134,11 +155,11 @@ void Queue::choose(QueueEntry& entry, const QueueRun& run, std::vector<RunItem>&
   const WallTime now = services_.loop.clock().wall();
   if (run.first_only && entry.tried) return;
   if (entry.frozen && !run.with_frozen && frozen_deadline(entry) > now) {
-    if (run.match.empty()) tell_still_frozen(entry);
+    if (!run.selects()) tell_still_frozen(entry);
     return;
   }
   const bool held = entry.next_attempt == kNotBeforeQueueRun || entry.waits_for_run;
-  if (!run.forced && run.match.empty() && !held && entry.next_attempt > now) return;
+  if (!run.forced && !run.selects() && !held && entry.next_attempt > now) return;
   chosen.push_back({entry.received, entry.key});
 }
 
@@ -155,7 +176,7 @@ Task<void> Queue::take_run(QueueRun run) {
   } else {
     sorting();
   }
-  if (run.match.empty()) {
+  if (!run.selects()) {
     co_await take_all(run, items);
     leave_run(run.number);
   } else {

@@ -31,6 +31,35 @@ bool is_bcc(FieldKind kind) noexcept {
   return kind == FieldKind::bcc || kind == FieldKind::resent_bcc;
 }
 
+// The items of a list that cannot be read as a whole: what stands between commas (and the names and
+// ends of groups) outside quotes, comments and brackets.
+std::vector<std::string_view> split_items(std::string_view list) {
+  std::vector<std::string_view> out;
+  size_t start = 0;
+  size_t comments = 0;
+  bool quoted = false;
+  bool angle = false;
+  for (size_t at = 0; at <= list.size(); ++at) {
+    const char c = at < list.size() ? list[at] : ',';
+    if (c == '\\') {
+      ++at;
+      continue;
+    }
+    if (c == '"' && comments == 0) quoted = !quoted;
+    if (!quoted && c == '(') ++comments;
+    if (!quoted && c == ')' && comments > 0) --comments;
+    const bool is_plain = !quoted && comments == 0;
+    if (is_plain && (c == '<' || c == '>')) angle = c == '<';
+    const bool is_end = at >= list.size() || (is_plain && !angle && (c == ',' || c == ';'));
+    const bool is_group_name = is_plain && !angle && c == ':';
+    if (!is_end && !is_group_name) continue;
+    const std::string_view item = trim(list.substr(start, std::min(at, list.size()) - start));
+    if (is_end && !item.empty()) out.push_back(item);
+    start = at + 1;
+  }
+  return out;
+}
+
 // Equal for addresses that are the same mailbox for certain: domains have no case.
 std::string address_key(std::string_view address) {
   const AddressParts parts = split_address(address);
@@ -45,6 +74,7 @@ class Preparation {
         scanner_({options.header_bytes_max, 0, options.received_max}) {}
 
   Result<Submission> run(std::string_view input);
+  std::string sender();
 
  private:
   Result<void> split(std::string_view input);
@@ -52,6 +82,7 @@ class Preparation {
   Result<void> copy_fields();
   Result<void> copy_field(const FieldPlace& place, std::string_view text);
   Result<void> add_recipients(const AddressList& list);
+  Result<void> add_recipients_one_by_one(std::string_view list);
   Result<void> settle_arguments();
   void note_from(const AddressList& list);
   void add_missing_fields();
@@ -91,6 +122,10 @@ Result<Submission> Preparation::run(std::string_view input) {
     out_.needs_smtputf8 = std::any_of(address.begin(), address.end(), is_8bit);
   }
   return std::move(out_);
+}
+
+std::string Preparation::sender() {
+  return settle_sender() ? out_.sender : own_address();
 }
 
 Result<void> Preparation::split(std::string_view input) {
@@ -161,7 +196,9 @@ Result<void> Preparation::copy_fields() {
 Result<void> Preparation::copy_field(const FieldPlace& place, std::string_view text) {
   const FieldKind kind = place.kind;
   const bool is_sender_field = kind == FieldKind::sender || kind == FieldKind::resent_sender;
-  const bool is_dropped = (options_.recipients_from_headers && is_bcc(kind)) ||
+  // Where a message was sent on, only the Resent- fields say to whom.
+  const bool is_of_sending = field_row(kind).is_resent == scanner_.has_resent();
+  const bool is_dropped = (options_.recipients_from_headers && is_bcc(kind) && is_of_sending) ||
                           (is_sender_field && !options_.is_trusted && !options_.retains_sender);
   if (!field_row(kind).has_addresses) {
     out_.headers += text;
@@ -170,15 +207,8 @@ Result<void> Preparation::copy_field(const FieldPlace& place, std::string_view t
   const size_t colon = text.find(':');
   const std::string_view body = text.substr(colon + 1);
   const Result<AddressList> list = parse_address_list(body, utf8_);
-  // Where a message was sent on, only the Resent- fields say to whom.
-  const bool is_asked = options_.recipients_from_headers && is_recipient_field(kind) &&
-                        field_row(kind).is_resent == scanner_.has_resent();
-  if (is_asked) {
-    if (!list) {
-      return refused("bad address in the header field \"" +
-                     escape_control(trim(text.substr(0, 200))) + "\": " + list.error().detail());
-    }
-    Result<void> added = add_recipients(*list);
+  if (options_.recipients_from_headers && is_recipient_field(kind) && is_of_sending) {
+    Result<void> added = list ? add_recipients(*list) : add_recipients_one_by_one(body);
     if (!added) return added;
   }
   const bool is_from = kind == (scanner_.has_resent() ? FieldKind::resent_from : FieldKind::from);
@@ -220,7 +250,7 @@ std::string Preparation::without_affixes(const std::string& address) const {
 
 Result<void> Preparation::add_recipients(const AddressList& list) {
   for (const ListedAddress& listed : list.addresses) {
-    if (listed.address.empty()) return refused("an empty address is no recipient");
+    if (listed.address.empty()) return Error(Errc::malformed, "an empty address is no recipient");
     std::string address = qualified(listed, recipient_domain());
     if (!seen_.insert(address_key(address)).second) continue;
     if (out_.recipients.size() >= kSubmittedRecipientsMax) {
@@ -231,16 +261,39 @@ Result<void> Preparation::add_recipients(const AddressList& list) {
   return {};
 }
 
+// A list with mistakes: whoever can be read gets the message, and the sender is told of the others.
+Result<void> Preparation::add_recipients_one_by_one(std::string_view list) {
+  for (const std::string_view item : split_items(list)) {
+    const Result<AddressList> one = parse_address_list(item, utf8_);
+    if (one) {
+      Result<void> added = add_recipients(*one);
+      if (!added) return added;
+      continue;
+    }
+    std::string text(item);
+    std::erase(text, '\r');
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    out_.bad_recipients.push_back({escape_control(text), one.error().detail()});
+  }
+  return {};
+}
+
 // The addresses of the command line: the recipients, or with -t those who are not to get it.
 Result<void> Preparation::settle_arguments() {
   const bool removes = options_.recipients_from_headers && options_.removes_arguments;
   const bool had_recipients = !out_.recipients.empty();
   std::unordered_set<std::string> removed;
   for (const std::string& argument : options_.arguments) {
-    const Result<AddressList> list = parse_address_list(argument, utf8_);
-    if (!list || list->addresses.empty()) {
+    // A source route needs no brackets here.
+    const bool is_route = argument.starts_with('@') && argument.find(':') != std::string::npos;
+    const Result<AddressList> list =
+        parse_address_list(is_route ? "<" + argument + ">" : argument, utf8_);
+    const auto is_nobody = [](const ListedAddress& listed) { return listed.address.empty(); };
+    const bool is_good = list && !list->addresses.empty() &&
+                         std::none_of(list->addresses.begin(), list->addresses.end(), is_nobody);
+    if (!is_good) {
       const std::string why = list ? "empty address" : list.error().detail();
-      return refused("bad address \"" + escape_control(argument) + "\": " + why);
+      return Error(Errc::malformed, "bad address \"" + escape_control(argument) + "\": " + why);
     }
     if (!removes) {
       Result<void> added = add_recipients(*list);
@@ -253,15 +306,18 @@ Result<void> Preparation::settle_arguments() {
   }
   std::erase_if(out_.recipients,
                 [&](const std::string& address) { return removed.contains(address_key(address)); });
-  if (!out_.recipients.empty()) return {};
+  if (!out_.recipients.empty() || !out_.bad_recipients.empty()) return {};
   if (had_recipients) {
-    return refused("no recipients: with -t, the addresses of the command line are taken off");
+    return Error(Errc::not_found,
+                 "no recipients: with -t, the addresses of the command line are taken off");
   }
-  return refused(options_.recipients_from_headers ? "no recipient addresses found in the header"
-                                                  : "no recipients were given");
+  return Error(Errc::not_found, options_.recipients_from_headers
+                                    ? "no recipient addresses found in the header"
+                                    : "no recipients were given");
 }
 
 void Preparation::add_missing_fields() {
+  if (options_.is_of_host) return;
   const MissingFields missing = missing_fields(scanner_, Origin::local);
   const bool resent = scanner_.has_resent();
   const std::string_view prefix = resent ? "Resent-" : "";
@@ -274,7 +330,8 @@ void Preparation::add_missing_fields() {
     out_.headers += kLineEnd;
   };
   if (missing.from) {
-    add_address("From", out_.sender.empty() ? own_address() : out_.sender);
+    // A bounce comes from nobody.
+    if (!out_.sender.empty()) add_address("From", out_.sender);
   } else if (!options_.is_trusted && options_.checks_from && !from_is_own_) {
     add_address("Sender", own_address());
   }
@@ -301,6 +358,10 @@ std::string wire_lines(std::string_view input, bool dot_ends) {
     input.remove_prefix(std::min(input.size(), end + (is_pair ? 2 : 1)));
   }
   return out;
+}
+
+std::string submission_sender(const SubmissionOptions& options) {
+  return Preparation(options).sender();
 }
 
 Result<Submission> prepare_submission(std::string_view input, const SubmissionOptions& options) {

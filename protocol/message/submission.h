@@ -1,7 +1,8 @@
 // What `sendmail` does to a message that a program hands over on its standard input: wire format,
 // the recipients, the sender, and the fields that a mail client left out. RFC 6409 8, EXIM.md 4.1.
 // Used by: daemon (the command line). Pure. Received: is added on acceptance, as for other mail.
-// Errors: one sentence for the user at the terminal, naming the address or the limit.
+// Errors: one sentence for the user at the terminal, naming the address or the limit; `malformed`
+// for a bad recipient of the command line, `not_found` where there are no recipients.
 #pragma once
 
 #include "core/base/result.h"
@@ -36,6 +37,8 @@ struct SubmissionOptions {
   std::vector<std::string> from_prefixes;  // local_from_prefix
   std::vector<std::string> from_suffixes;  // local_from_suffix
 
+  bool is_of_host = false;  // handed over in the name of a host (-oMa): nothing is added
+
   // The host.
   std::string qualify_domain;
   std::string qualify_recipient;  // empty: qualify_domain
@@ -52,14 +55,24 @@ struct SubmissionOptions {
   uint32_t received_max = 30;
 };
 
+// An address of a header field that is none (-t); the others get the message all the same.
+struct BadRecipient {
+  std::string text;
+  std::string why;
+};
+
 struct Submission {
   std::string headers;                  // header section in wire format
   std::string body;                     // in wire format
-  std::vector<std::string> recipients;  // qualified, each once
-  std::string sender;                   // envelope sender; empty for a bounce
-  bool needs_smtputf8 = false;          // an address of the envelope is not ASCII
-  bool made_message_id = false;         // Message-ID: was added
+  std::vector<std::string> recipients;  // qualified, each once; none only where all were bad
+  std::vector<BadRecipient> bad_recipients;
+  std::string sender;            // envelope sender; empty for a bounce
+  bool needs_smtputf8 = false;   // an address of the envelope is not ASCII
+  bool made_message_id = false;  // Message-ID: was added
 };
+
+// The sender that `options` make: who is told of a submission that fails.
+std::string submission_sender(const SubmissionOptions& options);
 
 Result<Submission> prepare_submission(std::string_view input, const SubmissionOptions& options);
 

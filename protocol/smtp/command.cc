@@ -16,6 +16,9 @@ using message::Utf8;
 
 constexpr uint16_t kSyntax = 501;
 constexpr uint16_t kUnknownParameter = 555;  // RFC 5321 4.1.1.11
+constexpr std::string_view kNoLocalPart = "missing or malformed local part";
+constexpr std::string_view kNoDomain = "domain missing or malformed";
+constexpr size_t kUnfitBytesMax = 32;  // that a refusal shows of what does not belong there
 
 ParseFailure failure(ReplyId id) {
   const ReplyView row = named_reply(id);
@@ -87,15 +90,19 @@ std::string_view parse_path(std::string_view text, Utf8 utf8, const PathRules& r
   if (rules.strip_trailing_dot && mailbox.ends_with('.') && mailbox.rfind('@') < mailbox.size())
     mailbox.remove_suffix(1);
   if (!strip_route(mailbox)) return "malformed source route";
-  if (mailbox.empty()) return mailbox.data() == text.data() + 1 ? "" : "empty address";
+  if (mailbox.empty()) return mailbox.data() == text.data() + 1 ? "" : kNoLocalPart;
   if (mailbox.size() > message::kMailboxBytesMax) return "address is ridiculously long";
   const message::AddressParts parts = message::split_address(mailbox);
-  if (!message::is_local_part(parts.local_part, utf8)) return "missing or malformed local part";
+  const bool is_quoted = parts.local_part.starts_with('"');
+  if (!is_quoted && parts.local_part.find('@') != std::string_view::npos) return kNoDomain;
+  if (!message::is_local_part(parts.local_part, utf8)) return kNoLocalPart;
   const bool has_domain = parts.local_part.size() != mailbox.size();
   const Utf8 utf8_domain = rules.utf8_domains ? Utf8::allowed : utf8;
+  if (has_domain && parts.domain.starts_with('[') && !rules.literals)
+    return "domain literals not allowed";
   if (has_domain && !message::is_domain(parts.domain, utf8_domain) &&
       !message::is_address_literal(parts.domain)) {
-    return "domain missing or malformed";
+    return kNoDomain;
   }
   path = {mailbox, parts.local_part, parts.domain, text};
   return "";
@@ -277,26 +284,53 @@ constexpr std::array kRcptParameters{
 // clang-format on
 
 template <class Context, size_t N>
+const ParameterRow<Context>* find_parameter(const std::array<ParameterRow<Context>, N>& rows,
+                                            const Offer& offer, const Parameter& parameter) {
+  for (const ParameterRow<Context>& row : rows) {
+    if (!equals_ignore_case(row.name, parameter.name)) continue;
+    const bool is_known =
+        offer.extensions.has(row.extension) || row.unoffered == Unoffered::judged_by_reader;
+    if (is_known && parameter.has_value == (row.value == Value::required)) return &row;
+  }
+  return nullptr;
+}
+
+// `unfit`: the parameters up to the last that is none.
+ParseFailure unfit_parameters(std::string_view argument, const Split& split, std::string_view unfit,
+                              bool esmtp) {
+  const auto offset = static_cast<size_t>(unfit.data() - argument.data());
+  std::string text(argument.substr(0, offset + unfit.size()));
+  const bool is_bare_word =
+      !split.path.starts_with('<') && split.path.find('@') == std::string::npos;
+  if (is_bare_word) {
+    text.append(": ").append(kNoLocalPart).append(" (expected word or \"<\")");
+    return {kSyntax, "5.5.4", std::move(text)};
+  }
+  text.append(": malformed address: ").append(unfit.substr(0, kUnfitBytesMax));
+  text.append(" may not follow ").append(argument.substr(0, offset));
+  return {esmtp ? kUnknownParameter : kSyntax, "5.5.4", std::move(text)};
+}
+
+template <class Context, size_t N>
 ParseFailure read_parameters(const std::array<ParameterRow<Context>, N>& rows, Context& context,
                              std::string_view argument, const Split& split, bool esmtp) {
   std::string_view rest = split.parameters;
+  std::string_view unfit;
+  std::optional<ReplyId> refusal;
   for (size_t count = 0; !rest.empty(); ++count) {
     const Parameter parameter = next_parameter(rest);
-    const ParameterRow<Context>* found = nullptr;
-    for (const ParameterRow<Context>& row : rows) {
-      if (!equals_ignore_case(row.name, parameter.name)) continue;
-      const bool offered = context.offer.extensions.has(row.extension);
-      if (offered || row.unoffered == Unoffered::judged_by_reader) found = &row;
+    const ParameterRow<Context>* found = esmtp && count < kParameterCountMax
+                                             ? find_parameter(rows, context.offer, parameter)
+                                             : nullptr;
+    if (found == nullptr) {
+      const auto end = static_cast<size_t>(parameter.text.data() - split.parameters.data());
+      unfit = split.parameters.substr(0, end + parameter.text.size());
+    } else if (!refusal) {
+      refusal = found->read(context, parameter.value);
     }
-    const bool fits = found != nullptr && parameter.has_value == (found->value == Value::required);
-    if (!esmtp || !fits || count >= kParameterCountMax) {
-      std::string text(argument);
-      text.append(": malformed address: ").append(parameter.text).append(" may not follow ");
-      text.append(split.path);
-      return {esmtp ? kUnknownParameter : kSyntax, "5.5.4", std::move(text)};
-    }
-    if (const Refusal refusal = found->read(context, parameter.value)) return failure(*refusal);
   }
+  if (!unfit.empty()) return unfit_parameters(argument, split, unfit, esmtp);
+  if (refusal) return failure(*refusal);
   return {};
 }
 
@@ -336,7 +370,7 @@ ParseFailure parse_rcpt(std::string_view argument, const Offer& offer, const Pat
   }
   std::string_view why =
       parse_path(split.path, utf8 ? Utf8::allowed : Utf8::refused, rules, command.path);
-  if (why.empty() && command.path.address.empty()) why = "empty address";
+  if (why.empty() && command.path.address.empty()) why = kNoLocalPart;
   if (!why.empty()) return bad_address(split.path, "5.1.3", why);
   return {};
 }

@@ -69,6 +69,7 @@ struct PathRules {
   bool strip_brackets = false;      // strip_excess_angle_brackets: "<<a@b>>"
   bool strip_trailing_dot = false;  // "<a@b.>"
   bool utf8_domains = false;        // allow_utf8_domains: without SMTPUTF8
+  bool literals = true;             // allow_domain_literals: "<a@[192.0.2.1]>"
 };
 
 // The path in the argument of MAIL or RCPT, as it came, without the parameters behind it.

@@ -39,16 +39,17 @@ Event ServerEngine::on_bdat(std::string_view argument) {
     case BdatSyntax::good:
       break;
   }
+  const bool first = !bdat_.is_active();
+  // Who was not offered it sends no chunk: what follows are commands.
+  if (first && !offers(Extension::chunking)) {
+    return refuse(Fault::protocol, ReplyId::bdat_not_advertised);
+  }
   after_chunk_ = state_;
   chunk_answered_ = false;
-  const bool first = !bdat_.is_active();
   bdat_.start(chunk);
   if (!first) {
     state_ = State::chunk;
     return {};
-  }
-  if (!offers(Extension::chunking)) {
-    return drop_chunk(refuse(Fault::protocol, ReplyId::bdat_not_advertised));
   }
   if (recipients_accepted_ == 0) return drop_chunk(no_recipients("BDAT"));
   if (too_many_rcpts_ && limits_.recipients_max_reject) {

@@ -123,7 +123,8 @@ void ServerEngine::send(const ReplyView& answer) {
 Event ServerEngine::refuse(Fault fault, const ReplyView& answer) {
   fault_ = fault;
   error_text_ = answer.text;
-  if (verb_ == Verb::rcpt && in_transaction()) note_rcpt_refusal(answer.text);
+  if (verb_ == Verb::rcpt)
+    note_rcpt_refusal(std::to_string(answer.code) + " " + std::string(answer.text));
   const bool counts = fault == Fault::syntax || fault == Fault::protocol;
   if (!counts || ++synprot_errors_ <= limits_.max_synprot_errors) {
     send(answer);
@@ -148,7 +149,7 @@ Event ServerEngine::close_with(Fault fault, ReplyId id, std::string_view why) {
 
 void ServerEngine::note_rcpt_refusal(std::string_view text) {
   text = text.substr(0, kSameRejectionBytesMax);
-  if (rcpts_given_ == 1) {
+  if (rcpt_refusal_.empty()) {
     rcpt_refusal_ = text;
     same_refusal_ = true;
   } else if (rcpt_refusal_ != text) {

@@ -93,7 +93,7 @@ TEST_F(QueueViewTest, ReadsOneShardAfterTheOtherUntilItHasTheMessage) {
 
 TEST_F(QueueViewTest, ReadsAllForAListing) {
   QueueView view(files_, "/spool");
-  view.read_all();
+  EXPECT_TRUE(view.read_all());
   ASSERT_EQ(view.shards().size(), 3u);
   for (const auto& shard : view.shards()) EXPECT_EQ(shard->messages.size(), 3u);
 }

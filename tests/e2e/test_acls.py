@@ -49,7 +49,7 @@ local:
   accept
 """
     with Sink() as sink, Policy(sink.port, policy(acls, extra="acl_not_smtp = local")) as godwit:
-        done = godwit.cli("-f", "me@test.example", "nobody@example.com", stdin="Subject: x\n\nbody\n", check=False)
+        done = godwit.cli("-oep", "-f", "me@test.example", "nobody@example.com", stdin="Subject: x\n\nbody\n", check=False)
         assert done.returncode == 1 and "no mail for nobody" in done.stderr, done
         godwit.wait_log("rejected by non-SMTP ACL: no mail for nobody")
         godwit.cli("-odi", "-f", "me@test.example", "b@example.com", stdin="Subject: x\n\nbody\n")

@@ -205,7 +205,7 @@ def test_submission_says_what_is_wrong():
     with Godwit(start=False) as godwit:
         done = godwit.cli(check=False)
         assert done.returncode == 1 and "recipients" in done.stderr, done
-        done = godwit.cli("-t", stdin="Subject: x\n\nbody\n", check=False)
+        done = godwit.cli("-oep", "-t", stdin="Subject: x\n\nbody\n", check=False)
         assert done.returncode == 1 and "recipient" in done.stderr, done
 
 

@@ -97,9 +97,10 @@ constexpr std::array kRecipients{
     RecipientCase{"none", "Subject: x\n", "", "!no recipient addresses found"},
     RecipientCase{"empty", "To: nobody:;\n", "", "!no recipient addresses found"},
     RecipientCase{"all taken off", "To: a@x\n", "a@x", "!taken off"},
-    RecipientCase{"bad", "To: a@x, b c@x\n", "", "!bad address in the header field \"To:"},
     RecipientCase{"bad argument", "To: a@x\n", "b c", "!bad address \"b c\""},
-    RecipientCase{"null", "To: <>\n", "", "!empty address"},
+    RecipientCase{"null argument", "To: a@x\n", "<>", "!bad address \"<>\""},
+    RecipientCase{"null", "To: <>\n", "", "!no recipient addresses found"},
+    RecipientCase{"route", "To: a@x, b@x\n", "@q.test,@r.test:b@x", "a@x"},
 };
 
 TEST(Submission, FindsTheRecipientsInTheHeader) {
@@ -122,6 +123,37 @@ TEST(Submission, FindsTheRecipientsInTheHeader) {
     EXPECT_EQ(made->headers.find("cc: d"), std::string::npos);
     EXPECT_EQ(made->headers.find("Bcc"), std::string::npos);
   }
+}
+
+TEST(Submission, FindsTheGoodRecipientsAmongBadOnes) {
+  const Result<Submission> made = prepare_submission(
+      "To: a@x, b c@x,\n \"d, e\"@x (f, g)\nCc: friends: h@x, i@@x;, <@q.test,@r.test:j@x>\n\n",
+      header_options());
+  ASSERT_TRUE(made) << made.error().to_string();
+  EXPECT_EQ(made->recipients, (std::vector<std::string>{"a@x", "\"d, e\"@x", "h@x", "j@x"}));
+  std::string bad;
+  for (const BadRecipient& each : made->bad_recipients) {
+    bad += each.text + "|";
+    EXPECT_FALSE(each.why.empty()) << each.text;
+  }
+  EXPECT_EQ(bad, "b c@x|i@@x|");
+  const Result<Submission> nobody = prepare_submission("To: i@@x\n\n", header_options());
+  ASSERT_TRUE(nobody);
+  EXPECT_TRUE(nobody->recipients.empty());
+}
+
+TEST(Submission, KeepsTheHiddenRecipientsOfAMessageThatIsSentOn) {
+  const Result<Submission> made =
+      prepare_submission("Bcc: a@x\nResent-To: b@x\nResent-Bcc: c@x\n\n", header_options());
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(made->headers.starts_with("Bcc: a@x\r\nResent-To: b@x\r\nResent-")) << made->headers;
+  EXPECT_EQ(made->headers.find("c@x"), std::string::npos);
+}
+
+TEST(Submission, AddsNothingToAMessageOfAHost) {
+  SubmissionOptions options = base_options();
+  options.is_of_host = true;
+  EXPECT_EQ(prepare_submission("Subject: x\n\n", options)->headers, "Subject: x\r\n");
 }
 
 TEST(Submission, AddsTheArgumentsWhereTheyAreNotRemoved) {
@@ -164,8 +196,7 @@ constexpr std::array kSenders{
     SenderCase{"trusted -f", "Subject: x\n", "x@y", true, "x@y", "From: Ann Example <x@y>\r\n"},
     SenderCase{"trusted -f unqualified", "From: x@y\n", "x", true, "x@q.test", ""},
     SenderCase{"bounce", "From: ann\n", "<>", false, "", ""},
-    SenderCase{"bounce without from", "Subject: x\n", "", false, "",
-               "From: Ann Example <ann@q.test>\r\n"},
+    SenderCase{"bounce without from", "Subject: x\n", "", false, "", ""},
     SenderCase{"old header", "From : ann\n", nullptr, false, "ann@q.test", ""},
     SenderCase{"forged", "From: ann\nSender: x@y\n", nullptr, false, "ann@q.test", ""},
     SenderCase{"resent", "From: x@y\nResent-From: z@y\n", nullptr, false, "ann@q.test",
