@@ -116,12 +116,14 @@ Task<Result<void>> LmtpSession::send_pieces(const MessageContent& content) {
     offset += piece->size();
     stuffer.take(*piece, segments);
     set_deadline();
-    co_await ok(stream_.write(std::span<const std::string_view>(segments)));
+    const Result<void> sent = co_await stream_.write(std::span<const std::string_view>(segments));
+    if (!sent) co_return sent;
     segments.clear();
   }
   stuffer.finish(segments);
   set_deadline();
-  co_return co_await stream_.write(std::span<const std::string_view>(segments));
+  const Result<void> sent = co_await stream_.write(std::span<const std::string_view>(segments));
+  co_return sent;
 }
 
 Task<std::vector<DeliveryOutcome>> LmtpSession::run(smtp::Transaction transaction,
