@@ -196,6 +196,7 @@ class DeliveryAttempt {
   bool waits_for(Recipient& recipient, const std::string& key);
   // How log lines name it: with the recipient that it was generated from.
   std::string log_address(const Recipient& recipient, bool delivered) const;
+  static std::string local_part_of(const Recipient& recipient, const Transport* transport);
   std::string_view return_path_of(const Recipient& recipient) const noexcept;
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::AddressFacts batch_facts(const Batch& batch) const;
@@ -223,6 +224,8 @@ class DeliveryAttempt {
   Task<struct ReportTexts> own_texts(const struct ReportPlan& plan, acl::EvalContext evaluation);
   Task<std::string> body_to_return(bool& cut);
   bool wants_failure_report(const Recipient& recipient) const noexcept;
+  bool is_error_ignored(const Recipient& recipient) const;
+  void log_ignored(const Recipient& recipient, std::string_view why) const;
 
   Queue& queue_;
   ActiveMessage& message_;

@@ -296,6 +296,11 @@ void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes, const Cand
     delivery.seen.push_back(candidate.endpoint);
     ++delivery.tries;
   }
+  const auto told = std::ranges::find_if(outcomes, [](const DeliveryOutcome& outcome) {
+    return outcome.kind == OutcomeKind::deferred &&
+           (outcome.scope == FailureScope::host || outcome.scope == FailureScope::message);
+  });
+  if (told != outcomes.end()) log_host_failure(delivery, *told);
   const auto failure = std::ranges::find(outcomes, FailureScope::host, &DeliveryOutcome::scope);
   if (failure == outcomes.end()) {
     remember_success(table_.keeper_, key, delivery, outcomes);

@@ -33,16 +33,17 @@ struct RouteHost {
 
 struct HostList {
   std::vector<RouteHost> hosts;
-  std::string key;         // canonical text of names, ports and preferences
-  bool randomize = false;  // shuffle inside a preference
-  bool has_self = false;   // this host is among the less preferred MX of the domain
+  std::string key;               // canonical text of names, ports and preferences
+  bool randomize = false;        // shuffle inside a preference
+  bool has_self = false;         // this host is among the less preferred MX of the domain
+  bool is_of_transport = false;  // from its options: what is local there is not meant
 };
 
 using SharedHostList = std::shared_ptr<const HostList>;
 
 // An item of a list of hosts: "name", "name:port", "[v6]:port", "name/MX", "name/MX:port".
 RouteHost parse_route_host(std::string_view item, int preference);
-// Sets `key` from the hosts.
+// Sets `key` from the hosts and whose they are.
 void set_key(HostList& list);
 
 }  // namespace godwit::delivery
