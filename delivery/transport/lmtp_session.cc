@@ -117,12 +117,13 @@ Task<Result<void>> LmtpSession::send_pieces(const MessageContent& content) {
     stuffer.take(*piece, segments);
     set_deadline();
     const Result<void> sent = co_await stream_.write(std::span<const std::string_view>(segments));
-    if (!sent) co_return sent.error();
+    if (!sent) co_return sent;
     segments.clear();
   }
   stuffer.finish(segments);
   set_deadline();
-  co_return co_await stream_.write(std::span<const std::string_view>(segments));
+  const Result<void> sent = co_await stream_.write(std::span<const std::string_view>(segments));
+  co_return sent;
 }
 
 Task<std::vector<DeliveryOutcome>> LmtpSession::run(smtp::Transaction transaction,

@@ -3,6 +3,7 @@
 import re
 import socket
 import tempfile
+import time
 
 from databases import Database
 from harness import Godwit, RETRY, Sink, free_port, wait_for
@@ -103,6 +104,19 @@ def test_an_action_that_fails_changes_nothing():
         godwit.wait_log("Completed")
         for name in ("main", "panic"):
             godwit.wait_log("failed to expand event_action msg:delivery in remote: ", name=name)
+
+
+def test_a_slow_action_holds_nobody_else():
+    action = "  event_action = ${if eq{$event_name}{msg:delivery}{${run{/bin/sleep 2}}}}\n"
+    with Sink() as sink, Told(sink.port, smtp=action, workers=1) as godwit:
+        godwit.send()
+        sink.wait(1)
+        began = time.monotonic()
+        with godwit.client() as client:
+            client.command("EHLO client.test", 250)
+            client.command("MAIL FROM:<a@test.example>", 250)
+        assert time.monotonic() - began < 1 and "Completed" not in godwit.log(), godwit.log()
+        godwit.wait_log("Completed")
 
 
 def test_what_the_main_configuration_is_told():
