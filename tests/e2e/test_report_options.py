@@ -51,7 +51,7 @@ def test_a_bounce_message_in_the_queue():
         bounce = godwit.wait_log(rf" (\S+) <= <> R=\S+ U={who} P=local S=\d+$").group(1)
         head, body = godwit.cli("-Mvh", bounce).stdout, godwit.cli("-Mvb", bounce).stdout
         assert f"\n-body_linecount {body.count(chr(10)) - 1}\n" in head, (head, body)
-        assert f"\n-ident {who}\n" in head and "\n-received_protocol local\n" in head, head
+        assert f"-ident {who}\n" in head and "\n-received_protocol local\n" in head, head
 
 
 def test_texts_and_copies():
