@@ -3,6 +3,7 @@
 #include "core/base/ascii.h"
 #include "core/io/fiber.h"
 #include "daemon/callout_record.h"
+#include "delivery/queue/host_events.h"
 #include "delivery/transport/smtp_outcome.h"
 #include "protocol/smtp/ports.h"
 
@@ -28,6 +29,44 @@ std::string joined(const smtp::ServerReply& reply, std::string_view problem) {
   return reply.code != 0 ? reply.full_text() : std::string(problem);
 }
 
+// Tells the operator's actions of the connections of one callout.
+class CalloutEvents final : public delivery::EventSink {
+ public:
+  // `of_address` is the question, with the host under way. All outlives it.
+  CalloutEvents(const acl::EventActions& main, const delivery::SmtpTransport& transport,
+                const acl::EvalContext& of_address, Log& log)
+      : main_(main), transport_(transport), of_address_(of_address), log_(log) {}
+  bool is_heard() const { return !main_.empty() || !transport_.events().empty(); }
+
+  Task<std::string> raise(acl::EventFacts event, const delivery::RemoteInfo& remote) override {
+    const bool is_main = event.name.starts_with("tls:fail:");
+    acl::AddressFacts address = *of_address_.address;
+    address.router_name.clear();
+    address.transport_name = transport_.name();
+    address.sending = remote.local;
+    acl::EvalContext evaluation(of_address_);
+    evaluation.address = &address;
+    // What an action sets is not seen outside it.
+    acl::AclVariables of_message;
+    acl::AclVariables of_connection;
+    if (evaluation.message_variables != nullptr) of_message = *evaluation.message_variables;
+    if (evaluation.connection_variables != nullptr)
+      of_connection = *evaluation.connection_variables;
+    evaluation.message_variables = &of_message;
+    evaluation.connection_variables = &of_connection;
+    if (!remote.tls.cipher.empty()) evaluation.tls_out = &remote.tls;
+    const acl::EventActions& actions = is_main ? main_ : transport_.events();
+    std::string said = co_await actions.raise(std::move(event), evaluation, log_);
+    co_return said;
+  }
+
+ private:
+  const acl::EventActions& main_;
+  const delivery::SmtpTransport& transport_;
+  const acl::EvalContext& of_address_;
+  Log& log_;
+};
+
 }  // namespace
 
 // One callout: the cache, then host after host.
@@ -39,7 +78,9 @@ class CalloutRun {
         options_(question.options),
         context_(context),
         address_(question.facts),
-        of_address_(context) {
+        of_address_(context),
+        events_(callouts.config_->policy->events(), question.transport, of_address_,
+                *callouts.log_) {
     of_address_.address = &address_;
     of_address_.domain_data = question.domain_data;
     of_address_.local_part_data = question.local_part_data;
@@ -162,8 +203,8 @@ class CalloutRun {
         if (!port) return deferred("invalid port for " + question_.transport.name() + " transport");
         address_.host_port = *port;
         context_.findings.callout_address = Endpoint{address, *port}.to_string();
-        const delivery::SmtpHost at{
-            host.name, host.initial_name, {address, *port}, host.secure, host.from_mx};
+        const delivery::SmtpHost at{host.name,    host.initial_name, {address, *port}, host.secure,
+                                    host.from_mx, host.secure_alias, host.domains};
         if (std::optional<Answer> answer = wait_for(ask_host(at, last))) return std::move(*answer);
       }
     }
@@ -196,12 +237,16 @@ class CalloutRun {
         co_await opener.prepare(host, delivery::SmtpUse::verify, &of_address_);
     if (prepared.failure) {
       problem = host_ + " : " + prepared.failure->text;
+      if (!prepared.dane_failure.empty())
+        co_await delivery::tell(sink(), "dane:fail", prepared.failure->remote,
+                                prepared.dane_failure);
       co_return std::nullopt;
     }
     delivery::SmtpOpening& opening = prepared.opening;
     opening.pipelining = false;
     opening.connect_timeout = options_.connect.value_or(options_.timeout);
     opening.command_timeout = options_.timeout;
+    opening.events = sink();
     std::string tls_problem;
     std::optional<Answer> answer = co_await converse(host, opening, problem, tls_problem);
     if (tls_problem.empty() || callouts_.closed_) co_return answer;
@@ -228,8 +273,13 @@ class CalloutRun {
       co_await connection.quit(kQuitTimeout);
     }
     callouts_.connections_.erase(&connection);
+    if (connection.is_connected())
+      co_await delivery::tell(sink(), "tcp:close", connection.remote());
     co_return answer;
   }
+
+  // Null where nobody wants to know.
+  delivery::EventSink* sink() { return events_.is_heard() ? &events_ : nullptr; }
 
   // A host that refuses to talk refuses everybody.
   std::optional<Answer> judge_failure(const delivery::SmtpConnection& connection,
@@ -326,6 +376,7 @@ class CalloutRun {
   acl::EvalContext& context_;
   acl::AddressFacts address_;    // with the host under way
   acl::EvalContext of_address_;  // what options of the transport see: the ACL's, and that address
+  CalloutEvents events_;
   std::string domain_;
   std::string from_;
   std::string address_key_;

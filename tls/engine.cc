@@ -367,6 +367,18 @@ std::vector<ChainLink> Engine::checked_chain() const {
   return out;
 }
 
+bool Engine::would_trust(std::span<const std::string> names) const {
+  constexpr uint8_t kDaneEe = 3;
+  uint8_t usage = 0;
+  if (SSL_get0_dane_tlsa(ssl_, &usage, nullptr, nullptr, nullptr, nullptr) >= 0 && usage == kDaneEe)
+    return true;
+  X509* peer = SSL_get0_peer_certificate(ssl_);
+  return peer != nullptr && std::ranges::any_of(names, [peer](const std::string& name) {
+           return X509_check_host(peer, name.data(), name.size(),
+                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1;
+         });
+}
+
 // --- Facts ---------------------------------------------------------------------------------------
 
 SessionFacts Engine::facts() const {

@@ -110,6 +110,9 @@ class Engine {
   // The certificates that were looked at, the peer's own first; none after a resumption, or where
   // nothing was checked.
   std::vector<ChainLink> checked_chain() const;
+  // After `done`, with DANE: whether a trust anchor's server has one of these names, or a record
+  // vouches for its key whatever the names are.
+  bool would_trust(std::span<const std::string> names) const;
   size_t pending_bytes() const noexcept { return input_.size() - input_at_; }
 
   // What the library takes and gives: for its callbacks.

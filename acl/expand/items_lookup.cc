@@ -38,9 +38,9 @@ bool parse_lookup(Parser& parser, Node& node) {
   LookupProblem problem;
   auto data = std::make_shared<LookupData>();
   std::optional<LookupSpec> spec = parse_lookup_type(type, problem);
-  if (!spec && !(problem.unavailable && parser.options().tolerate_unavailable)) {
-    return parser.problem(begin, problem.message, problem.hint);
-  }
+  if (!spec && !problem.unavailable) return parser.problem(begin, problem.message, problem.hint);
+  if (!spec && !parser.options().tolerate_unavailable)
+    parser.diagnostics().warning(parser.place(begin), problem.message + ": it is deferred");
   if (spec && spec->query_style == has_key) {
     return parser.problem(begin, has_key
                                      ? "a single key was given for lookup type " + quoted(type) +
@@ -62,7 +62,7 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
   std::vector<Value> args;
   const EvalStatus status = read_values(node.parts, context, args);
   if (status != EvalStatus::ok) return status;
-  if (node.data == nullptr) return fail(context, "this lookup is not available");
+  if (node.data == nullptr) return defer(context, "lookup of a type that is not built in");
   Lookups* lookups = context.services == nullptr ? nullptr : context.services->lookups;
   if (lookups == nullptr) return defer(context, "lookups cannot be asked here");
   const LookupSpec& spec = static_cast<const LookupData&>(*node.data).spec;

@@ -196,9 +196,11 @@ class ListBuilder {
     }
     ItemProblem problem;
     const ItemOptions item_options{caseful_, options_.tainted, false};
-    if (!compile_item(kind_, text.view(), item_options, names_, item, problem) &&
-        !(problem.unavailable && options_.tolerate_unavailable)) {
-      diagnostics_.error(text.begin_place(), problem.message, problem.hint);
+    if (!compile_item(kind_, text.view(), item_options, names_, item, problem)) {
+      if (!problem.unavailable)
+        diagnostics_.error(text.begin_place(), problem.message, problem.hint);
+      else if (!options_.tolerate_unavailable)
+        diagnostics_.warning(text.begin_place(), problem.message + ": it is deferred");
     }
     item.is_plain = item.is_plain && !item.negated;
     if (item.test != nullptr) items_.push_back(std::move(item));

@@ -127,11 +127,11 @@ class AclCompiler {
     if (condition.negated && row.modifier) {
       return problem(line, 0, "negation is not allowed with " + quoted(name));
     }
-    if (row.run == nullptr) {
-      return problem(text, 0,
-                     std::string(row.modifier ? "the ACL modifier " : "the ACL condition ") +
-                         quoted(name) + " is not available yet");
-    }
+    if (row.run == nullptr)
+      diagnostics_.warning(text.begin_place(),
+                           row.modifier ? "the ACL modifier " + quoted(name) + " does not act yet"
+                                        : "the ACL condition " + quoted(name) +
+                                              " does not act yet: what asks it is deferred");
     LocatedText rest = text.substr(length).trimmed();
     if (row.shape == ValueShape::none) return take_endpass(text, rest, statement);
     if (row.shape == ValueShape::set && !take_variable(rest, condition)) return false;
@@ -236,7 +236,8 @@ class AclCompiler {
       return;
     }
     if (control.row->apply == nullptr) {
-      problem(value, 0, "the control " + quoted(control.name) + " is not available yet");
+      diagnostics_.warning(value.begin_place(),
+                           "the control " + quoted(control.name) + " does not act yet");
       return;
     }
     AclControls unused;

@@ -377,6 +377,9 @@ Answer AclRun::test_condition(const AclStatement& statement, const AclCondition&
     if (!condition.text.is_constant()) tell({TraceKind::value, {}, {}, value.text, {}});
   }
   value_tainted_ = value.tainted;
+  if (row.run == nullptr && row.modifier) return Answer::yes;
+  if (row.run == nullptr)
+    return defer("the ACL condition " + quoted(row.name) + " is not available yet");
   const Answer answer = row.run(*this, condition, value.text);
   const Verb verb = statement.verb->verb;
   if (answer == Answer::discard && verb != Verb::accept && verb != Verb::discard) {

@@ -65,7 +65,7 @@ struct AclRow {
   ValueShape shape;
   ListKind kind;  // of a list
   WhereMask legal;
-  // `value` is the expanded text. Null: not available yet.
+  // `value` is the expanded text. Null: not available yet; a load warns, and it defers.
   Answer (*run)(AclRun& run, const AclCondition& condition, const std::string& value);
   std::string_view doc;
 };
@@ -75,7 +75,7 @@ std::span<const AclRow> acl_rows() noexcept;
 struct ControlRow {
   std::string_view name;
   WhereMask legal;
-  // False: the option is wrong. Null: not available yet.
+  // False: the option is wrong. Null: does not act yet, of which a load warns.
   bool (*apply)(AclControls& controls, std::string_view options);
   std::string_view doc;
 };

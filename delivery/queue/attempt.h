@@ -163,8 +163,10 @@ class DeliveryAttempt {
                                               DeliveryOutcome& trouble);
 
   // attempt_events.cc
+  // `is_of_several`: of more recipients than that one, so that there is no one local part.
   Task<std::string> raise(const acl::EventActions& actions, acl::EventFacts event,
-                          const Recipient* recipient, const RemoteInfo* remote);
+                          const Recipient* recipient, const RemoteInfo* remote,
+                          bool is_of_several = false);
   const acl::EventActions& main_events() const noexcept;
   bool has_events(const Batch& batch) const noexcept;
   Task<void> tell(const Recipient& recipient);
@@ -194,6 +196,7 @@ class DeliveryAttempt {
   bool waits_for(Recipient& recipient, const std::string& key);
   // How log lines name it: with the recipient that it was generated from.
   std::string log_address(const Recipient& recipient, bool delivered) const;
+  static std::string local_part_of(const Recipient& recipient, const Transport* transport);
   std::string_view return_path_of(const Recipient& recipient) const noexcept;
   acl::AddressFacts address_facts(const Recipient& recipient) const;
   acl::AddressFacts batch_facts(const Batch& batch) const;
@@ -221,6 +224,8 @@ class DeliveryAttempt {
   Task<struct ReportTexts> own_texts(const struct ReportPlan& plan, acl::EvalContext evaluation);
   Task<std::string> body_to_return(bool& cut);
   bool wants_failure_report(const Recipient& recipient) const noexcept;
+  bool is_error_ignored(const Recipient& recipient) const;
+  void log_ignored(const Recipient& recipient, std::string_view why) const;
 
   Queue& queue_;
   ActiveMessage& message_;

@@ -8,7 +8,8 @@
 namespace godwit::delivery {
 
 Task<std::string> DeliveryAttempt::raise(const acl::EventActions& actions, acl::EventFacts event,
-                                         const Recipient* recipient, const RemoteInfo* remote) {
+                                         const Recipient* recipient, const RemoteInfo* remote,
+                                         bool is_of_several) {
   acl::AddressFacts address;
   if (recipient != nullptr) {
     address = address_facts(*recipient);
@@ -27,7 +28,7 @@ Task<std::string> DeliveryAttempt::raise(const acl::EventActions& actions, acl::
   }
   // An event is about a connection as a whole where its name does not begin with msg:.
   if (!event.name.starts_with("msg:")) {
-    address.local_part.clear();
+    if (is_of_several) address.local_part.clear();
     address.router_name.clear();
   }
   acl::EvalContext evaluation = evaluation_of(address);
@@ -111,7 +112,9 @@ Task<std::string> BatchEvents::raise(acl::EventFacts event, const RemoteInfo& re
   const bool is_main = event.name.starts_with("tls:fail:");
   const acl::EventActions& actions = is_main ? attempt_.main_events() : batch_.transport->events();
   const DeliveryAttempt::Recipient& first = attempt_.recipients_[batch_.members.front()];
-  std::string said = co_await attempt_.raise(actions, std::move(event), &first, &remote);
+  const bool is_of_several = batch_.members.size() > 1;
+  std::string said =
+      co_await attempt_.raise(actions, std::move(event), &first, &remote, is_of_several);
   co_return said;
 }
 

@@ -207,7 +207,7 @@ Task<void> DeliveryAttempt::deliver_to_others(RemoteDelivery& delivery, const Ba
     delivery.tries = again.tries;
     for (size_t i = 0; i < left.size(); ++i) {
       // What the hosts so far said tells more than that the others must wait.
-      if (again.outcomes[i].error_number == kErrorRetryNotReached) continue;
+      if (is_retry_not_reached(again.outcomes[i].error_number)) continue;
       delivery.outcomes[left[i]] = std::move(again.outcomes[i]);
     }
   }
@@ -218,13 +218,12 @@ Task<void> DeliveryAttempt::leave_host(const RemoteDelivery& delivery,
                                        const std::vector<size_t>& left, const Batch& batch) {
   const WallTime now = queue_.services_.loop.clock().wall();
   const auto& selectors = queue_.config_->options().log_selector;
-  bool is_message_told = false;
   for (size_t at : left) {
     Recipient& recipient = recipients_[batch.members[at]];
     const DeliveryOutcome& outcome = delivery.outcomes[at];
     const bool is_own = outcome.scope == FailureScope::recipient;
     if (outcome.remote == nullptr || (!is_own && outcome.scope != FailureScope::message)) continue;
-    if (is_own || !std::exchange(is_message_told, true))
+    if (is_own)  // what is about the message was told when the host said it
       queue_.services_.log.main(LogEvent::deferral, facts_.id,
                                 host_failure_line(outcome, selectors));
     recipient.outcome = outcome;
@@ -283,6 +282,7 @@ SharedHostList DeliveryAttempt::find_hosts(const std::string& names, const SmtpT
   };
   auto list = std::make_shared<HostList>();
   list->randomize = randomize;
+  list->is_of_transport = true;
   int preference = 1;
   for (const std::string& item : config::split_list(names)) {
     RouteHost host = parse_route_host(item, randomize ? 1 : preference++);

@@ -53,8 +53,23 @@ bool DeliveryAttempt::wants_failure_report(const Recipient& recipient) const noe
   return recipient.dsn_flags == 0 || (recipient.dsn_flags & kDsnFailure) != 0;
 }
 
-// False where a report could not be made durable. A bounce is never bounced: it is frozen, or
-// dropped after ignore_bounce_errors_after.
+// A bounce is never bounced: it is frozen, or dropped where its retry time or
+// ignore_bounce_errors_after is over.
+bool DeliveryAttempt::is_error_ignored(const Recipient& recipient) const {
+  const Seconds keep = queue_.config_->options().ignore_bounce_errors_after;
+  const WallTime now = queue_.services_.loop.clock().wall();
+  return recipient.outcome.retry_expired || keep.count == 0 ||
+         now - message_.envelope.received >= Millis(keep);
+}
+
+void DeliveryAttempt::log_ignored(const Recipient& recipient, std::string_view why) const {
+  std::string line = recipient.address;
+  if (recipient.parent != kNone) line += " <" + recipients_[recipient.parent].address + ">";
+  queue_.services_.log.main(LogEvent::removed, facts_.id,
+                            line.append(": error ignored").append(why));
+}
+
+// False where a report could not be made durable.
 Task<bool> DeliveryAttempt::report_failures() {
   Done done;
   std::vector<ReportPlan> plans;
@@ -66,12 +81,20 @@ Task<bool> DeliveryAttempt::report_failures() {
     const std::string to(return_path_of(recipient));
     // errors_to may say that nobody is told; without a sender it is a bounce that cannot go back.
     const bool nobody = recipient.route.properties.errors_to == "<>";
-    if (to.empty() && !nobody) {
+    const bool is_bounce = to.empty() && !nobody;
+    if (is_bounce && !is_error_ignored(recipient)) {
       undeliverable_bounce = true;
       continue;
     }
     told.push_back(at);
-    if (nobody || !wants_failure_report(recipient)) continue;
+    if (nobody || is_bounce) {
+      log_ignored(recipient, "");
+      continue;
+    }
+    if (!wants_failure_report(recipient)) {
+      log_ignored(recipient, ": RFC 3461 DSN, failure notify not requested");
+      continue;
+    }
     auto plan =
         std::find_if(plans.begin(), plans.end(), [&](const ReportPlan& p) { return p.to == to; });
     if (plan == plans.end()) {
@@ -87,12 +110,6 @@ Task<bool> DeliveryAttempt::report_failures() {
   for (size_t at : told) mark_done(at, done);
   record(done, true);
   if (!undeliverable_bounce) co_return true;
-  const Seconds keep = queue_.config_->options().ignore_bounce_errors_after;
-  const WallTime now = queue_.services_.loop.clock().wall();
-  if (keep.count == 0 || now - message_.envelope.received >= Millis(keep)) {
-    queue_.services_.log.main(LogEvent::removed, facts_.id, "delivery error ignored");
-    co_return true;
-  }
   queue_.services_.log.main(LogEvent::frozen, facts_.id, "Frozen (delivery error message)");
   freeze_ = true;
   co_return true;

@@ -85,8 +85,9 @@ bool DeliveryAttempt::waits_for(Recipient& recipient, const std::string& key) {
   if (!standing.waits) return false;
   recipient.state = State::deferred;
   if (recipient.route.router == nullptr) recipient.route.properties = recipient.inherited;
-  recipient.outcome.error_number = kErrorRetryNotReached;
-  recipient.outcome.text = "retry time not reached";
+  const bool is_local = key.starts_with("T:");
+  recipient.outcome.error_number = is_local ? kErrorLocalRetry : kErrorRoutingRetry;
+  recipient.outcome.text = is_local ? "Retry time not yet reached" : "retry time not reached";
   recipient.outcome.next_try = standing.next_try;
   recipient.outcome.expires = standing.expires;
   recipient.outcome.retry_until = standing.retry_until;

@@ -4,6 +4,7 @@
 #include "delivery/queue/attempt.h"
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
+#include "protocol/message/address_syntax.h"
 
 #include <utility>
 
@@ -115,7 +116,7 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
     remember_failure(recipient, now);
   if (outcome.freezes) freeze_ = true;
   if (outcome.next_try.micros == 0) outcome.next_try = now + kRoutingRetry;
-  const bool is_hint_only = outcome.error_number == kErrorRetryNotReached;
+  const bool is_hint_only = is_retry_not_reached(outcome.error_number);
   if (!is_hint_only ||
       queue_.config_->options().log_selector.has(config::LogSelector::retry_defer)) {
     log_deferred(recipient);
@@ -128,6 +129,7 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
   shown.text = "retry timeout exceeded";
   std::swap(shown, outcome);
   outcome.remote = nullptr;
+  outcome.error_number = kErrorRoutingRetry;  // about the address, wherever it was to go
   log_failed(recipient);
   std::swap(shown, outcome);
 }
@@ -157,6 +159,12 @@ bool is_silent(const Transport* transport, const Router* router) noexcept {
          (router != nullptr && router->options().disable_logging);
 }
 
+// Domains are the same whatever the case of letters.
+bool is_same_address(std::string_view one, std::string_view other) noexcept {
+  const size_t at = one.rfind('@');
+  return equals_ignore_case(one, other) && one.substr(0, at) == other.substr(0, at);
+}
+
 DeliveryLineFacts line_facts(const Transport* transport, const Router* router,
                              const DeliveryOutcome& outcome) {
   DeliveryLineFacts facts;
@@ -167,6 +175,15 @@ DeliveryLineFacts line_facts(const Transport* transport, const Router* router,
 }
 
 }  // namespace
+
+// As transports know it; what was not routed has its affixes still.
+std::string DeliveryAttempt::local_part_of(const Recipient& recipient, const Transport* transport) {
+  const RouteResult& route = recipient.route;
+  if (transport == nullptr || recipient.outcome.error_number == kErrorRoutingRetry)
+    return to_lower(message::unquote_local_part(recipient.local_part));
+  if (!transport->options().rcpt_include_affixes) return route.local_part;
+  return route.prefix + route.local_part + route.suffix;
+}
 
 std::string DeliveryAttempt::log_address(const Recipient& recipient, bool delivered) const {
   const bool all_parents =
@@ -182,8 +199,9 @@ std::string DeliveryAttempt::log_address(const Recipient& recipient, bool delive
                                 !transport->is_remote();
   std::string out = recipient.address;
   if (shows_local_part) {
-    const bool has_affixes = transport->options().rcpt_include_affixes;
-    out = has_affixes ? route.prefix + route.local_part + route.suffix : route.local_part;
+    out = local_part_of(recipient, transport);
+  } else if (!is_local_kind) {
+    out = local_part_of(recipient, transport) + "@" + recipient.domain;
   }
   const bool has_hidden_parent = recipient.parent != kNone && &recipients_[recipient.parent] != top;
   if ((all_parents || is_local_kind) && has_hidden_parent) {
@@ -196,7 +214,7 @@ std::string DeliveryAttempt::log_address(const Recipient& recipient, bool delive
     }
     out += ')';
   }
-  const bool is_same = !shows_local_part && !is_local_kind && recipient.address == top->address &&
+  const bool is_same = !shows_local_part && !is_local_kind && is_same_address(out, top->address) &&
                        (!all_parents || !has_hidden_parent);
   if (!is_same) out += " <" + top->address + ">";
   return out;
@@ -253,10 +271,12 @@ void DeliveryAttempt::log_undelivered(const Recipient& recipient, LogEvent event
                                    : nullptr;
   if (is_silent(transport, recipient.route.router)) return;
   DeliveryLineFacts facts = line_facts(transport, recipient.route.router, recipient.outcome);
+  if (recipient.outcome.error_number == kErrorRoutingRetry) facts.router = facts.transport = {};
   facts.queue = facts_.queue_name;
   const std::string shown = log_address(recipient, false);
   facts.address = shown;
   facts.sender = facts_.sender_address;
+  facts.return_path = return_path_of(recipient);
   facts.delivery_time = queue_.services_.loop.clock().wall() - started_;
   const std::string line =
       make_line(facts, recipient.outcome, queue_.config_->options().log_selector);

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace godwit::tls {
@@ -73,6 +74,7 @@ struct DeliveryServices {
   Connector* connector = nullptr;             // null: TCP
   Machine* machine = nullptr;                 // null: never overloaded
   AttemptTraces* traces = nullptr;            // null: nobody follows messages
+  std::string login = {};  // who our own messages come from; empty: whose process this is
 };
 
 }  // namespace godwit::delivery

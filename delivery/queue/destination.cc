@@ -1,5 +1,6 @@
 #include "delivery/queue/destination.h"
 
+#include "core/base/ascii.h"
 #include "delivery/queue/destination_run.h"
 #include "delivery/queue/host_events.h"
 
@@ -62,10 +63,19 @@ void Destination::put_back(RemoteDelivery& delivery) {
   ++waiting_;
 }
 
-RemoteDelivery* Destination::take() {
+// The next one; null where `connection` may not take it.
+RemoteDelivery* Destination::take(const SmtpConnection* connection) {
   RemoteDelivery* delivery = deferring_ ? nullptr : first_;
-  if (delivery != nullptr) pop_first();
+  if (delivery == nullptr || !is_for(connection, *delivery)) return nullptr;
+  pop_first();
   return delivery;
+}
+
+// Where a name of the recipients' domain vouches for a host, it does so for that domain only.
+bool Destination::is_for(const SmtpConnection* connection, const RemoteDelivery& delivery) {
+  if (connection == nullptr || connection->only_for().empty()) return true;
+  const std::vector<std::string>& domains = domains_of(delivery, connection->remote()->host_name);
+  return !domains.empty() && equals_ignore_case(domains.front(), connection->only_for());
 }
 
 void Destination::pop_first() {
@@ -118,6 +128,7 @@ void Destination::nudge_busy() {
 
 bool Destination::may_add(const SmtpConnection& connection) const {
   if (deferring_ || waiting_ <= starting_ || !idle_.empty() || !connection.has_room()) return false;
+  if (!is_for(&connection, *first_)) return false;
   if (first_->maker != nullptr) return false;  // its content is not made yet
   const int64_t max = transport_.smtp().connection_max_messages;
   if (max > 0 && connection.messages_sent() >= max) return false;
@@ -182,11 +193,11 @@ Task<void> Destination::run() {
   std::unique_ptr<SmtpConnection> connection;
   bool starting = true;
   for (;;) {
-    RemoteDelivery* delivery = take();
+    RemoteDelivery* delivery = take(connection.get());
     if (delivery == nullptr && connection != nullptr) {
       Idle idle(*this);
       co_await idle;
-      delivery = take();
+      delivery = take(connection.get());
     }
     if (delivery == nullptr) break;
     if (waiting_ > 0) dispatch();
@@ -230,7 +241,7 @@ Task<void> Destination::serve_open(RemoteDelivery& first, SmtpConnection& connec
   co_await connection.start(job_of(first));
   while (!sent.empty()) {
     while (untouched.empty() && may_add(connection)) {
-      sent.push_back(take());
+      sent.push_back(take(&connection));
       co_await connection.start(job_of(*sent.back()));
     }
     busy_.push_back(&connection);
@@ -285,6 +296,11 @@ void Destination::settle(RemoteDelivery& delivery, Outcomes outcomes, const Cand
     delivery.seen.push_back(candidate.endpoint);
     ++delivery.tries;
   }
+  const auto told = std::ranges::find_if(outcomes, [](const DeliveryOutcome& outcome) {
+    return outcome.kind == OutcomeKind::deferred &&
+           (outcome.scope == FailureScope::host || outcome.scope == FailureScope::message);
+  });
+  if (told != outcomes.end()) log_host_failure(delivery, *told);
   const auto failure = std::ranges::find(outcomes, FailureScope::host, &DeliveryOutcome::scope);
   if (failure == outcomes.end()) {
     remember_success(table_.keeper_, key, delivery, outcomes);
@@ -337,6 +353,7 @@ DestinationTable::Awaiter DestinationTable::deliver(const SmtpTransport& transpo
                                                     const SharedHostList& hosts,
                                                     RemoteDelivery& delivery) {
   const uint16_t port = delivery.port != 0 ? delivery.port : transport.default_port();
+  delivery.hosts = hosts;
   std::string key = transport.name() + " " + std::to_string(port) + " " + hosts->key;
   if (!delivery.sharing.empty()) key += " " + delivery.sharing;
   auto found = destinations_.find(key);

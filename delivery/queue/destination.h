@@ -60,6 +60,7 @@ struct RemoteDelivery {
   std::string sharing;                  // only deliveries with the same one share connections
   bool is_retry = false;                // the message was tried before
   std::optional<int> utf8_downconvert;  // 1, 0 or -1; nothing: as the message says
+  SharedHostList hosts;                 // those that it was given to the table with
 
   std::vector<DeliveryOutcome> outcomes;  // the result: one a recipient
   std::vector<Endpoint> seen;             // hosts that had their turn, also those that must wait

@@ -65,9 +65,10 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
     const Candidate& candidate = candidates[at];
     next = at + 1;
     delivery.seen.push_back(candidate.endpoint);
-    if (!transport_.smtp().allow_localhost &&
+    if (hosts->is_of_transport && !transport_.smtp().allow_localhost &&
         table_.services_.hosts.is_local(candidate.endpoint.address)) {
-      tries.skip(kErrorNone, "host " + candidate.host->name + " is the local host");
+      tries.skip(kErrorHostIsLocal, transport_.name() + " transport found host " +
+                                        candidate.host->name + " to be local");
       continue;
     }
     Result<std::string> key = co_await host_key(delivery, candidate);
@@ -94,6 +95,7 @@ Task<void> Destination::serve_by_new_connection(RemoteDelivery& delivery,
                   failure->error_number);
     tries.failed(candidate, *key, std::move(*failure), now());
     if (connection != nullptr) co_await drop(connection);
+    if (at + 1 == candidates.size()) tries.fail_where_refused();
   }
   shrink_window();
   finish_with(delivery, std::move(tries).outcome(now()));
@@ -142,6 +144,14 @@ const RouteHost& Destination::host_named(std::string_view name) const {
     if (host.name == name) return host;
   }
   return hosts_->hosts.front();
+}
+
+const std::vector<std::string>& Destination::domains_of(const RemoteDelivery& delivery,
+                                                        std::string_view host_name) {
+  for (const RouteHost& host : delivery.hosts->hosts) {
+    if (host.name == host_name) return host.domains;
+  }
+  return delivery.hosts->hosts.front().domains;
 }
 
 void Destination::log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure) {

@@ -21,8 +21,13 @@ Task<std::optional<DeliveryOutcome>> Destination::open(
     const Candidate& candidate, const RemoteDelivery& delivery, bool may_believe,
     std::unique_ptr<SmtpConnection>& connection) {
   EventSink* events = delivery.events;
-  const SmtpHost host{candidate.host->name, candidate.host->initial_name, candidate.endpoint,
-                      candidate.host->secure, candidate.host->from_mx};
+  const SmtpHost host{candidate.host->name,
+                      candidate.host->initial_name,
+                      candidate.endpoint,
+                      candidate.host->secure,
+                      candidate.host->from_mx,
+                      candidate.host->secure_alias,
+                      domains_of(delivery, candidate.host->name)};
   const SmtpOpener prepares = opener();
   std::unique_ptr<LocalScene> scene;
   if (!transport_.of_message().empty() && delivery.side != nullptr)

@@ -41,7 +41,8 @@ class Destination {
   void dispatch();
   void wake(Idle* idle);
   void nudge_busy();
-  RemoteDelivery* take();
+  RemoteDelivery* take(const SmtpConnection* connection);
+  static bool is_for(const SmtpConnection* connection, const RemoteDelivery& delivery);
   void put_back(RemoteDelivery& delivery);
   void finish(RemoteDelivery& delivery);
   void finish_with(RemoteDelivery& delivery, const DeliveryOutcome& outcome);
@@ -72,6 +73,9 @@ class Destination {
                                                 RemoteDelivery& delivery,
                                                 std::unique_ptr<SmtpConnection>& connection);
   const RouteHost& host_named(std::string_view name) const;
+  // What the delivery's own list says: hosts_ may be that of another domain with the same hosts.
+  static const std::vector<std::string>& domains_of(const RemoteDelivery& delivery,
+                                                    std::string_view host_name);
   void log_host_failure(const RemoteDelivery& delivery, const DeliveryOutcome& failure);
   // Points into `hosts`.
   std::vector<Candidate> order_of(const HostList& hosts, const RemoteDelivery& delivery);

@@ -16,6 +16,9 @@ namespace godwit::delivery {
 
 struct ActiveMessage;
 
+// Whether a message is a bounce, which is seen when it is read.
+enum class SeenAs : uint8_t { unknown, bounce, other };
+
 // What deliveries have changed since the message was accepted. Rare: most messages are delivered
 // at the first attempt and never have one.
 struct Progress {
@@ -30,6 +33,7 @@ struct Progress {
   uint8_t warnings_sent = 0;                // delay warnings
   bool released = false;                    // queue_only no longer holds
   bool manual_thaw = false;
+  SeenAs seen_as = SeenAs::unknown;
 
   bool is_done(uint32_t recipient) const noexcept;
   void set_done(uint32_t recipient);
@@ -46,6 +50,7 @@ struct QueueEntry {
   ActiveMessage* active = nullptr;
   uint64_t message_bytes = 0;
   uint32_t heap_index = UINT32_MAX;  // in the heap of waiting messages
+  uint32_t run = 0;                  // number of the queue run that waits for it; 0: none
   bool frozen = false;
   bool ready = false;          // in the list of those to be tried
   bool forced = false;         // try now whatever hints say

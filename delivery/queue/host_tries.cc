@@ -159,6 +159,10 @@ void HostTries::failed(const Candidate& candidate, const std::string& key, Deliv
   last_ = std::move(failure);
 }
 
+void HostTries::fail_where_refused() {
+  if (last_->refused_session) last_->kind = OutcomeKind::failed;
+}
+
 DeliveryOutcome HostTries::outcome(WallTime now) && {
   if (next_try_.micros == INT64_MAX) next_try_ = now + kRoutingRetry;
   const bool expired = all_expired_ && !delivery_.seen.empty();
@@ -171,6 +175,7 @@ DeliveryOutcome HostTries::outcome(WallTime now) && {
     out = retry_not_reached("retry time not reached for any host" + domain, next_try_);
     if (expired) {
       out.kind = OutcomeKind::failed;
+      out.retry_expired = true;
       out.text =
           "all hosts" + domain + " have been failing for a long time " +
           (transport_.smtp().delay_after_cutoff ? "(and retry time not reached)"

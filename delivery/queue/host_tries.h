@@ -62,6 +62,8 @@ class HostTries {
   void do_not_count() noexcept { --delivery_.tries; }
   void failed(const Candidate& candidate, const std::string& key, DeliveryOutcome failure,
               WallTime now);
+  // The last host of all was tried: where it would not even begin a session, that is final.
+  void fail_where_refused();
   // No host took it: every recipient waits or fails.
   DeliveryOutcome outcome(WallTime now) &&;
 

@@ -33,16 +33,18 @@ void append_address(std::string& out, const DeliveryLineFacts& facts) {
   out += '>';
 }
 
-void append_common(std::string& out, const DeliveryLineFacts& facts,
-                   const LogSelectors& selectors) {
+// What waits has neither sender nor return path, what has no transport no return path.
+void append_common(std::string& out, const DeliveryLineFacts& facts, const LogSelectors& selectors,
+                   bool shows_paths) {
   append_address(out, facts);
-  if (selectors.has(LogSelector::sender_on_delivery)) {
+  if (shows_paths && selectors.has(LogSelector::sender_on_delivery)) {
     out += " F=<";
     out += facts.sender;
     out += '>';
   }
   append_field(out, "Q", facts.queue);
-  if (selectors.has(LogSelector::return_path_on_delivery)) {
+  if (shows_paths && !facts.transport.empty() &&
+      selectors.has(LogSelector::return_path_on_delivery)) {
     out += " P=<";
     out += facts.return_path;
     out += '>';
@@ -142,7 +144,7 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
   std::string out;
   out.reserve(200);
   out += is_first ? "=> " : "-> ";
-  append_common(out, facts, selectors);
+  append_common(out, facts, selectors, true);
   if (selectors.has(LogSelector::delivery_size))
     append_field(out, "S", std::to_string(facts.message_bytes));
   append_field(out, "H", facts.host);
@@ -175,33 +177,38 @@ std::string delivered_line(const DeliveryLineFacts& facts, const DeliveryOutcome
 }
 
 std::string host_failure_line(const DeliveryOutcome& outcome, const LogSelectors& selectors) {
-  return host_field(outcome, selectors) + (outcome.unreached ? " " : ": ") + outcome.text;
+  const std::string host = host_field(outcome, selectors);
+  if (outcome.unreached) return host + " " + outcome.text;
+  return host + ": " + outcome.text +
+         (outcome.error_number == ETIMEDOUT ? ": Connection timed out" : "");
 }
 
 std::string deferred_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                           const LogSelectors& selectors) {
   std::string out = "== ";
-  append_common(out, facts, selectors);
+  append_common(out, facts, selectors, false);
+  if (outcome.error_number == kErrorRoutingRetry) out += " routing";
   out += " defer (";
   out += std::to_string(outcome.error_number);
   out += ')';
-  append_delivery_time(out, facts, selectors);
   if (outcome.remote != nullptr && !outcome.unreached) {
     if (outcome.error_number == ETIMEDOUT) out += ": Connection timed out";
     out += ' ';
     out += host_field(outcome, selectors);
   }
+  if (!outcome.unreached) append_delivery_time(out, facts, selectors);
   if (!outcome.text.empty()) {
     out += ": ";
     out += outcome.text;
   }
+  if (outcome.unreached) append_delivery_time(out, facts, selectors);
   return out;
 }
 
 std::string failed_line(const DeliveryLineFacts& facts, const DeliveryOutcome& outcome,
                         const LogSelectors& selectors) {
   std::string out = "** ";
-  append_common(out, facts, selectors);
+  append_common(out, facts, selectors, true);
   const std::string host = host_field(outcome, selectors);
   if (!host.empty()) {
     out += ' ';

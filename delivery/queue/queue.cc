@@ -7,6 +7,9 @@
 #include "delivery/queue/limits.h"
 #include "delivery/queue/log_lines.h"
 #include "delivery/queue/message_key.h"
+#include "delivery/route/local_user.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -28,6 +31,13 @@ bool comes_before(const QueueEntry& a, const QueueEntry& b) noexcept {
                                           : a.received < b.received;
 }
 
+// The number where nobody has it.
+std::string login_of(uid_t uid) {
+  const std::string number = std::to_string(uid);
+  const Result<std::optional<LocalUser>> user = ask_local_user(number, true);
+  return user && *user && !(*user)->login.empty() ? (*user)->login : number;
+}
+
 }  // namespace
 
 Queue::Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryServices& services)
@@ -39,6 +49,7 @@ Queue::Queue(std::shared_ptr<const DeliveryConfig> config, const DeliveryService
               services.random),
       timer_([](void* self) noexcept { static_cast<Queue*>(self)->start_due(); }, this),
       table_(kTableSlotsMin, nullptr),
+      login_(services.login.empty() ? login_of(::geteuid()) : services.login),
       fill_later_([](void* self) noexcept { static_cast<Queue*>(self)->fill(); }, this) {}
 
 Queue::~Queue() {
@@ -88,6 +99,7 @@ void Queue::erase(QueueEntry& entry) {
   take_out_of_waiting(entry);
   if (entry.ready) std::erase(ready_, &entry);
   if (entry.frozen) --frozen_;
+  leave_run(std::exchange(entry.run, 0));
   const size_t mask = table_.size() - 1;
   size_t hole = table_slot(entry.key);
   table_[hole] = nullptr;
@@ -159,6 +171,7 @@ void Queue::accepted(spool::StoredMessage stored, Envelope envelope, bool hold) 
     entry.frozen = true;
     ++frozen_;
     entry.need_progress().frozen_at = services_.loop.clock().wall();
+    note_kind(entry, envelope.sender);
     services_.store->update(entry.ref,
                             encode_number(ChangeKind::frozen, entry.progress->frozen_at.micros));
     services_.log.main(LogEvent::frozen, envelope.message_id, "frozen by an ACL");
@@ -194,15 +207,14 @@ WallTime Queue::frozen_deadline(const QueueEntry& entry) const {
   if (entry.progress == nullptr) return next;
   const config::MainOptions& options = config_->options();
   const WallTime since = entry.progress->frozen_at;
-  if (options.auto_thaw.count > 0 && !entry.progress->manual_thaw)
+  const SeenAs seen_as = entry.progress->seen_as;
+  if (options.auto_thaw.count > 0 && !entry.progress->manual_thaw && seen_as != SeenAs::bounce)
     next = std::min(next, since + options.auto_thaw);
   if (options.timeout_frozen_after.count > 0)
     next = std::min(next, since + options.timeout_frozen_after);
-  // Bounces that cannot be delivered are kept that long and then dropped; which messages are
-  // bounces is seen when they are read.
-  if (options.ignore_bounce_errors_after.count > 0) {
+  // Bounces that cannot be delivered are kept that long and then dropped.
+  if (options.ignore_bounce_errors_after.count > 0 && seen_as != SeenAs::other)
     next = std::min(next, since + options.ignore_bounce_errors_after);
-  }
   return next;
 }
 
@@ -363,6 +375,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   } else {
     work.emplace(*this, *entry.active);
     if (entry.frozen) {
+      note_kind(entry, entry.active->sender());
       verdict = co_await frozen_attempt(entry, *work);
     } else {
       verdict = co_await work->run();
@@ -375,8 +388,10 @@ Task<void> Queue::attempt(QueueEntry& entry) {
   entry.forced = false;
   entry.in_run = false;
   entry.tried = true;
+  const uint32_t run = std::exchange(entry.run, 0);
   const bool tells_frozen = verdict.freeze && !entry.frozen && entry.active != nullptr &&
                             !entry.active->envelope.is_local_error;
+  const bool was_bounce = entry.active != nullptr && entry.active->sender().empty();
   FreezeNotice notice;
   if (tells_frozen) notice = {id, std::string(entry.active->sender()), now};
   if (verdict.complete) {
@@ -385,6 +400,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
     delete std::exchange(entry.active, nullptr);
     if (verdict.freeze && !entry.frozen) {
       set_frozen(entry, true);
+      entry.progress->seen_as = was_bounce ? SeenAs::bounce : SeenAs::other;
       wait_until(entry, frozen_deadline(entry));
     } else if (entry.frozen) {
       wait_until(entry, frozen_deadline(entry));
@@ -398,6 +414,7 @@ Task<void> Queue::attempt(QueueEntry& entry) {
       wait_until(entry, verdict.next_attempt);
     }
   }
+  leave_run(run);
   fill();
   if (verdict.complete) co_await work->tell_completed();
   if (tells_frozen) co_await tell_frozen(*this, *config_, services_, std::move(notice));
@@ -440,14 +457,24 @@ Task<DeliveryAttempt::Verdict> Queue::frozen_attempt(QueueEntry& entry, Delivery
     set_frozen(entry, false);
     co_return co_await work.run();
   }
-  if (options.auto_thaw.count > 0 && now - since >= Millis(options.auto_thaw)) {
+  const bool may_thaw = !is_bounce && entry.progress != nullptr && !entry.progress->manual_thaw;
+  if (may_thaw && options.auto_thaw.count > 0 && now - since >= Millis(options.auto_thaw)) {
     services_.log.main(LogEvent::thawed, id, "Unfrozen by auto-thaw");
     set_frozen(entry, false);
     co_return co_await work.run();
   }
-  services_.log.main(LogEvent::frozen, id, "Message is frozen");
+  tell_still_frozen(entry);
   verdict.freeze = true;
   co_return verdict;
+}
+
+void Queue::tell_still_frozen(const QueueEntry& entry) const {
+  if (config_->options().log_selector.has(config::LogSelector::skip_delivery))
+    services_.log.main(LogEvent::frozen, id_of(entry.key).to_string(), "Message is frozen");
+}
+
+void Queue::note_kind(QueueEntry& entry, std::string_view sender) {
+  entry.need_progress().seen_as = sender.empty() ? SeenAs::bounce : SeenAs::other;
 }
 
 void Queue::set_frozen(QueueEntry& entry, bool frozen) {

@@ -14,6 +14,7 @@
 #include "delivery/queue/message_key.h"
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -54,6 +55,7 @@ struct QueueRun {
   bool is_regex = false;     // -Rr, -Sr: these texts are regular expressions
   std::string first_id;      // -q ID ID: no message with a lesser id; empty: any
   std::string last_id;       // nor with a greater one
+  uint32_t number = 0;       // given by run_queue()
 
   bool selects() const noexcept { return !match.empty() || !sender_match.empty(); }
 };
@@ -82,6 +84,7 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   // Message-Id: that was made for it.
   Task<Result<void>> inject(Envelope envelope, std::string headers, std::string body,
                             std::string reference, std::string made_id);
+  std::string received_of(const Envelope& envelope) const;
   // Of Message-Id: fields that are made here; problems are told.
   Task<acl::MessageIdWords> message_id_words();
 
@@ -152,6 +155,13 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   Task<void> take_run(QueueRun run);
   Task<void> take_all(const QueueRun& run, const std::vector<RunItem>& items);
   void tell_run(std::string_view what, const QueueRun& run, std::string_view why = {}) const;
+  // A run that has not ended: it does when its last message was tried.
+  struct OpenRun {
+    QueueRun run;
+    size_t left = 1;  // messages; and one while it chooses
+  };
+  void join_run(QueueEntry& entry, const QueueRun& run);
+  void leave_run(uint32_t number);
   Task<void> run_matching(QueueRun run, std::vector<RunItem> items);
   Task<bool> matches(spool::MessageRef ref, const QueueRun& run);
   void take_into_run(QueueEntry& entry, const QueueRun& run);
@@ -159,6 +169,8 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   Task<AttemptVerdict> frozen_attempt(QueueEntry& entry, DeliveryAttempt& work);
   void complete(QueueEntry& entry, std::string_view id);
   void set_frozen(QueueEntry& entry, bool frozen);
+  void tell_still_frozen(const QueueEntry& entry) const;
+  static void note_kind(QueueEntry& entry, std::string_view sender);
   // An entry on which nothing is under way.
   Result<QueueEntry*> quiet_entry(const message::MessageId& id) const;
   Task<Result<void>> load(QueueEntry& entry);
@@ -183,6 +195,9 @@ class Queue final : public spool::RecoverySink, public MessageInjector {
   std::vector<QueueEntry*> table_;  // open addressing by key
   size_t count_ = 0;
   Walk* walks_ = nullptr;
+  std::map<uint32_t, OpenRun> runs_;  // by number
+  uint32_t last_run_ = 0;
+  std::string login_;  // whose process this is
   std::vector<QueueEntry*> waiting_;
   std::deque<QueueEntry*> ready_;
   size_t active_ = 0;

@@ -14,8 +14,27 @@ namespace godwit::delivery {
 void Queue::take_into_run(QueueEntry& entry, const QueueRun& run) {
   entry.forced = run.forced;
   entry.in_run = true;
-  if (entry.frozen && run.with_frozen) (void)thaw(id_of(entry.key), {});
+  join_run(entry, run);
+  if (entry.frozen && run.with_frozen) {
+    services_.log.main(LogEvent::thawed, id_of(entry.key).to_string(),
+                       "Unfrozen by forced delivery");
+    set_frozen(entry, false);
+  }
   make_ready(entry);
+}
+
+// A message that an earlier run waits for is that one's.
+void Queue::join_run(QueueEntry& entry, const QueueRun& run) {
+  if (entry.run != 0) return;
+  entry.run = run.number;
+  ++runs_.at(run.number).left;
+}
+
+void Queue::leave_run(uint32_t number) {
+  const auto found = runs_.find(number);
+  if (found == runs_.end() || --found->second.left > 0) return;
+  tell_run("End", found->second.run);
+  runs_.erase(found);
 }
 
 // Whether the addresses of a message are those that a run asks for, whatever the case of letters.
@@ -50,18 +69,37 @@ Task<void> Queue::run_matching(QueueRun run, std::vector<RunItem> items) {
     if (!wanted || entry == nullptr) continue;
     if (entry->heap_index == UINT32_MAX) {
       entry->in_run = entry->forced = true;
+      join_run(*entry, run);
       continue;
     }
     take_into_run(*entry, run);
     fill();
   }
   --selecting_;
+  leave_run(run.number);
 }
+
+namespace {
+
+// The options that ask for it: " -qf -R text"; nothing where it is a plain one.
+std::string run_flags(const QueueRun& run) {
+  std::string out = " -q";
+  if (run.first_only) out += 'i';
+  if (run.forced) out += 'f';
+  if (run.with_frozen) out += 'f';
+  if (out == " -q") out.clear();
+  const char* kind = run.is_regex ? "r " : " ";
+  if (!run.match.empty()) out += std::string(" -R") + kind + run.match;
+  if (!run.sender_match.empty()) out += std::string(" -S") + kind + run.sender_match;
+  return out;
+}
+
+}  // namespace
 
 void Queue::tell_run(std::string_view what, const QueueRun& run, std::string_view why) const {
   std::string line(what);
   if (!run.queue_name.empty()) line += " '" + run.queue_name + "'";
-  line += " queue run: pid=" + std::to_string(services_.server.pid);
+  line += " queue run: pid=" + std::to_string(services_.server.pid) + run_flags(run);
   services_.log.main(LogEvent::queue_run, "", line.append(why));
 }
 
@@ -71,7 +109,10 @@ void Queue::run_queue(const QueueRun& run) {
     return;
   }
   tell_run("Start", run);
-  scope_.spawn(take_run(run));
+  QueueRun numbered = run;
+  numbered.number = ++last_run_;
+  runs_.emplace(numbered.number, OpenRun{run});
+  scope_.spawn(take_run(std::move(numbered)));
 }
 
 // What a run takes.
@@ -107,11 +148,16 @@ void Queue::choose(QueueEntry& entry, const QueueRun& run, std::vector<RunItem>&
       return;
     }
     entry.in_run = true;
+    join_run(entry, run);
     entry.forced = entry.forced || run.forced;
     return;
   }
   const WallTime now = services_.loop.clock().wall();
-  if (entry.frozen && !run.with_frozen && frozen_deadline(entry) > now) return;
+  if (run.first_only && entry.tried) return;
+  if (entry.frozen && !run.with_frozen && frozen_deadline(entry) > now) {
+    if (!run.selects()) tell_still_frozen(entry);
+    return;
+  }
   const bool held = entry.next_attempt == kNotBeforeQueueRun || entry.waits_for_run;
   if (!run.forced && !run.selects() && !held && entry.next_attempt > now) return;
   chosen.push_back({entry.received, entry.key});
@@ -132,12 +178,12 @@ Task<void> Queue::take_run(QueueRun run) {
   }
   if (!run.selects()) {
     co_await take_all(run, items);
+    leave_run(run.number);
   } else {
     scope_.spawn(run_matching(run, std::move(items)));
   }
   --selecting_;
   fill();
-  tell_run("End", run);
 }
 
 // Any of them may have gone by now, or be under way.
@@ -151,6 +197,7 @@ Task<void> Queue::take_all(const QueueRun& run, const std::vector<RunItem>& item
       take_into_run(*entry, run);
     } else {
       entry->in_run = true;
+      join_run(*entry, run);
       entry->forced = entry->forced || run.forced;
     }
   }

@@ -239,6 +239,7 @@ bool HostFinder::find_services(const std::string& domain, const FindOptions& opt
     host.preference = host.mx_preference = service.priority;
     host.from_mx = true;
     host.secure = answer->secure;
+    host.domains = {domain};
   }
   resolve_all(options, context, out);
   return true;
@@ -275,6 +276,8 @@ bool HostFinder::find_exchangers(const std::string& domain, const FindOptions& o
     host.preference = host.mx_preference = mx.preference;
     host.from_mx = true;
     host.secure = answer->secure;
+    host.domains = {domain};
+    if (!equals_ignore_case(answer->name, domain)) host.domains.push_back(answer->name);
   }
   // One order for hosts of one preference, so that every address of the domain gets the same list;
   // the delivery shuffles them.
@@ -294,10 +297,24 @@ void HostFinder::find_own_address(const std::string& domain, const FindOptions& 
   out.message = found.detail;
   if (found.status != FindStatus::found) return;
   RouteHost& host = out.hosts.emplace_back();
+  host.secure_alias = is_secure_alias(domain, found, options);
   host.name = std::move(found.name);
   host.initial_name = domain;
   host.addresses = std::move(found.addresses);
   host.secure = found.secure;
+}
+
+// True where the chain of aliases that `name` begins leaves what is signed, and its first link is
+// signed.
+bool HostFinder::is_secure_alias(const std::string& name, const FoundAddresses& found,
+                                 const FindOptions& options) {
+  if (found.secure || !options.dnssec_requested || equals_ignore_case(found.name, name))
+    return false;
+  dns::QueryOptions query;
+  query.lane = dns::Lane::delivery;
+  const Result<dns::Answer> answer =
+      dns::wait_here(resolver_.query(name, dns::RrType::CNAME, query, nullptr));
+  return answer && answer->found() && answer->secure;
 }
 
 // Finds the addresses of all hosts; those without leave the list.
@@ -323,6 +340,7 @@ void HostFinder::resolve_all(const FindOptions& options, acl::EvalContext& conte
       detail = found.detail;
     }
     if (found.status != FindStatus::found) continue;
+    host.secure_alias = host.secure && is_secure_alias(host.name, found, options);
     host.addresses = std::move(found.addresses);
     host.initial_name = std::exchange(host.name, std::move(found.name));
     host.secure = host.secure && found.secure;

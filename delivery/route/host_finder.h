@@ -104,6 +104,8 @@ class HostFinder {
   void find_own_address(const std::string& domain, const FindOptions& options,
                         acl::EvalContext& context, FoundHosts& out);
   void resolve_all(const FindOptions& options, acl::EvalContext& context, FoundHosts& out);
+  bool is_secure_alias(const std::string& name, const FoundAddresses& found,
+                       const FindOptions& options);
   dns::AddressOptions address_options(const std::string& name, const FindOptions& options,
                                       acl::EvalContext& context) const;
 

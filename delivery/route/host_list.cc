@@ -35,12 +35,13 @@ RouteHost parse_route_host(std::string_view item, int preference) {
 // Connections are shared by key. What decides about DANE is in it: a session that nobody vouches
 // for must not carry mail for a domain whose records ask for more.
 void set_key(HostList& list) {
-  list.key.clear();
+  list.key = list.is_of_transport ? "own " : "";
   for (const RouteHost& host : list.hosts) {
     list.key += host.name;
     if (!host.initial_name.empty() && host.initial_name != host.name)
       list.key += "<" + host.initial_name;
     if (host.secure) list.key += '!';
+    if (host.secure_alias) list.key += '?';
     list.key += ':';
     list.key += std::to_string(host.port);
     list.key += '/';

@@ -6,7 +6,6 @@
 #include "core/io/fiber.h"
 #include "delivery/transport/local_text.h"
 #include "delivery/transport/unique_fd.h"
-#include "protocol/message/address_list.h"
 #include "protocol/message/fixups.h"
 #include "protocol/message/references.h"
 
@@ -49,7 +48,7 @@ constexpr auto kRows = std::to_array<config::OptionRow<Options>>({
     {"return_message", &Options::return_message, "false", Effect::now,   "append the message"},
     {"subject",        &Options::subject,        "",      Effect::now,   "Subject: of the answer"},
     {"text",           &Options::text,           "",      Effect::now,   "text of the answer"},
-    {"to",             &Options::to,             "",      Effect::now,   "recipients; unset: the sender of the message"},
+    {"to",             &Options::to,             "",      Effect::now,   "recipients"},
 });
 // clang-format on
 
@@ -63,15 +62,6 @@ std::string one_line(std::string_view text) {
 void add_field(std::string_view name, std::string_view value, std::string& out) {
   const std::string line = one_line(value);
   if (!line.empty()) out += std::string(name) + ": " + line + "\r\n";
-}
-
-void add_with_crlf(std::string_view text, std::string& out) {
-  for (char c : text) {
-    if (c == '\r') continue;
-    if (c == '\n') out += '\r';
-    out += c;
-  }
-  if (!out.ends_with('\n')) out += "\r\n";
 }
 
 // The value of Message-ID: of the message that is answered.
@@ -226,27 +216,17 @@ AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& deliv
   struct Value {
     const acl::Expansion& expansion;
     std::string& value;
-    const char* name;
   };
-  const Value values[] = {{bcc_, out.bcc, "bcc"},
-                          {cc_, out.cc, "cc"},
-                          {file_, out.file, "file"},
-                          {from_, out.from, "from"},
-                          {headers_, out.headers, "headers"},
-                          {log_, out.log, "log"},
-                          {once_, out.once, "once"},
-                          {once_repeat_, out.once_repeat, "once_repeat"},
-                          {reply_to_, out.reply_to, "reply_to"},
-                          {subject_, out.subject, "subject"},
-                          {text_, out.text, "text"},
-                          {to_, out.to, "to"}};
+  const Value values[] = {{bcc_, out.bcc},           {cc_, out.cc},
+                          {file_, out.file},         {from_, out.from},
+                          {headers_, out.headers},   {log_, out.log},
+                          {once_, out.once},         {once_repeat_, out.once_repeat},
+                          {reply_to_, out.reply_to}, {subject_, out.subject},
+                          {text_, out.text},         {to_, out.to}};
   for (const Value& row : values) {
     acl::EvalResult result = row.expansion.evaluate(delivery.evaluation);
-    if (!result.ok()) {
-      out.problem = "Expansion of \"" + std::string(row.expansion.source()) + "\" (" + row.name +
-                    ") in " + name_ + " transport failed: " + result.text;
-      return out;
-    }
+    const bool is_free = &row.value == &out.headers || &row.value == &out.text;
+    if (!check(row.expansion, is_free, result, out)) return out;
     const bool is_path =
         &row.value == &out.file || &row.value == &out.once || &row.value == &out.log;
     if (is_path && result.tainted && !result.text.empty()) {
@@ -256,7 +236,6 @@ AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& deliv
     }
     row.value = std::move(result.text);
   }
-  if (!own_.to.is_set) out.to = delivery.envelope.sender;
   const std::string_view repeat = trim(out.once_repeat);
   const Result<Seconds> interval = repeat.empty() ? Seconds{0} : config::parse_time(repeat);
   if (interval) {
@@ -266,34 +245,48 @@ AutoreplyTransport::Answer AutoreplyTransport::answer(const LocalDelivery& deliv
                   name_ + " transport";
     out.is_final = true;
   }
+  choose_recipients(out, delivery.evaluation);
+  out.more = more_fields(out.headers);
   return out;
 }
 
-std::vector<std::string> AutoreplyTransport::recipients_of(const Answer& answer,
-                                                           acl::EvalContext& context) const {
-  std::vector<std::string> out;
-  for (const std::string* list : {&answer.to, &answer.cc, &answer.bcc}) {
-    const Result<message::AddressList> parsed =
-        message::parse_address_list(*list, message::Utf8::allowed);
-    if (!parsed) continue;
-    for (const message::ListedAddress& item : parsed->addresses) {
-      acl::ListSubject subject;
-      subject.text = item.address;
-      const bool never =
-          never_mail_ != nullptr && never_mail_->match(subject, context).match == acl::Match::yes;
-      if (!never && !item.address.empty()) out.push_back(std::string(item.address));
-    }
+// `is_free`: the value may be of any characters. False: there is a problem.
+bool AutoreplyTransport::check(const acl::Expansion& option, bool is_free,
+                               const acl::EvalResult& result, Answer& out) const {
+  const std::string what = "Expansion of \"" + escape_control(option.source()) + "\" ";
+  if (!result.ok()) {
+    out.problem = what + "failed in " + name_ + " transport: " + result.text;
+    out.is_final = result.status != acl::EvalStatus::deferred;
+    return false;
   }
-  return out;
+  const std::optional<int> odd = is_free ? std::nullopt : unprintable_in(result.text);
+  if (!odd) return true;
+  out.problem = "Expansion of \"" + escape_control(result.text) + "\" in " + name_ +
+                " transport contains non-printing character " + std::to_string(*odd);
+  out.is_final = true;
+  return false;
+}
+
+void AutoreplyTransport::choose_recipients(Answer& answer, acl::EvalContext& context) const {
+  const acl::ServerFacts* server = context.server;
+  const std::string domain = server == nullptr ? "localhost" : server->qualify_recipient;
+  for (std::string* list : {&answer.to, &answer.cc, &answer.bcc}) {
+    AnswerList chosen = answer_list(*list, domain, never_mail_.get(), context);
+    *list = std::move(chosen.text);
+    answer.is_malformed = answer.is_malformed || chosen.is_malformed;
+    for (std::string& address : chosen.addresses) answer.recipients.push_back(std::move(address));
+  }
+  for (std::string* list : {&answer.from, &answer.reply_to})
+    *list = answer_list(*list, server == nullptr ? "localhost" : server->qualify_domain, nullptr,
+                        context)
+                .text;
 }
 
 std::string AutoreplyTransport::header_section(const Answer& answer,
                                                const LocalDelivery& delivery) const {
   std::string out;
-  const acl::ServerFacts* server = delivery.evaluation.server;
-  const std::string domain = server == nullptr ? "localhost" : server->qualify_domain;
-  add_field("From", answer.from.empty() ? "<" + std::string(delivery.address) + ">" : answer.from,
-            out);
+  const bool has_from = !answer.from.empty() || answer.more.has_from;
+  add_field("From", has_from ? answer.from : "<" + std::string(delivery.address) + ">", out);
   add_field("Reply-To", answer.reply_to, out);
   add_field("To", answer.to, out);
   add_field("Cc", answer.cc, out);
@@ -307,9 +300,9 @@ std::string AutoreplyTransport::header_section(const Answer& answer,
   add_field("In-Reply-To", id, out);
   add_field("References", message::references_to(headers, id), out);
   add_field("Auto-Submitted", "auto-replied", out);
-  out += "Date: " + format_rfc5322_time(delivery.now, delivery.evaluation.utc) + "\r\n";
-  if (!answer.headers.empty()) add_with_crlf(answer.headers, out);
-  return out;
+  if (!answer.more.has_date)
+    out += "Date: " + format_rfc5322_time(delivery.now, delivery.evaluation.utc) + "\r\n";
+  return out + answer.more.lines;
 }
 
 DeliveryOutcome AutoreplyTransport::unopened(const std::string& what, int why) const {
@@ -354,10 +347,12 @@ Task<DeliveryOutcome> AutoreplyTransport::deliver(Loop& loop, LocalDelivery deli
   if (!what.problem.empty())
     co_return outcome_of(what.is_final ? OutcomeKind::failed : OutcomeKind::deferred,
                          std::move(what.problem));
-  auto choosing = [&] { return recipients_of(what, delivery.evaluation); };
-  std::vector<std::string> recipients = co_await on_fiber(choosing);
+  std::vector<std::string>& recipients = what.recipients;
+  if (recipients.empty() && what.is_malformed)
+    co_return outcome_of(OutcomeKind::deferred,
+                         "Failed to send message from " + name_ + " transport (1)");
   if (recipients.empty()) co_return outcome_of(OutcomeKind::delivered, {});
-  std::string body;
+  std::string body = std::move(what.more.body);
   if (!what.text.empty()) add_with_crlf(what.text, body);
   if (!what.file.empty()) {
     int why = 0;

@@ -2,6 +2,7 @@
 // an automatic answer is. Whom to answer and when not to is for the router to decide.
 #pragma once
 
+#include "delivery/transport/answer_fields.h"
 #include "delivery/transport/transport.h"
 
 #include <string>
@@ -41,12 +42,17 @@ class AutoreplyTransport final : public Transport {
   // The values of the options for one message.
   struct Answer {
     std::string from, reply_to, to, cc, bcc, subject, headers, text, file, once, once_repeat, log;
-    Seconds interval;     // once_repeat
-    std::string problem;  // not empty: why there is none
+    std::vector<std::string> recipients;
+    bool is_malformed = false;  // of to, cc and bcc: something is no address
+    MoreFields more;            // of headers
+    Seconds interval;           // once_repeat
+    std::string problem;        // not empty: why there is none
     bool is_final = false;
   };
   Answer answer(const LocalDelivery& delivery) const;
-  std::vector<std::string> recipients_of(const Answer& answer, acl::EvalContext& context) const;
+  bool check(const acl::Expansion& option, bool is_free, const acl::EvalResult& result,
+             Answer& out) const;
+  void choose_recipients(Answer& answer, acl::EvalContext& context) const;
   static std::string log_record(const Answer& answer, const LocalDelivery& delivery);
   std::string header_section(const Answer& answer, const LocalDelivery& delivery) const;
   DeliveryOutcome unopened(const std::string& what, int why) const;

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace godwit::delivery {
@@ -38,6 +40,27 @@ DeliveryOutcome deferral(std::string text) {
   out.scope = FailureScope::local;
   out.text = std::move(text);
   return out;
+}
+
+// There is nobody to talk to.
+DeliveryOutcome unreachable(std::string text) {
+  DeliveryOutcome out = deferral(std::move(text));
+  out.error_number = kErrorUnknown;
+  return out;
+}
+
+// In the system's words, where it said why.
+std::string system_text(const Error& error) {
+  switch (error.code()) {
+    case Errc::not_found:
+      return std::strerror(ENOENT);
+    case Errc::permission_denied:
+      return std::strerror(EACCES);
+    case Errc::connection_refused:
+      return std::strerror(ECONNREFUSED);
+    default:
+      return std::string(error.row().text);
+  }
 }
 
 // A command that speaks LMTP over one end of a socket pair; ends with its Scope.
@@ -145,13 +168,6 @@ Task<std::vector<DeliveryOutcome>> LmtpTransport::deliver_batch(
   Plan what = co_await on_fiber(planning);
   if (!what.problem.empty())
     co_return std::vector<DeliveryOutcome>(count, deferral(std::move(what.problem)));
-  MailboxTextOptions wire;
-  wire.use_crlf = true;
-  const Result<std::string> text = co_await whole_text(delivery.content, wire, {}, {});
-  if (!text)
-    co_return std::vector<DeliveryOutcome>(
-        count, deferral("the message could not be read: " + text.error().to_string()));
-
   ProcessOptions process;
   process.arguments = what.arguments;
   process.timeout = Millis{INT32_MAX};
@@ -176,23 +192,23 @@ Task<std::vector<DeliveryOutcome>> LmtpTransport::deliver_batch(
     transaction.recipients = std::move(recipients);
     for (smtp::ClientRecipient& recipient : transaction.recipients)
       recipient.ignore_quota = own_.ignore_quota;
-    transaction.body_bytes = text->size();
+    transaction.body_bytes = delivery.content.message_bytes();
     if (delivery.envelope.body_8bit) transaction.body = smtp::BodyKind::eight_bit_mime;
     transaction.smtputf8 = delivery.envelope.smtputf8;
     const acl::ServerFacts* server = delivery.evaluation.server;
     LmtpSession session(loop, **stream, server == nullptr ? "" : server->primary_hostname,
                         own_.timeout);
-    out = co_await session.run(std::move(transaction), *text);
+    out = co_await session.run(std::move(transaction), delivery.content);
     (*stream)->close();
   } else {
-    out.assign(count, deferral("failed to connect to socket " + what.socket + ": " +
-                               std::string(stream.error().row().text)));
+    out.assign(count, unreachable("Failed to connect to socket " + what.socket + " for " + name_ +
+                                  " transport: " + system_text(stream.error())));
   }
   command.stop();
   co_await command.end();
   // A command that could not be run has said nothing.
   const bool is_mute = !command.problem().empty() && out.front().kind == OutcomeKind::deferred;
-  if (is_mute) out.assign(count, deferral("cannot run the command: " + command.problem()));
+  if (is_mute) out.assign(count, unreachable("cannot run the command: " + command.problem()));
   co_return out;
 }
 

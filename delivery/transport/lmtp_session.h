@@ -5,6 +5,7 @@
 #include "core/io/loop.h"
 #include "core/io/stream.h"
 #include "core/io/task.h"
+#include "delivery/transport/message_content.h"
 #include "delivery/transport/outcome.h"
 #include "protocol/smtp/client_engine.h"
 
@@ -18,20 +19,22 @@ class LmtpSession {
  public:
   LmtpSession(Loop& loop, ByteStream& stream, std::string helo_name, Seconds timeout);
 
-  // One outcome for each recipient, in order. `text`: the message in wire format, not yet
-  // dot-stuffed; it outlives the call.
-  Task<std::vector<DeliveryOutcome>> run(smtp::Transaction transaction, std::string_view text);
+  // One outcome for each recipient, in order. `content` outlives the call.
+  Task<std::vector<DeliveryOutcome>> run(smtp::Transaction transaction,
+                                         const MessageContent& content);
 
  private:
   Task<smtp::ClientEvent> pump();
-  Task<void> send_body(std::string_view text);
+  Task<void> send_body(const MessageContent& content);
+  Task<Result<void>> send_pieces(const MessageContent& content);
   void set_deadline();
-  static DeliveryOutcome outcome_of(const smtp::Outcome& from);
+  DeliveryOutcome outcome_of(const smtp::Outcome& from) const;
 
   Loop& loop_;
   ByteStream& stream_;
   smtp::ClientEngine engine_;
   Seconds timeout_;
+  std::string read_problem_;  // the message could not be read to its end
 };
 
 }  // namespace godwit::delivery

@@ -142,7 +142,6 @@ Task<DeliveryOutcome> PipeTransport::deliver(Loop& loop, LocalDelivery delivery)
 // The command could not be run to its end.
 DeliveryOutcome PipeTransport::failed_run(const Plan& what, const Error& error) const {
   const std::string command = "\"" + what.arguments.front() + "\"";
-  DeliveryOutcome out;
   switch (error.code()) {
     case Errc::timed_out:
       return refusal(own_.timeout_defer ? OutcomeKind::deferred : OutcomeKind::failed,
@@ -151,12 +150,7 @@ DeliveryOutcome PipeTransport::failed_run(const Plan& what, const Error& error) 
       return judge(what, 0, SIGKILL, "*** Too much output ***");
     case Errc::not_found:
     case Errc::permission_denied:
-      if (own_.freeze_exec_fail) {
-        out = refusal(OutcomeKind::deferred, "pipe process failed to exec " + command);
-        out.freezes = true;
-        return out;
-      }
-      return refusal(OutcomeKind::failed, "cannot run " + command + ": " + error.to_string());
+      return judge(what, kCannotRun, 0, "");  // as a shell, or the child of a fork, would say it
     default:
       return refusal(OutcomeKind::deferred, "running " + command + ": " + error.to_string());
   }
@@ -302,7 +296,7 @@ void PipeTransport::plan_environment(const LocalDelivery& delivery, Plan& out) c
     add("LOCAL_PART_PREFIX", address->local_part_prefix);
     add("LOCAL_PART_SUFFIX", address->local_part_suffix);
     if (!address->host.empty()) add("HOST", address->host);
-    if (!address->home.empty()) add("HOME", address->home);
+    add("HOME", address->home);
   }
   add("LOGNAME", delivery.local_part);
   add("USER", delivery.local_part);

@@ -99,6 +99,8 @@ class SmtpConnection {
   // Why a handshake or STARTTLS failed, in the words of the log; empty where nothing did. Where
   // the plan allows it, the host may then be tried in clear.
   const std::string& tls_problem() const noexcept { return tls_problem_; }
+  // Not empty: only mail for this domain may be sent, since its name vouched for the host.
+  const std::string& only_for() const noexcept { return only_for_; }
   // What the host said, or did, that ended the session; null where it was not that.
   const smtp::Outcome* session_failure() const noexcept {
     const bool is_there = engine_ != nullptr && !engine_->failure().command.empty();
@@ -124,6 +126,7 @@ class SmtpConnection {
   Task<std::optional<DeliveryOutcome>> begin_session();
   Task<std::optional<DeliveryOutcome>> start_tls();
   Task<std::optional<DeliveryOutcome>> shake_hands();
+  void note_who_is_vouched_for();
   Task<std::optional<DeliveryOutcome>> name_ourselves(std::string& helo_name);
   Task<void> tell_servers_apart();
   DeliveryOutcome host_failure(int error_number, std::string text) const;
@@ -156,6 +159,7 @@ class SmtpConnection {
   TlsPlan plan_;
   std::optional<EhloMemory> memory_;
   std::string tls_problem_;
+  std::string only_for_;
   std::optional<ConnectOptions> waiting_;       // connects when there is something to send
   std::optional<DeliveryOutcome> unconnected_;  // and why it could not
   EventSink* events_ = nullptr;                 // while open() runs

@@ -93,8 +93,15 @@ PreparedOpening SmtpOpener::ask(const SmtpHost& host, const DanePlan& dane, Smtp
   if (services_.hints != nullptr && use == SmtpUse::deliver && matches(transport_.pipe_connect))
     out.memory.emplace(*services_.hints, services_.options.retry_data_expire, host.endpoint,
                        out.from);
-  const TlsTarget target{host.name,      ip, dane, services_.options.openssl_options,
-                         evaluation.now, use};
+  const TlsTarget target{host.name,
+                         ip,
+                         dane,
+                         services_.options.openssl_options,
+                         evaluation.now,
+                         use,
+                         host.initial_name,
+                         host.domains,
+                         host.is_secure};
   out.tls = transport_.tls().plan(target, evaluation);
   if (out.helo_name.empty() || !out.tls.session.session_key.empty())
     out.late =
@@ -143,6 +150,9 @@ Task<DanePlan> SmtpOpener::ask_dane(const SmtpHost& host, acl::EvalContext* mess
   if (host.is_secure) {
     const std::string& initial = host.initial_name.empty() ? host.name : host.initial_name;
     answer = co_await services_.dane->find(host.name, initial, host.endpoint.port);
+  } else if (host.is_secure_alias) {
+    answer =
+        co_await services_.dane->find(host.initial_name, host.initial_name, host.endpoint.port);
   }
   DanePlan plan = dane_policy(tries, requires_dane, host.name, std::move(answer));
   if (plan.use == DanePlan::Use::no && !plan.problem.empty())

@@ -24,6 +24,9 @@ struct SmtpHost {
   Endpoint endpoint;
   bool is_secure = false;  // DNSSEC vouches for its address
   bool is_mx = false;
+  bool is_secure_alias = false;  // RouteHost::secure_alias
+  // Whose MX it is: TlsPlan::domain. Empty: the host was not found by MX or SRV records.
+  std::vector<std::string> domains = {};
 };
 
 struct SmtpOpenerServices {

@@ -16,6 +16,7 @@ FailureScope scope_of(smtp::OutcomeClass outcome) {
     case smtp::OutcomeClass::message_failed:
       return FailureScope::message;
     case smtp::OutcomeClass::host_error:
+    case smtp::OutcomeClass::host_failed:
     case smtp::OutcomeClass::in_doubt:
       return FailureScope::host;
     case smtp::OutcomeClass::delivered:
@@ -25,13 +26,18 @@ FailureScope scope_of(smtp::OutcomeClass outcome) {
   return FailureScope::none;
 }
 
-// What retry rules call a refusal, from the command that was refused.
+}  // namespace
+
 retry::RetryError retry_error_of(const smtp::Outcome& outcome) {
   if (outcome.reply.code == 0) {
     return outcome.problem.find("timed out") != std::string::npos
                ? retry::RetryError::timeout
                : retry::RetryError::lost_connection;
   }
+  // Whatever puts off a recipient is 4yz to rules, odd replies too.
+  if (outcome.outcome == smtp::OutcomeClass::recipient_deferred &&
+      outcome.command.find("RCPT") != std::string::npos)
+    return retry::RetryError::rcpt_4xx;
   if (outcome.reply.digit() != 4) return retry::RetryError::other;
   if (outcome.command.find("RCPT") != std::string::npos) return retry::RetryError::rcpt_4xx;
   if (outcome.command.find("MAIL") != std::string::npos) return retry::RetryError::mail_4xx;
@@ -53,11 +59,13 @@ int error_number_of(const smtp::Outcome& outcome, retry::RetryError error) {
     case retry::RetryError::timeout:
       return ETIMEDOUT;
     case retry::RetryError::lost_connection:
-      return kErrorConnectionLost;
+      return outcome.malformed.empty() ? kErrorConnectionLost : kErrorSmtpFormat;
     default:
       return outcome.reply.code == 0 ? kErrorConnectionLost : kErrorNone;
   }
 }
+
+namespace {
 
 retry::HostSource source_of(const SmtpPeer& peer) {
   return peer.remote->is_mx ? retry::HostSource::mx : retry::HostSource::a;
@@ -70,6 +78,8 @@ std::string failure_text(const SmtpPeer& peer, const smtp::Outcome& from,
     if (timed_out) return "SMTP timeout after " + from.command;
     if (from.problem == "connection closed")
       return "Remote host closed connection in response to " + from.command;
+    if (!from.malformed.empty())
+      return "Malformed SMTP reply in response to " + from.command + ": " + from.malformed;
     return from.problem + " (remote mail server, after " + from.command + ")";
   }
   if (!from.is_of_recipient)
@@ -109,10 +119,13 @@ DeliveryOutcome outcome_of(const SmtpPeer& peer, const smtp::Outcome& from) {
                       from.outcome == smtp::OutcomeClass::message_failed;
   out.kind = failed ? OutcomeKind::failed : OutcomeKind::deferred;
   out.unanswered = from.is_untouched;
+  out.refused_session = from.outcome == smtp::OutcomeClass::host_failed;
   out.in_doubt = from.outcome == smtp::OutcomeClass::in_doubt;
   out.status = from.status;
   out.failure.error = retry_error_of(from);
   out.failure.smtp_code = from.reply.code;
+  if (out.failure.error == retry::RetryError::rcpt_4xx)
+    out.failure.smtp_code = 400 + from.reply.code % 100;
   out.failure.host_source = source_of(peer);
   out.error_number = error_number_of(from, out.failure.error);
   if (from.reply.code != 0) out.reply = one_line(from.reply.full_text());

@@ -18,6 +18,10 @@ struct SmtpPeer {
   bool is_lmtp = false;
 };
 
+// What retry rules call a refusal, from the command that was refused, and its number.
+retry::RetryError retry_error_of(const smtp::Outcome& outcome);
+int error_number_of(const smtp::Outcome& outcome, retry::RetryError error);
+
 DeliveryOutcome outcome_of(const SmtpPeer& peer, const smtp::Outcome& from);
 // There is no connection. `system_error`: the errno value, where the system said so; 0: none.
 DeliveryOutcome connect_failure(const SmtpPeer& peer, const Error& error, int system_error = 0);

@@ -4,6 +4,7 @@
 #include "protocol/socks/client_negotiation.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace godwit::delivery {
@@ -243,7 +244,10 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
     problem = co_await tell_certificates();
     const bool must_trust = plan_.uses_dane || plan_.session.verify == tls::Verify::require;
     certificate_denied_ = !problem.empty();
-    if (problem.empty() || !must_trust) co_return std::nullopt;
+    if (problem.empty() || !must_trust) {
+      note_who_is_vouched_for();
+      co_return std::nullopt;
+    }
   }
   const std::string text = plan_.uses_dane
                                ? "DANE attempt failed; TLS connection to " +
@@ -251,6 +255,12 @@ Task<std::optional<DeliveryOutcome>> SmtpConnection::shake_hands() {
                                : "TLS session: (SSL_connect): " + problem;
   if (plan_.tries_clear) tls_problem_ = text;
   co_return tls_failure(peer_, kErrorTlsFailure, text);
+}
+
+void SmtpConnection::note_who_is_vouched_for() {
+  if (plan_.domain.empty()) return;
+  const std::span<const std::string> of_host(plan_.session.names.data(), plan_.host_names);
+  if (!tls_->engine().would_trust(of_host)) only_for_ = plan_.domain;
 }
 
 // Where nobody asked to hear the greeting first, and what TLS needs is offered.

@@ -3,10 +3,33 @@
 #include "core/base/ascii.h"
 #include "delivery/transport/smtp_transport.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 namespace godwit::delivery {
+namespace {
+
+constexpr uint8_t kTrustAnchor = 1u << 2;  // in TlsPlan::tlsa_usages
+
+// RFC 7672 3.2.2: the names that a server may have whose trust anchor the DNS vouches for.
+void name_server(TlsPlan& plan, const TlsTarget& target) {
+  std::vector<std::string>& names = plan.session.names;
+  const auto add = [&names](const std::string& name) {
+    const bool is_there = std::ranges::any_of(
+        names, [&name](const std::string& other) { return equals_ignore_case(name, other); });
+    if (!name.empty() && !is_there) names.push_back(name);
+  };
+  add(target.dane.base_name);
+  if (target.is_secure) add(target.host_name);
+  add(target.initial_name);
+  plan.host_names = names.size();
+  if ((plan.tlsa_usages & kTrustAnchor) == 0) return;
+  for (const std::string& domain : target.domains) add(domain);
+  if (names.size() > plan.host_names) plan.domain = target.domains.front();
+}
+
+}  // namespace
 
 void SmtpTlsRules::compile(const SmtpOptions& options, const TransportCompileContext& context) {
   const auto list = [&](const config::HostListText& text) {
@@ -116,8 +139,7 @@ void SmtpTlsRules::decide_verification(TlsPlan& plan, const TlsTarget& target,
     plan.session.verify = tls::Verify::no;
     if (!plan.uses_dane) return;
     plan.session.tlsa = target.dane.judged.usable;
-    plan.session.names = {target.dane.base_name};
-    if (target.host_name != target.dane.base_name) plan.session.names.push_back(target.host_name);
+    name_server(plan, target);
     return;
   }
   const auto demands = [&](const List& list, std::string_view option) {
@@ -139,7 +161,6 @@ void SmtpTlsRules::decide_verification(TlsPlan& plan, const TlsTarget& target,
 // Where DANE vouches for a key, its issuer's word about it is not asked for: EXIM.md 1.2.
 void SmtpTlsRules::decide_ocsp(TlsPlan& plan, const TlsTarget& target,
                                acl::EvalContext& evaluation) const {
-  constexpr uint8_t kTrustAnchorOnly = 1u << 2;
   const auto matches = [&](const List& list) {
     return SmtpTransport::matches(list, target.host_name, target.address, evaluation);
   };
@@ -147,7 +168,7 @@ void SmtpTlsRules::decide_ocsp(TlsPlan& plan, const TlsTarget& target,
       SmtpTransport::demands(require_ocsp_, "hosts_require_ocsp",
                              {target.host_name, target.address}, evaluation, plan.problem);
   const bool is_pointless =
-      has_usual_ocsp_list_ && plan.tlsa_usages != 0 && plan.tlsa_usages != kTrustAnchorOnly;
+      has_usual_ocsp_list_ && plan.tlsa_usages != 0 && plan.tlsa_usages != kTrustAnchor;
   plan.session.request_ocsp =
       plan.session.require_ocsp || (!is_pointless && matches(request_ocsp_));
 }

@@ -27,6 +27,10 @@ struct TlsPlan {
   bool tries_clear = false;    // tls_tempfail_tryclear: in clear where TLS fails
   bool uses_dane = false;
   uint8_t tlsa_usages = 0;
+  // The last of session.names are those of a domain, whose mail only may use the session where no
+  // name of the host itself is in the certificate. Empty: there are no such names.
+  std::string domain;
+  size_t host_names = 0;  // those of session.names before them
   tls::ClientSettings settings;
   tls::ClientSession session;
   std::shared_ptr<const tls::ClientContext> context;  // of `settings`; the caller gets it
@@ -41,6 +45,9 @@ struct TlsTarget {
   std::string openssl_options;
   WallTime now;
   SmtpUse use = SmtpUse::deliver;
+  const std::string& initial_name;
+  const std::vector<std::string>& domains;
+  bool is_secure = false;  // `host_name` is, not only `initial_name`
 };
 
 class SmtpTlsRules {

@@ -106,6 +106,7 @@ void append_recipient_text(std::string& out, const ReportedRecipient& recipient,
   LineShape shape;
   shape.lead = "    ";
   shape.width = kTextWidth;
+  shape.spelled_ends = true;  // between the lines of a reply
   shape.column = shape.lead.size();
   shape.utf8 = utf8;
   shape.bytes_max = kExplanationBytesMax;

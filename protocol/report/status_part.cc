@@ -66,6 +66,7 @@ class FieldWriter {
   void diagnostic(std::string_view reply) {
     LineShape shape;
     shape.width = kLineBytesMax;
+    shape.spelled_ends = true;
     shape.bytes_max = kDiagnosticBytesMax;
     shape.cut_notice = " [truncated]";
     folded("Diagnostic-Code", "smtp; ", reply, shape);

@@ -11,6 +11,7 @@ namespace godwit::smtp {
 namespace {
 
 constexpr uint16_t kLeaving = 421;
+constexpr std::string_view kTimedOut = "timed out";
 
 // What may stand between "<" and ">" without ending either the path or the line.
 bool is_safe_address(std::string_view address) noexcept {
@@ -341,7 +342,7 @@ void ClientEngine::peer_closed() {
 
 void ClientEngine::timed_out() {
   believes_ = false;  // silence has other causes
-  lost("timed out", Loss::unclear);
+  lost(std::string(kTimedOut), Loss::unclear);
 }
 
 // --- outcomes ---
@@ -393,6 +394,7 @@ Outcome ClientEngine::outcome_of_lost(const ClientFlight& flight, const Outcome&
   } else {
     out.command = "pipelined " + flight.mail_line;
     out.problem = first.problem.empty() ? "closed by server" : first.problem;
+    out.malformed = first.malformed;
     // A server that leaves in order has not taken what it did not answer.
     if (flight.body_gone && loss == Loss::unclear) out.outcome = OutcomeClass::in_doubt;
   }
@@ -412,11 +414,17 @@ void ClientEngine::lost(std::string problem, Loss loss) {
   Outcome outcome;
   if (!flights_.empty() && flights_.front().body_gone && !flights_.front().lone_dot)
     outcome.outcome = OutcomeClass::in_doubt;
+  outcome.malformed = parser_.malformed();
   if (body_open_ && flights_.size() == 1) {
     outcome.command = "sending data block";
+  } else if (replies_awaited() == 0) {
+    outcome.command = "idle connection";
   } else {
-    outcome.command =
-        replies_awaited() > 0 ? command_text(expected_[expected_at_]) : "idle connection";
+    const Expected next = expected_[expected_at_];
+    // A refusal of one recipient, and silence, are worded without it.
+    if (next.what == Awaited::rcpt && flight_of(next).pipelined && problem != kTimedOut)
+      outcome.command = "pipelined ";
+    outcome.command += command_text(next);
   }
   outcome.problem = std::move(problem);
   fail_session(std::move(outcome), loss);

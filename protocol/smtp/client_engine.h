@@ -171,6 +171,7 @@ class ClientEngine {
   void on_reply(Expected expected, ServerReply reply);
   void on_greeting(ServerReply reply);
   void on_helo(Expected expected, ServerReply reply);
+  void refuse_session(std::string command, ServerReply reply);
   void check_belief(Expected expected, ServerReply reply);
   void on_starttls(ServerReply reply);
   void on_mail(ClientFlight& flight, ServerReply reply);

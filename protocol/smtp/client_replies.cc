@@ -10,13 +10,21 @@ namespace {
 
 constexpr uint16_t kLeaving = 421;
 constexpr uint16_t kPrdrBegins = 353;
-// RFC 5321 4.5.3.1.10: 552 to RCPT was once "too many recipients"; it is to be tried again.
 constexpr uint16_t kTooManyRecipients = 552;
 
+// RFC 5321 4.5.3.1.10: 552 to RCPT was once "too many recipients", which is to be tried again. It
+// can be meant so behind others that were taken; mailboxes that are full say it as well.
+bool means_too_many(const ClientFlight& flight, const ServerReply& reply) noexcept {
+  constexpr std::string_view kTooMany = "5.5.3";  // RFC 3463 3.6
+  return reply.code == kTooManyRecipients && flight.recipients_good > 0 &&
+         (reply.enhanced.empty() || reply.enhanced == kTooMany);
+}
+
+// What makes no sense as an answer (3yz) is no refusal for ever.
 Outcome message_outcome_for(std::string command, ServerReply reply) {
   const OutcomeClass outcome = reply.digit() == 2   ? OutcomeClass::delivered
-                               : reply.digit() == 4 ? OutcomeClass::message_deferred
-                                                    : OutcomeClass::message_failed;
+                               : reply.digit() == 5 ? OutcomeClass::message_failed
+                                                    : OutcomeClass::message_deferred;
   return {outcome, std::move(command), std::move(reply), {}, {}};
 }
 
@@ -33,10 +41,7 @@ Outcome recipient_outcome_for(std::string command, ServerReply reply) {
 
 void ClientEngine::on_greeting(ServerReply reply) {
   greeting_ = reply;
-  if (reply.digit() != 2) {
-    fail_session({OutcomeClass::host_error, "initial connection", std::move(reply), {}, {}});
-    return;
-  }
+  if (reply.digit() != 2) return refuse_session("initial connection", std::move(reply));
   if (believes_) return;  // it was sent
   state_ = State::helo;
   send_helo(options_.use_esmtp || options_.lmtp ? Awaited::ehlo : Awaited::helo);
@@ -55,8 +60,18 @@ void ClientEngine::on_helo(Expected expected, ServerReply reply) {
   } else if (extended && reply.digit() == 5 && !options_.lmtp) {
     send_helo(Awaited::helo);  // RFC 5321 3.2
   } else {
-    fail_session({OutcomeClass::host_error, command_text(expected), std::move(reply), {}, {}});
+    refuse_session(command_text(expected), std::move(reply));
   }
+}
+
+// The host will not do business with us. What was said in a mere belief may be why.
+void ClientEngine::refuse_session(std::string command, ServerReply reply) {
+  const bool for_good = reply.digit() == 5 && !believes_;
+  fail_session({for_good ? OutcomeClass::host_failed : OutcomeClass::host_error,
+                std::move(command),
+                std::move(reply),
+                {},
+                {}});
 }
 
 void ClientEngine::check_belief(Expected expected, ServerReply reply) {
@@ -106,7 +121,7 @@ void ClientEngine::on_rcpt(ClientFlight& flight, Expected expected, ServerReply 
     ++flight.recipients_good;
     return;
   }
-  const bool again = reply.digit() == 4 || reply.code == kTooManyRecipients;
+  const bool again = reply.digit() != 5 || means_too_many(flight, reply);
   flight.outcomes[recipient] = {
       again ? OutcomeClass::recipient_deferred : OutcomeClass::recipient_failed,
       command_text(expected),
@@ -141,6 +156,7 @@ void ClientEngine::on_end(ClientFlight& flight, Expected expected, ServerReply r
       !flight.lone_dot && !flight.message_settled && (options_.lmtp || flight.recipients_good > 0);
   if (reply.code == kPrdrBegins && flight.use_prdr && counts)
     return await_prdr(flight, expected.flight);
+  flight.use_prdr = false;                              // the server chose one answer for all
   needs_rset_ = flight.use_bdat && reply.digit() != 2;  // RFC 3030 2: a failed BDAT wants a RSET
   const bool odd = reply.digit() == 3;
   Outcome outcome;

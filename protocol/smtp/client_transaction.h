@@ -15,13 +15,14 @@ namespace godwit::smtp {
 // EXIM.md 2.8: what a failure is about, and so who tries again where.
 enum class OutcomeClass : uint8_t {
   delivered,
-  recipient_deferred,  // 4xx to RCPT
+  recipient_deferred,  // 4xx to RCPT, or what is no answer to it
   recipient_failed,    // 5xx to RCPT
-  message_deferred,    // 4xx to MAIL, DATA or the end of data
+  message_deferred,    // 4xx to MAIL, DATA or the end of data, or what is no answer to them
   message_failed,      // 5xx to the same, or the message does not fit what the server offers
   host_error,          // connection, greeting, EHLO, lost or timed out, nonsense: try another host
-  in_doubt,            // lost after the final dot: the message may have been accepted
-  not_tried,           // over the number of recipients that this server takes at a time
+  host_failed,  // 5xx to the greeting or HELO: another host, and where there is none, the end
+  in_doubt,     // lost after the final dot: the message may have been accepted
+  not_tried,    // over the number of recipients that this server takes at a time
 };
 
 struct Outcome {
@@ -31,6 +32,7 @@ struct Outcome {
   std::string problem;       // where there was no reply: "connection closed", "timed out", ...
   std::string status = {};   // RFC 3463, of what was judged here; else empty
   std::string overall = {};  // PRDR: the last reply, about the message, after that of the recipient
+  std::string malformed = {};  // what came instead of a reply; escaped and cut
   // LMTP, PRDR: an answer about one recipient after the end of data.
   bool is_of_recipient = false;
   // The server left before it took MAIL, in order or with 421: nothing of the transaction was

@@ -92,9 +92,10 @@ void ReplyParser::end_line() {
 }
 
 void ReplyParser::fail(std::string_view why, std::string_view shown) {
+  malformed_ = escape_control(trim_right(shown.substr(0, kMalformedShownBytesMax)));
   problem_ = why;
   problem_ += ": \"";
-  problem_ += escape_control(trim_right(shown.substr(0, kMalformedShownBytesMax)));
+  problem_ += malformed_;
   problem_ += '"';
   line_.clear();
   state_ = State::malformed;

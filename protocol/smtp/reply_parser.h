@@ -34,8 +34,9 @@ class ReplyParser {
   const ServerReply& reply() const noexcept { return reply_; }
   // The reply that is complete; the parser is ready for the next one.
   ServerReply take();
-  // What was malformed, for a log line.
+  // What was malformed, for a log line; and the line itself, escaped and cut.
   const std::string& problem() const noexcept { return problem_; }
+  const std::string& malformed() const noexcept { return malformed_; }
 
  private:
   void end_line();
@@ -47,6 +48,7 @@ class ReplyParser {
   std::string line_;
   ServerReply reply_;
   std::string problem_;
+  std::string malformed_;
 };
 
 }  // namespace godwit::smtp

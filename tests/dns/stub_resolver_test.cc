@@ -118,6 +118,29 @@ TEST_F(StubResolverTest, TheCacheAnswersWithoutAFiberAndWithoutTheServer) {
   EXPECT_EQ(server.queries(), 2);
 }
 
+TEST_F(StubResolverTest, NothingIsKeptForLongerThanIsReasonable) {
+  constexpr uint32_t kMonth = 30 * 24 * 3600;
+  DnsServer server([](const DnsServer::Query& query) {
+    ResponseForm form;
+    const std::string name = asked_name(query.bytes);
+    if (asked_type(query.bytes) == RrType::A) {
+      form.answers = {a_record(name, "192.0.2.1", kMonth)};
+    } else {
+      form.authorities = {soa_record("test", kMonth, kMonth)};
+    }
+    return std::vector<std::string>{make_response(query.bytes, form)};
+  });
+  make({{server.endpoint(), true}});
+  for (const auto& [type, most] :
+       {std::pair(RrType::A, kKeepPositiveMax), {RrType::MX, kKeepNegativeMax}}) {
+    EXPECT_TRUE(ask("host.test", type));
+    const Result<Answer> cached = dns::ask(*resolver_, "host.test", type);
+    ASSERT_TRUE(cached);
+    EXPECT_LE(cached->ttl_seconds, static_cast<uint32_t>(most.count));
+    EXPECT_GE(cached->ttl_seconds, static_cast<uint32_t>(most.count) - 60);
+  }
+}
+
 TEST_F(StubResolverTest, InternationalNamesAreAskedAsALabels) {
   std::string asked;
   DnsServer server([&](const DnsServer::Query& query) {

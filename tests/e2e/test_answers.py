@@ -34,7 +34,8 @@ REFUSALS = {
 
 
 def transports():
-    texts = [f"{name}:\n  driver = autoreply\n  from = {name}@answer.test\n  text = text\\n\n  {options}\n"
+    texts = [f"{name}:\n  driver = autoreply\n  to = $sender_address\n  from = {name}@answer.test\n  text = text\\n\n"
+             f"  {options}\n"
              for name, options in OPTIONS.items()]
     return ("remote:\n  driver = smtp\n  port = {sink}\n  allow_localhost\n  hosts_avoid_tls = *\n" +
             "".join(texts))
@@ -82,3 +83,61 @@ def test_answers():
             wait_for(lambda name=name: len(re.findall(f"=> {name} <", godwit.log())) == 3, 15, godwit.log)
             wait_for(lambda: godwit.queue_count() == len(REFUSALS) - 1, 15, godwit.log)
             assert len(answers_of(sink, name)) == wanted, (name, godwit.log())
+
+
+# Option lines; what is sent, as recipients and lines of the message, or the line of the log.
+FIELDS = {
+    "short": ("from = away\n  to = Joe <joe>, bad@\n  cc = plain\n  bcc = hidden, never@no.test\n  never_mail = *@no.test\n"
+              "  reply_to = back",
+              (["joe@recipients.test", "plain@recipients.test", "hidden@recipients.test"],
+               ["From: away@mx.test", "Reply-To: back@mx.test", "Cc: plain@recipients.test"])),
+    "without": ("to = never@no.test\n  cc = good@to.test, never@no.test\n  never_mail = *@no.test",
+                (["good@to.test"], ["Cc: good@to.test"])),
+    "group": ("to = group: x@to.test, z;, q@to.test",
+              (["x@to.test", "z@recipients.test", "q@to.test"], ["To: group: x@to.test, z@recipients.test;, q@to.test"])),
+    "ready": ("to = x@to.test\n  headers = From: own@x.test\\nDate: Mon, 1 Jan 2024 00:00:00 +0000\\nMessage-ID: <mine@x>",
+              (["x@to.test"], ["From: own@x.test", "Date: Mon, 1 Jan 2024 00:00:00 +0000", "Message-ID: <mine@x>"])),
+    "broken": ("to = x@to.test\n  headers = X-A: b\\n\\tfold\\nbroken line\\nX-C: d",
+               (["x@to.test"], ["X-A: b", "\tfold", "", "broken line", "X-C: d", "", "text"])),
+    "nobody": ("to =", None),
+    "unset": ("subject = x", None),
+    "nonsense": ("to = a b c <", r"== nonsense@\S+ .* defer \(0\): Failed to send message from nonsense transport \(1\)$"),
+    "empty": ("to = <>", r"== empty@\S+ .* defer \(0\): Failed to send message from empty transport \(1\)$"),
+    "newline": ("to = x@to.test\n  from = x@y.test\\nBcc: evil@to.test",
+                r'\*\* newline@\S+ .*: Expansion of "x@y\.test\\nBcc: evil@to\.test" in newline transport contains non-printing '
+                r"character 10$"),
+    "raw": ("to = x@to.test\n  subject = caf\\xe9",
+            r"\*\* raw@\S+ .*: Expansion of \".*\" in raw transport contains non-printing character 233$"),
+    "wrong": ("to = x@to.test\n  subject = ${{if eq{{a}}{{b}}{{x}}fail}}",
+              r'\*\* wrong@\S+ .*: Expansion of "\$\{if eq\{a\}\{b\}\{x\}fail\}" failed in wrong transport: "if" failed and "fail" requested$'),
+}
+
+
+def test_fields_and_recipients():
+    texts = "".join(f"{name}:\n  driver = autoreply\n  text = text\\n\n  headers_add = X-Not: here\n  {options}\n"
+                    for name, (options, _) in FIELDS.items())
+    transports = "remote:\n  driver = smtp\n  port = {sink}\n  allow_localhost\n  hosts_avoid_tls = *\n" + texts
+    with Sink() as sink, Godwit(sink.port, main="qualify_domain = mx.test\nqualify_recipient = recipients.test\n",
+                                routers=named_transports("answered", "answer.test", FIELDS), transports=transports,
+                                retry="* * F,2h,1h") as godwit:
+        ids = {}
+        for name in FIELDS:
+            ids[name] = godwit.send(recipients=[f"{name}@answer.test"], text=f"Message-ID: <{name}@q>\r\n\r\nbody\r\n")
+        for name, (_, wanted) in FIELDS.items():
+            if isinstance(wanted, str):
+                godwit.wait_log(wanted)
+            else:
+                godwit.wait_log(f"{ids[name]} Completed")
+            answers = [got for got in sink.messages if f"In-Reply-To: <{name}@q>".encode() in got["data"]
+                       and b"X-Failed" not in got["data"]]
+            if not isinstance(wanted, tuple):
+                assert not answers, (name, answers)
+                continue
+            answer = wait_for(lambda name=name: [got for got in sink.messages
+                                                 if f"<{name}@q>".encode() in got["data"]], 15, godwit.log)[0]
+            data = answer["data"].decode()
+            assert sorted(answer["recipients"]) == sorted(wanted[0]), (name, answer)
+            assert "\r\n".join(["", *wanted[1], ""]) in data or all(f"\r\n{line}\r\n" in data for line in wanted[1]), (name, data)
+            for field in ("From:", "Date:", "Message-I"):
+                assert data.partition("\r\n\r\n")[0].count("\r\n" + field) == 1, (name, field, data)
+            assert "Bcc" not in data and "X-Not" not in data, (name, data)

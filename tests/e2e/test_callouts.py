@@ -2,7 +2,7 @@
 
 import tempfile
 
-from harness import Client, Sink
+from harness import Client, Sink, wait_for
 from peers import OwnExim, OwnGodwit
 from socks import SocksProxy
 from test_acls import Policy, policy
@@ -172,3 +172,30 @@ def test_who_cannot_say_its_name_does_not_ask():
                 client.command("MAIL FROM:<a@test.example>", 250)
                 assert "Could not complete recipient verify callout" in client.command("RCPT TO:<good@example.com>", 451)
             assert "EHLO" not in verbs(sink), sink.commands
+
+
+EVENT = """\
+event:
+  accept condition = ${if eq{$event_name}{DENIED}}
+         message = not now
+  accept logwrite = EV $event_name|${length_19:$event_data}|$local_part@$domain|$host_address:$host_port|R=$router_name|T=$transport_name|$verify_mode|$sender_address
+"""
+
+
+def test_events_are_told_and_may_forbid_to_go_on():
+    for denied, heard in (("none", ("tcp:connect|", "smtp:connect|220 sink.test ESMTP", "smtp:ehlo|250-sink.test Hello", "tcp:close|")),
+                          ("tcp:connect", ()), ("smtp:connect", ("tcp:connect|", "tcp:close|"))):
+        main = policy(CHECK + EVENT.replace("DENIED", denied), extra="queue_only\n")
+        with Sink(dict(UNKNOWN)) as sink, Policy(sink.port, main, rcpt="check", smtp="  event_action = ${acl{event}}\n") as godwit:
+            if denied == "none":
+                assert "nobody here" in ask(godwit)
+            else:
+                with godwit.client() as client:
+                    client.command("EHLO client.test", 250)
+                    client.command("MAIL FROM:<a@test.example>", 250)
+                    client.command("RCPT TO:<good@example.com>", 451)
+            for who in ("good", "bad") if denied == "none" else ("good",):
+                wanted = [f"{event}|{who}@example.com|127.0.0.1:{sink.port}|R=|T=remote|R|a@test.example" for event in heard]
+                def told(who=who):
+                    return [line[23:] for line in godwit.log().splitlines() if " EV " in line and f"|{who}@" in line]
+                wait_for(lambda: told() == wanted, 5, lambda: (denied, told(), wanted, godwit.log(), godwit.log("panic")))

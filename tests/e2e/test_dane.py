@@ -13,6 +13,7 @@ import tempfile
 from dns_lab import DnsLab
 from harness import ROOT, Client, Godwit, Sink, wait_for
 from peers import PACKAGES, Exim, OwnExim, Postfix, Skipped, fetch, run_tool
+from test_acls import Policy, policy
 from test_tls import REMOTE, Certificates, TlsSink, public_certificate, serving
 
 ROUTERS = """\
@@ -115,12 +116,15 @@ def test_aliases_lead_to_records():
         certificate = Certificates(holder.dir / "certs").make("any.name.test")
         with TlsSink(certificate) as sink:
             zone = in_zone(records(certificate, sink.port, "mx1")) + "bare A 127.0.0.1\nnickname CNAME bare\n"
-            zone += in_zone(records(certificate, sink.port, "nickname"))
+            zone += in_zone(records(certificate, sink.port, "nickname")) + "out MX 10 toinsecure\n"
+            zone += in_zone(records(certificate, sink.port, "toinsecure"))
             with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
                 godwit.send(recipients=["one@alias.signed.test", "two@chain1.signed.test",
-                                        "three@nickname.signed.test", "four@bare.signed.test"])
-                for name in ("one@alias", "two@chain1", "three@nickname"):
-                    godwit.wait_log(rf"=> {name}.signed.test .* CV=dane ")
+                                        "three@nickname.signed.test", "four@bare.signed.test",
+                                        "five@out.signed.test", "six@toinsecure.signed.test", "seven@toinsecure.insecure.test"])
+                for name in ("one@alias", "two@chain1", "three@nickname", "five@out", "six@toinsecure"):
+                    godwit.wait_log(rf"[-=]> {name}.signed.test .* CV=dane ")
+                godwit.wait_log(r"== seven@toinsecure.insecure.test .*not DNSSEC")
                 godwit.wait_log(r"== four@bare.signed.test .*DANE error: tlsa lookup FAIL")
 
 
@@ -138,17 +142,50 @@ def test_connections_are_not_shared_with_insecure_domains():
 
 
 def test_records_of_a_trust_anchor_need_the_name():
-    """RFC 7672 3.2.2: the MX host's name, or the secure domain of the mail, must be in the certificate."""
+    """RFC 7672 3.2.2: the MX host's name, or the secure domain of the mail, must be in the certificate. Where it is the
+    domain's, that domain's mail only goes over the connection."""
+    zone_of = "other MX 10 mx1\nother MX 20 mx2\nwww CNAME name\nname A 127.0.0.1\n"
+    cases = (("mx1.signed.test", (("one@signed.test", True), ("two@plain.signed.test", False), ("three@other.signed.test", True),
+                                  ("four@mailalias.signed.test", True)), 1),
+             ("signed.test", (("one@signed.test", True), ("four@mailalias.signed.test", True),
+                              ("two@other.signed.test", False)), None),
+             ("www.signed.test", (("one@www.signed.test", True), ("two@name.signed.test", False)), None))
     with serving(start=False) as holder:
         certificates = Certificates(holder.dir / "certs")
-        anchor = certificates.make("mx1.signed.test", "signed.test")
-        with TlsSink(anchor) as sink:
-            line = records(anchor, sink.port, "mx1", usage=2, selector=0)
-            zone = in_zone(line + line.replace(".mx1.", ".plain."))
-            with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
-                godwit.send(recipients=["one@signed.test", "two@plain.signed.test"])
-                godwit.wait_log(r"=> one@signed.test .* CV=dane ")
-                godwit.wait_log(r"== two@plain.signed.test .* defer \(-37\) H=\S+ \S+: DANE attempt failed")
+        for name, mails, connections in cases:
+            anchor = certificates.make(name)
+            with TlsSink(anchor) as sink:
+                line = in_zone(gen_tlsa("--usage", 2, "--selector", 0, "--port", sink.port, anchor, name).stdout)
+                line = re.sub(r"_tcp\S*", "_tcp.mx1", line)
+                zone = zone_of + line + line.replace(".mx1", ".plain") + line.replace(".mx1", ".name")
+                with DnsLab(zone) as lab, sending(sink.port, lab, "hosts_require_dane = *") as godwit:
+                    for to, is_good in mails:
+                        message_id = godwit.send(recipients=[to])
+                        godwit.wait_log(rf"{message_id} => {to} .* CV=dane " if is_good else
+                                        rf"{message_id} .*DANE attempt failed.*mismatch")
+                    sink.wait(sum(is_good for _, is_good in mails))
+                    if connections:
+                        assert sink.connections == 2, (name, sink.connections)  # and that of plain.signed.test
+
+
+def test_callouts_ask_for_records_too():
+    with serving(start=False) as holder:
+        certificate = Certificates(holder.dir / "certs").make("mx1.signed.test")
+        with TlsSink(certificate) as sink:
+            zone = in_zone(records(certificate, sink.port, "mx1")) + f"_{sink.port}._tcp.plain TLSA 3 1 1 {'0' * 64}\n"
+            with DnsLab(zone) as lab:
+                main = policy("check:\n  accept verify = recipient/callout=5s,no_cache\n",
+                              extra=f"dns_servers = 127.0.0.1:{lab.port}\nqueue_only\n")
+                with Policy(sink.port, main, rcpt="check", transports=REMOTE, smtp="  hosts_require_dane = *\n",
+                            routers=ROUTERS) as godwit, godwit.client() as client:
+                    client.command("EHLO client.test", 250)
+                    client.command("MAIL FROM:<a@test.example>", 250)
+                    for to, code, why in (("a@signed.test", 250, ""), ("b@plain.signed.test", 451, "DANE attempt failed"),
+                                          ("c@insecure.test", 451, "lookup not DNSSEC|Could not complete")):
+                        client.command(f"RCPT TO:<{to}>", code)
+                        if why:
+                            godwit.wait_log(f"temporarily rejected RCPT <{to}>: .*({why})")
+                    assert len(sink.tls_sessions) == 1, sink.tls_sessions
 
 
 def test_a_server_without_starttls_is_no_server_where_dane_is():

@@ -1,10 +1,15 @@
 """The extra fields of failure reports: who the remote host is, what it said first, and what went wrong, on
 every way that a delivery can fail. EXIM.md 1.12."""
 
+import pathlib
 import re
+import sys
+import tempfile
 
 from dns_lab import DnsLab
 from harness import Godwit, RETRY, Sink, free_port, wait_for
+from socks import SocksProxy
+from test_lmtp import STEP_SERVER
 from test_tls import Certificates, TlsSink, key_digest, serving
 
 ROUTERS = """\
@@ -35,10 +40,10 @@ remote:
 IN_CLEAR = "  hosts_avoid_tls = *"
 
 
-def report(port, smtp=IN_CLEAR, retry="* *", **more):
+def report(port, smtp=IN_CLEAR, retry="* *", recipients=("x@example.com",), transports=TRANSPORTS, **more):
     """The delivery-status part about a recipient that could not be reached, unfolded."""
-    with Godwit(port, routers=ROUTERS, transports=TRANSPORTS, smtp=smtp, retry=retry, **more) as godwit:
-        godwit.send(recipients=["x@example.com"])
+    with Godwit(port, routers=ROUTERS, transports=transports, smtp=smtp, retry=retry, **more) as godwit:
+        godwit.send(recipients=recipients)
         mailbox = godwit.dir / "mailbox"
         text = wait_for(lambda: mailbox.exists() and "\n--" in mailbox.read_text().partition("message/delivery-status")[2]
                         and mailbox.read_text(), 30, lambda: godwit.log() + godwit.log("panic"))
@@ -116,6 +121,40 @@ def test_tls_that_fails():
     with Sink({"STARTTLS": b"220 go\r\nnonsense, nonsense\r\n"}, extensions=["STARTTLS"]) as sink:
         check(report(sink.port, smtp="  hosts_require_tls = *"), sink.port,
               "sent data in clear before TLS began .remote mail server, after STARTTLS|TLS session")
+
+
+def test_a_recipient_refused_after_the_data():
+    replies = b"353 wait\r\n250 ok\r\n550 5.7.1 not x\r\n250 for some\r\n"
+    with Sink({".": replies}, extensions=["PIPELINING", "PRDR"]) as sink:
+        part = report(sink.port, IN_CLEAR + "\n  hosts_try_prdr = *", recipients=["y@example.com", "x@example.com"])
+        check(part, sink.port, "^PRDR error after end of data: 550 5.7.1 not x$")
+        assert "\nStatus: 5.7.1\n" in part and "\nDiagnostic-Code: smtp; 550 5.7.1 not x" in part, part
+        assert "y@example.com" not in part, part
+    with Sink({"LHLO": b"250-sink.test Hello\r\n250 PIPELINING\r\n", ".": b"552 5.2.2 full\r\n"}) as sink:
+        part = report(sink.port, IN_CLEAR + "\n  protocol = lmtp")
+        check(part, sink.port, "^LMTP error after end of data: 552 5.2.2 full$")
+        assert "\nStatus: 5.2.2\n" in part and "\nDiagnostic-Code: smtp; 552 5.2.2 full" in part, part
+
+
+def test_a_proxy_that_refuses():
+    with SocksProxy(refuses=5) as proxy:
+        port = free_port()
+        part = report(port, IN_CLEAR + f"\n  socks_proxy = 127.0.0.1 port={proxy.port}")
+        check(part, port, rf"^SOCKS proxy \[127\.0\.0\.1\]:{proxy.port}: the proxy cannot connect", None, None)
+
+
+def test_a_local_server_of_lmtp_that_refuses():
+    """There is no remote host to speak of."""
+    with tempfile.TemporaryDirectory() as directory:
+        server = pathlib.Path(directory) / "server.py"
+        server.write_text(STEP_SERVER)
+        for step, where in (("rcpt", "RCPT TO:<x@example.com>"), ("dot", "end of data"), ("lhlo", "LHLO mx.test")):
+            transports = TRANSPORTS.partition("remote:")[0] + (
+                f"remote:\n  driver = lmtp\n  user = root\n  command = {sys.executable} {server} {step} \"550 5.1.1 no\"\n")
+            part = report(1, transports=transports)
+            assert f"\nX-Exim-Diagnostic: X-str; LMTP error after {where}: 550 5.1.1 no\n" in part, part
+            assert "\nStatus: 5.1.1\n" in part and "\nDiagnostic-Code: smtp; 550 5.1.1 no" in part, part
+            assert "Remote-MTA" not in part, part
 
 
 def test_dane_that_fails():

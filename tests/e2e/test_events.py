@@ -75,6 +75,7 @@ def test_failures_and_deferrals_are_told():
         message = godwit.send(recipients=["x@t.example"])
         lines = godwit.lines(message, "EV msg:defer")
         assert names(lines) == ["<=", "EV tcp:connect", "H=", "EV msg:host:defer", "==", "EV msg:defer"], lines
+        assert lines[1].startswith("EV tcp:connect||0|x@t.example|127.0.0.1:"), lines
         assert lines[3].startswith("EV msg:host:defer|Connection refused|111|x@t.example|127.0.0.1:"), lines
 
 
@@ -197,7 +198,7 @@ def test_failures_of_hosts_are_written_into_mariadb():
             Godwit(sink.port, main=database.servers, smtp=HOST_DEFER, retry=RETRY.replace("1s", "1h")) as godwit:
         ask(godwit, "mysql", DELIVLOG)
         message = godwit.send(sender="A@test.example", recipients=["X@T.example"])
-        godwit.wait_log(r"== X@T\.example")
+        godwit.wait_log(r"== x@t\.example <X@T\.example> ")
         got = ask(godwit, "mysql", "SELECT concat_ws(char(124), msgid, senderlp, senderdom, delivlp, delivdom, delivip, delivport, "
                                    "delivfqdn, deliverrno, deliverrstr) FROM delivlog")
         assert got == (f"{message}|a|test.example|x|t.example|127.0.0.1|{sink.port}|127.0.0.1|0|"

@@ -162,7 +162,7 @@ def test_how_long_a_hint_about_a_host_holds():
             godwit.send(recipients=["c@example.com"])
             godwit.wait_log("== c@example.com ")
         assert "== c@example.com R=out T=remote defer (111): Connection refused" in forgets.log(), forgets.log()
-        assert "== c@example.com R=out T=remote defer (-53): retry time not reached for any host" in keeps.log(), keeps.log()
+        assert "== c@example.com R=out T=remote defer (-54): retry time not reached for any host" in keeps.log(), keeps.log()
         shortens.wait_log(again % 4)  # twice in two attempts
 
 
@@ -330,7 +330,7 @@ def test_a_hint_about_a_host_is_about_the_way_from_one_interface():
     routers = f"all:\n  driver = manualroute\n  local_parts = {' : '.join(interfaces)}\n  route_list = * 127.0.0.1\n  self = send\n" \
               "  transport = $local_part_data\n"
     transports = "".join(smtp.format(name=name, port=closed, option=option) for name, option in interfaces.items())
-    refused, too_early = r"\(111\): Connection refused", r"\(-53\): retry time not reached for any host"
+    refused, too_early = r"\(111\): Connection refused", r"\(-54\): retry time not reached for any host"
     with Godwit(routers=routers, retry=LATER, transports=transports.replace("{", "{{").replace("}", "}}")) as godwit:
         for recipient, wanted in (("none@a.test", refused), ("none@c.test", too_early), ("four@a.test", refused),
                                   ("again@a.test", too_early), ("expr@a.test", refused), ("expr@b.test", refused),

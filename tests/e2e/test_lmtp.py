@@ -120,9 +120,9 @@ def test_each_recipient_has_its_answer():
             godwit.send(recipients=recipients, text="From: a@test.example\r\nSubject: x\r\n\r\n..dot\r\nend\r\n")
             for line in (r"=> good <good@example\.com> R=local T=lmtp C=\"250 2\.0\.0 <good@example\.com> saved\"",
                          r"\*\* no@example\.com R=local T=lmtp: LMTP error after RCPT TO:<no@example\.com>: 550 5\.1\.1 nobody",
-                         r"== later@example\.com R=local T=lmtp defer \(0\): LMTP error after RCPT TO:<later@example\.com>: 450 4\.2\.1 busy",
+                         r"== later@example\.com R=local T=lmtp defer \(-44\): LMTP error after RCPT TO:<later@example\.com>: 450 4\.2\.1 busy",
                          r"\*\* full@example\.com R=local T=lmtp: LMTP error after end of data: 552 5\.2\.2 quota",
-                         r"== slow@example\.com R=local T=lmtp defer \(0\): LMTP error after end of data: 451 4\.3\.0 wait",
+                         r"== slow@example\.com R=local T=lmtp defer \(-46\): LMTP error after end of data: 451 4\.3\.0 wait",
                          r"-> fine <fine@example\.com> R=local T=lmtp C=\"250 2\.0\.0 <fine@example\.com> saved\""):
                 godwit.wait_log(line)
             said = godwit.said()
@@ -131,6 +131,24 @@ def test_each_recipient_has_its_answer():
             # One transaction for all; the report about those that failed is another.
             first = said[:said.index("DATA")]
             assert [line for line in first if line.startswith("RCPT")] == [f"RCPT TO:<{r}>" for r in recipients], first
+
+
+def test_a_long_message_goes_whole():
+    """It is read from the spool page by page, and each page may begin with a dot or in the middle of a line."""
+    lines = [f"{'.' * (n % 3)}{n:06d} {'x' * (n % 61)}" for n in range(20_000)]
+    text = "Subject: long\r\n\r\n" + "\r\n".join(lines) + "\r\n"
+    with Lmtp("socket", {"extensions": ["SIZE"]}, main="queue_only\n") as godwit:
+        godwit.send(text=text.replace("\r\n.", "\r\n.."))
+        godwit.stop()
+        godwit.start()
+        godwit.cli("-qf", check=False)
+        godwit.wait_log("Completed", 30)
+        said = godwit.said()
+        body = [line[2:] for line in said if line.startswith("| ")]
+        wanted = ["." + line if line.startswith(".") else line for line in lines]
+        assert body[body.index("") + 1:] == wanted, (len(body), len(lines))
+        size = int(next(line for line in said if line.startswith("MAIL")).partition("SIZE=")[2].split()[0])
+        assert len(text) <= size <= len(text) + 1000, (size, len(text))
 
 
 def test_batches_have_their_size_and_what_they_may_mix():
@@ -163,15 +181,72 @@ def test_servers_that_fail():
                     godwit.wait_log(r"\*\* b@example\.com R=local T=lmtp: LMTP error after .*MAIL FROM.*: 550 not from you")
     with Godwit(routers=ROUTER, transports="lmtp:\n  driver = lmtp\n  socket = /nowhere/socket\n", retry=LATER) as godwit:
         godwit.send()
-        godwit.wait_log(r"== b@example\.com R=local T=lmtp defer \(0\): failed to connect to socket /nowhere/socket: ")
+        godwit.wait_log(r"== b@example\.com R=local T=lmtp defer \(-1\): Failed to connect to socket /nowhere/socket for lmtp "
+                        r"transport: No such file or directory$")
     with Godwit(routers=ROUTER, transports="lmtp:\n  driver = lmtp\n  command = /nowhere/command\n  user = root\n",
                 retry=LATER) as godwit:
         godwit.send()
-        godwit.wait_log(r"== b@example\.com R=local T=lmtp defer \(0\): cannot run the command: ")
+        godwit.wait_log(r"== b@example\.com R=local T=lmtp defer \(-1\): cannot run the command: ")
     with Godwit(routers=ROUTER, retry=LATER,
                 transports="lmtp:\n  driver = lmtp\n  socket = /tmp/${{local_part}}\n") as godwit:
         godwit.send()
         godwit.wait_log(r"== b@example\.com .*Tainted '/tmp/b' \(socket for lmtp transport\) not permitted")
+
+
+# What the step is answered with -> what the real Exim 4.96 logs; the name of the transport is STEP + CODE.
+STEPS = {"banner": ("initial connection", None), "lhlo": ("LHLO mx.test", None), "mail": ("MAIL FROM:<a@test.example>", -45),
+         "rcpt": ("RCPT TO:<{who}>", -44), "data": ("DATA", -46), "dot": ("end of data", -46)}
+STEP_SERVER = """\
+import sys
+step, reply = sys.argv[1:]
+def say(name, usual):
+    print(reply if name == step else usual, end="\\r\\n", flush=True)
+say("banner", "220 hi")
+for line in sys.stdin:
+    verb = line.split()[0].lower()
+    if verb == "data":
+        say("data", "354 go")
+        while step != "data" and sys.stdin.readline().strip("\\r\\n") != ".":
+            pass
+        if step != "data":
+            say("dot", "250 fine")
+    else:
+        say(verb, "250 ok")
+"""
+# The classes that have retry rules wait; whatever else fails is over at once.
+CLASSES = "".join(f"* {name} F,2h,1h\n" for name in ("mail_4xx", "rcpt_4xx", "data_4xx", "timeout", "lost_connection"))
+
+
+def test_failures_are_those_of_exim():
+    cases = {f"{step}{code}": (step, code) for step in STEPS for code in ("450", "421", "550", "xyz")}
+    routers = ("box:\n  driver = accept\n  transport = $local_part_data\n  domains = local.test\n"
+               f"  local_parts = {' : '.join(cases)}\ngone:\n  driver = redirect\n  data = :blackhole:\n")
+    with Godwit(routers=routers, transports="", start=False) as godwit:
+        (godwit.dir / "server.py").write_text(STEP_SERVER)
+        godwit.write_config(retry=CLASSES, transports="".join(
+            f"{name}:\n  driver = lmtp\n  user = root\n  timeout = 5s\n"
+            f"  command = {sys.executable} {godwit.dir}/server.py {step} \"{code} 4.5.6 nope\"\n"
+            for name, (step, code) in cases.items()))
+        godwit.start()
+        for name in cases:
+            godwit.send(recipients=[f"{name}@local.test"])
+        for name, (step, code) in cases.items():
+            said, number = STEPS[step]
+            said = said.format(who=f"{name}@local.test").replace(".", r"\.")
+            text = f"LMTP error after {said}: {code} 4.5.6 nope"
+            sign = "=="
+            if code == "550":
+                sign, result = r"\*\*", ": "
+            elif code == "xyz":
+                text, result = f"Malformed LMTP response after {said}: xyz 4.5.6 nope", f" defer \\({-1 if step == 'dot' else -19}\\): "
+            else:
+                result = f" defer \\({number or -1}\\): "
+            godwit.wait_log(f"{sign} {name}@local.test R=box T={name}{result}{text}$")
+            waits = number is not None and code in ("450", "421")
+            if sign == "==" and not waits:
+                godwit.wait_log(rf"\*\* {name}@local.test .*retry timeout exceeded$")
+            elif waits:
+                assert f"** {name}@" not in godwit.log(), godwit.log()
 
 
 def test_headers_are_rewritten_at_transport_time():

@@ -3,7 +3,9 @@
 import contextlib
 import itertools
 import os
+import re
 import signal
+import time
 
 from harness import Godwit, Sink, wait_for
 
@@ -147,3 +149,24 @@ def test_queue_smtp_domains_wait_for_a_queue_run():
         assert godwit.queue_count() == 1 and len(sink.messages) == 1
         godwit.cli("-q")
         assert sink.wait(2)[1]["recipients"] == ["a@slow.test", "c@very.slow.test"]
+
+
+def test_a_queue_run_tells_what_it_is_and_when_it_has_ended():
+    def slow(_):
+        time.sleep(0.5)
+
+    with Sink({".": slow}) as sink, Godwit(sink.port, main="queue_only\n", retry="* * F,2h,1h") as godwit:
+        for run, flags in ((["-qf"], " -qf"), (["-Rf", "example"], " -qf -R example"), (["-qff"], " -qff"), (["-q"], "")):
+            message = godwit.send()
+            frozen = godwit.send(recipients=["f@other.test"])
+            godwit.cli("-Mf", frozen)
+            godwit.cli(*run)
+            lines = wait_for(lambda end=flags: re.search(rf"Start queue run: pid=\d+{end}\n(?:.*\n)*?.*End queue run: pid=\d+{end}\n",
+                                                         godwit.log()), 15, godwit.log).group(0)
+            assert f" {message} => b@example.com " in lines and f" {message} Completed" in lines, (run, lines)
+            forced = "-qff" in run
+            assert (f" {frozen} Unfrozen by forced delivery" in lines) == forced, (run, lines)
+            assert (f" {frozen} Completed" in lines) == forced, (run, lines)
+            assert (f" {frozen} Message is frozen" in lines) == (run[0] in ("-q", "-qf")), (run, lines)
+            if not forced:
+                godwit.cli("-Mrm", frozen)

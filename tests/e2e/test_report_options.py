@@ -1,5 +1,7 @@
 """Main options that say what a bounce message is like, who gets it, and in which order remote mail leaves."""
 
+import os
+import pwd
 import re
 
 from harness import Godwit, Sink, TRANSPORTS, wait_for
@@ -38,6 +40,18 @@ def test_a_bounce_message_as_it_is_by_default():
         assert line in bounce["data"], bounce["data"]
     assert "\r\nReply-To:" not in bounce["data"], bounce["data"]
     assert re.search(r"^Message-Id: <E[^.@]+@mx\.test>\r$", bounce["data"], re.M), bounce["data"]
+    assert re.match(r"Received: from (\S+) by mx\.test with local \(Godwit \S+\)\r\n\tid \S+\r\n\tfor s@test\.example;\r\n\t"
+                    r".*\r\nX-Failed-Recipients: ", bounce["data"]), bounce["data"]
+
+
+def test_a_bounce_message_in_the_queue():
+    with Godwit(1, routers=ROUTERS) as godwit:
+        godwit.send(sender="s@test.example", recipients=["b@fail.test"], text=TEXT)
+        who = pwd.getpwuid(os.getuid()).pw_name
+        bounce = godwit.wait_log(rf" (\S+) <= <> R=\S+ U={who} P=local S=\d+$").group(1)
+        head, body = godwit.cli("-Mvh", bounce).stdout, godwit.cli("-Mvb", bounce).stdout
+        assert f"\n-body_linecount {body.count(chr(10)) - 1}\n" in head, (head, body)
+        assert f"\n-ident {who}\n" in head and "\n-received_protocol local\n" in head, head
 
 
 def test_texts_and_copies():

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from harness import Godwit, Sink, wait_for
+from harness import Godwit, Sink, named_transports, wait_for
 
 ROUTERS = """\
 local:
@@ -87,6 +87,7 @@ def test_an_answer_is_sent_once():
     options = """\
   driver = autoreply
   from = Away <away@local.test>
+  to = $sender_address
   subject = Re: ${{sg{{$h_subject:}}{{\\\\n}}{{ }}}}
   text = I am not here.\\n
   once = {dir}/once
@@ -129,8 +130,8 @@ def test_a_directory_that_is_not_there_defers():
 
 
 def test_answers_are_logged_and_their_file_is_expanded():
-    options = "  driver = autoreply\n  from = away@local.test\n  subject = gone\n  file = {dir}/text\n  file_expand\n" \
-              "  log = {dir}/answers\n  mode = 0640\n"
+    options = "  driver = autoreply\n  from = away@local.test\n  to = $sender_address\n  subject = gone\n" \
+              "  file = {dir}/text\n  file_expand\n  log = {dir}/answers\n  mode = 0640\n"
     with Sink() as sink, with_transport(options, sink.port) as godwit:
         (godwit.dir / "text").write_text("Dear $sender_address,\n${uc:gone} away\n")
         start(godwit)
@@ -143,3 +144,46 @@ def test_answers_are_logged_and_their_file_is_expanded():
         (godwit.dir / "text").write_text("${nothing:x}\n")
         godwit.send(recipients=["me@local.test"])
         godwit.wait_log(r"== me@local\.test .*defer .*\(file\) failed")
+
+
+RETURNED = r"Child process of {name} transport returned 127 \(could mean unable to exec or command does not exist\) from command: "
+# What a command that cannot be executed comes to; as with the real Exim 4.96.
+UNABLE = {
+    "absent": ("command = /nowhere/prog", r"\*\* absent@local\.test R=named T=absent: " + RETURNED + "/nowhere/prog$"),
+    "refused": ("command = /etc/passwd", r"\*\* refused@local\.test R=named T=refused: " + RETURNED + "/etc/passwd$"),
+    "later": ("command = /nowhere/prog\n  temp_errors = *", r"== later@local\.test R=named T=later defer \(0\): " + RETURNED),
+    "listed": ("command = /nowhere/prog\n  temp_errors = 75 : 127", r"== listed@local\.test R=named T=listed defer \(0\): " + RETURNED),
+    "ignored": ("command = /nowhere/prog\n  ignore_status", r"=> ignored <ignored@local\.test> R=named T=ignored$"),
+    "frozen": ("command = /nowhere/prog\n  freeze_exec_fail", r"== frozen@local\.test .*pipe process failed to exec \"/nowhere/prog\"$"),
+}
+# Options, and lines that the command gets as its environment and as its text.
+GIVEN = {
+    "plain": ("", ["HOME=", "SHELL=/bin/sh", "From me"]),
+    "environment": ("environment = ONE=1 : TWO=two words", ["ONE=1", "TWO=two words", "SHELL=/bin/sh"]),
+    "path": ("path = {dir}/tools:/bin:/usr/bin", ["PATH={dir}/tools:/bin:/usr/bin"]),
+    "checked": ("check_string = \"From \"\n  escape_string = \"] \"", ["] me", "not From me"]),
+    "home": ("home_directory = /var", ["HOME=/var", "From me"]),
+}
+
+
+def test_commands_that_cannot_run_and_what_the_others_get():
+    script_of = {name: "command = {dir}/tools/show\n  user = root\n  " + options for name, (options, _) in GIVEN.items()}
+    script_of["path"] = script_of["path"].replace("{dir}/tools/show", "show")
+    options = {**{name: "user = root\n  " + options for name, (options, _) in UNABLE.items()}, **script_of}
+    routers = named_transports("named", "local.test", options)
+    transports = REMOTE + "".join(f"{name}:\n  driver = pipe\n  {text}\n" for name, text in options.items())
+    with Godwit(routers=routers, transports=transports, retry="* * F,2h,1h", start=False) as godwit:
+        (godwit.dir / "tools").mkdir()
+        show = godwit.dir / "tools" / "show"
+        show.write_text(f"#!/bin/sh\n(env; cat) > {godwit.dir}/got.$LOCAL_PART\n")
+        show.chmod(0o755)
+        start(godwit)
+        for name in options:
+            godwit.send(recipients=[f"{name}@local.test"], text="Subject: x\r\n\r\nFrom me\r\nnot From me\r\n")
+        for name, (_, line) in UNABLE.items():
+            godwit.wait_log(line.format(name=name) if "{name}" in line else line)
+        for name, (_, wanted) in GIVEN.items():
+            godwit.wait_log(f"=> {name} <")
+            lines = (godwit.dir / f"got.{name}").read_text().splitlines()
+            missing = [line for line in wanted if line.format(dir=godwit.dir) not in lines]
+            assert not missing, (name, missing, lines)

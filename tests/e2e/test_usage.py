@@ -15,7 +15,7 @@ from harness import PROGRAM
 from peers import Skipped
 
 USED_BY = 2
-REFUSED = re.compile(r'unknown|not available|no such|is not known|is not a (driver|log selector)|is missing after|'
+REFUSED = re.compile(r'unknown|not available|not built in|no such|is not known|is not a (driver|log selector)|is missing after|'
                      r'F, G or H is expected|^expected "')
 NOBODY = "nobodys_name"  # no form takes it, or the form would prove nothing
 # Not looked at before they are used.
@@ -23,10 +23,7 @@ UNREAD = {"authenticator_driver", "authenticator_option", "ratelimit_option"}
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # (section, name): why it is refused.
-CONTENT = "needs an engine of its own, and is refused at load until it is there"
 PENDING = {
-    **{("acl_condition", name): CONTENT
-       for name in ("spam", "malware", "spf", "decode", "dkim_status", "dmarc_status")},
     ("transport_option", "smtp.dkim_domain"): "needs DKIM",
     ("transport_option", "smtp.hosts_require_auth"): "needs authentication as a client",
 }

@@ -98,6 +98,14 @@ class LifeStory : public testing::Test, LogWatcher, NetworkWatcher {
     add("  " + host.name + ": " + what);
   }
 
+  // Of the message that the story named first.
+  message::MessageId first_id() const {
+    for (const auto& [id, number] : labels_) {
+      if (number == 1) return *message::MessageId::parse(id);
+    }
+    return {};
+  }
+
   std::unique_ptr<World> world_;
   std::string story_;
 
@@ -126,6 +134,27 @@ TEST_F(LifeStory, TheDnsOfADomainIsDeadForADay) {
   send(0);
   send(10 * kMinute, "v@a.test");
   tell("dns-dead-for-a-day", 3);
+}
+
+TEST_F(LifeStory, TheDnsOfADomainFailsAndThenDeniesIt) {
+  begin(config_of(""));
+  world_->names().kill("a.test", 0, kHour, NameMood::fails);
+  world_->names().kill("a.test", 5 * kHour, 6 * kHour, NameMood::denied);
+  send(0);
+  host_a().plan = {{2 * kHour, Mood::refuses}, {8 * kHour, Mood::well}};
+  send(3 * kHour, "v@a.test");
+  send(7 * kHour, "w@a.test");
+  tell("dns-fails-and-denies", 2);
+}
+
+TEST_F(LifeStory, ADomainMovesToAnotherHost) {
+  begin(config_of(""));
+  host_a().plan = {{0, Mood::refuses}};
+  world_->add_host("mx.b.test", "198.51.100.2");
+  world_->add_domain("new.a.test", {"mx.b.test"});
+  world_->names().move("a.test", kHour, "new.a.test");
+  send(0);
+  tell("a-domain-moves", 2);
 }
 
 TEST_F(LifeStory, SendersAreWarnedAtTheTimesOfDelayWarning) {
@@ -160,14 +189,26 @@ TEST_F(LifeStory, AFrozenReportTimesOut) {
 }
 
 TEST_F(LifeStory, AutoThawTriesAFrozenMessageAgain) {
-  begin(config_of("auto_thaw = 6h\nignore_bounce_errors_after = 10w"));
-  host_a().plan = {{0, Mood::rcpt_550}};
-  send(0, "u@a.test", "back@later.test");
-  world_->at(5 * kHour, [this] {
-    world_->add_host("mx.later.test", "198.51.100.7");
-    world_->add_domain("later.test", {"mx.later.test"});
-  });
+  begin(config_of("auto_thaw = 6h"));
+  host_a().plan = {{0, Mood::refuses}, {kHour, Mood::well}};
+  send(0);
+  world_->at(kMinute, [this] { EXPECT_TRUE(world_->queue().freeze(first_id()).has_value()); });
+  world_->at(kHour, [this] { world_->queue().run_queue({}); });  // says that it is frozen
   tell("auto-thaw", 2);
+}
+
+TEST_F(LifeStory, AutoThawIsNotForReports) {
+  begin(config_of("auto_thaw = 6h\nignore_bounce_errors_after = 3d"));
+  host_a().plan = {{0, Mood::rcpt_550}};
+  send(0, "u@a.test", "gone@nowhere.test");
+  tell("auto-thaw-of-a-report", 4);
+}
+
+TEST_F(LifeStory, AReportWhoseRetryTimeIsOverIsDropped) {
+  begin(config_of("ignore_bounce_errors_after = 10w", "* * F,2h,30m\n"));
+  host_a().plan = {{0, Mood::refuses}};
+  send(0, "u@a.test", "");
+  tell("retry-timeout-of-a-report", 3);
 }
 
 TEST_F(LifeStory, WhatWaitsWaitsOnUnderLoad) {

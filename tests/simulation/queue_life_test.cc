@@ -114,9 +114,14 @@ class QueueLife final : LogWatcher {
       std::vector<std::string> exchangers;
       for (size_t n = 1 + random_.below(3); n > 0; --n) exchangers.push_back(one_of(hosts_));
       world_.add_domain(domain, exchangers);
-      if (chance(3)) {
+      if (chance(6)) {
         const int64_t from = between(0, 5 * kDay);
-        world_.names().kill(domain, from, from + between(kHour, 6 * kDay));
+        world_.names().kill(domain, from, from + between(kHour, 6 * kDay),
+                            static_cast<NameMood>(random_.below(kNameMoods)));
+      }
+      if (chance(3)) {
+        world_.add_domain("new." + domain, {one_of(hosts_)});
+        world_.names().move(domain, between(0, 5 * kDay), "new." + domain);
       }
     }
   }

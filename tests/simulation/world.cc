@@ -75,8 +75,8 @@ void World::open() {
   ++incarnation_;
   ids_ = std::make_unique<message::MessageIdGenerator>(1000 + incarnation_, 0, clock_.wall());
   const delivery::DeliveryServices services{
-      *loop_, nullptr,    log_,       *hosts_, *hints_, random_,        *ids_,
-      facts_, *contexts_, *sessions_, nullptr, nullptr, network_.get(), &machine_};
+      *loop_,     nullptr,    log_,    *hosts_, *hints_,        random_,   *ids_,   facts_,
+      *contexts_, *sessions_, nullptr, nullptr, network_.get(), &machine_, nullptr, "mail"};
   queue_ = std::make_unique<delivery::Queue>(config_, services);
   drive(open_store());
   queue_->start();

@@ -13,9 +13,9 @@ namespace {
 
 using namespace godwit::smtp;  // NOLINT: a test of this namespace
 
-constexpr std::array<std::string_view, 8> kOutcomes{
-    "delivered",      "recipient_deferred", "recipient_failed", "message_deferred",
-    "message_failed", "host_error",         "in_doubt",         "not_tried"};
+constexpr std::array<std::string_view, 9> kOutcomes{
+    "delivered",  "recipient_deferred", "recipient_failed", "message_deferred", "message_failed",
+    "host_error", "host_failed",        "in_doubt",         "not_tried"};
 
 std::string describe(const Outcome& outcome) {
   std::string text(kOutcomes[static_cast<size_t>(outcome.outcome)]);
@@ -195,7 +195,9 @@ void ClientPlay::send_body(BodyForm form) {
 void ClientPlay::report() {
   const std::vector<Outcome>& outcomes = engine_->outcomes();
   for (size_t n = 0; n < outcomes.size(); ++n) {
-    event(engine_->transaction().recipients[n].address + " " + describe(outcomes[n]));
+    const bool by_prdr = engine_->used_prdr() && outcomes[n].outcome == OutcomeClass::delivered;
+    event(engine_->transaction().recipients[n].address + " " + describe(outcomes[n]) +
+          (by_prdr ? ", PRDR" : ""));
   }
 }
 

@@ -184,6 +184,45 @@ TEST(Dane, DecidesAHandshakeWithoutAnyAuthority) {
   }
 }
 
+// RFC 7671 9: of one usage and selector the strongest digest counts.
+TEST(Dane, BelievesTheStrongestDigestOnly) {
+  const World world;
+  const TlsaRecord weak{3, 1, 1, digest_of(world.server.certificate.get(), true)};
+  const TlsaRecord wrong_weak{3, 1, 1, std::string(32, 'x')};
+  const TlsaRecord wrong_strong{3, 1, 2, std::string(64, 'x')};
+  const TlsaRecord other_selector{3, 0, 2, std::string(64, 'x')};
+  const struct {
+    std::vector<TlsaRecord> records;
+    bool opens;
+  } cases[] = {{{weak, wrong_strong}, false},
+               {{wrong_strong, weak}, false},
+               {{weak, wrong_weak}, true},
+               {{weak, other_selector}, true}};
+  for (const auto& c : cases) {
+    tls::ClientSession session;
+    session.tlsa = c.records;
+    session.names = {"mail.test"};
+    Pair pair(server_context(world.server_settings()), client_context({}), {}, session);
+    EXPECT_EQ(pair.shake_hands(), c.opens) << &c - cases << pair.client->failure();
+  }
+}
+
+TEST(Dane, KnowsWhichNamesWouldHaveBeenEnough) {
+  const World world;
+  const std::string root = digest_of(world.root.certificate.get(), false);
+  const std::string leaf = digest_of(world.server.certificate.get(), true);
+  for (const TlsaRecord& record : {TlsaRecord{2, 0, 1, root}, TlsaRecord{3, 1, 1, leaf}}) {
+    tls::ClientSession session;
+    session.tlsa = {record};
+    session.names = {"other.test", "mx.mail.test"};
+    Pair pair(server_context(world.server_settings()), client_context({}), {}, session);
+    ASSERT_TRUE(pair.shake_hands()) << pair.client->failure();
+    EXPECT_TRUE(pair.client->would_trust(session.names));
+    const std::vector<std::string> others{"other.test"};
+    EXPECT_EQ(pair.client->would_trust(others), record.usage == 3);
+  }
+}
+
 TEST(Dane, TakesTheOriginalDomainAsANameOfATrustAnchorsServer) {
   const World world;
   tls::ClientSession session;

@@ -1,8 +1,13 @@
 #include "delivery/transport/dane_policy.h"
 
+#include "generated/source_dir.h"
+#include "tests/support/json_cases.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
+#include <fstream>
+#include <iterator>
 
 namespace godwit::delivery {
 namespace {
@@ -51,6 +56,37 @@ TEST(DanePolicy, DecidesByWhatDnsSaysAndTheOptionsWant) {
     EXPECT_EQ(plan.use, c.use);
     EXPECT_EQ(plan.problem, c.problem);
     if (c.use == Use::verify) EXPECT_EQ(plan.base_name, "mx.test");
+  }
+}
+
+TEST(DanePolicy, DecidesAsTheSuiteExpects) {
+  const std::string path = test::shared_data(GODWIT_SOURCE_DIR, "dane/tlsa-usability.json");
+  if (path.empty()) GTEST_SKIP() << "SKIPPED: shared/data/dane is not here";
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const test::Json suite = test::parse_json(text);
+  for (const test::Json& c : suite["cases"].items) {
+    SCOPED_TRACE(c["id"].string);
+    DaneAnswer answer;
+    answer.kind = c["dnssec"].string == "timeout"  ? Kind::temporary
+                  : c["tlsa"].items.empty()        ? Kind::none
+                  : c["dnssec"].string == "secure" ? Kind::found
+                                                   : Kind::not_secure;
+    for (const test::Json& record : c["tlsa"].items) {
+      answer.records.push_back({static_cast<uint8_t>(record.items[0].number),
+                                static_cast<uint8_t>(record.items[1].number),
+                                static_cast<uint8_t>(record.items[2].number),
+                                test::from_hex(record.items[3].string)});
+    }
+    // What comes of the server, STARTTLS and its names, is for the handshake and the session.
+    const std::string& expect = c["expect"].string;
+    const Use wanted = expect.starts_with("unusable-only") ? Use::encrypt_only
+                       : expect.starts_with("no DANE")     ? Use::no
+                       : expect == "defer"                 ? Use::defer
+                                                           : Use::verify;
+    const DanePlan plan = dane_policy(true, false, "mx.test", std::move(answer));
+    EXPECT_EQ(plan.use, wanted) << expect;
+    if (c["id"].string == "mixed-pkix-ee") EXPECT_EQ(plan.judged.usable.size(), 1u);
   }
 }
 

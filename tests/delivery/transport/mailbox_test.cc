@@ -133,6 +133,16 @@ TEST_F(Mbox, ChecksTheOwner) {
   EXPECT_NE(deliver_mbox(to, "x").find("has wrong uid (12345 != 0)"), std::string::npos);
 }
 
+TEST_F(Mbox, ChecksTheGroupWhereItIsAskedTo) {
+  if (geteuid() != 0) GTEST_SKIP() << "SKIPPED: only root can give files away";
+  MailboxPlan to = plan("inbox");
+  put(to.path, "");
+  ASSERT_EQ(chown(to.path.c_str(), geteuid(), 12345), 0);
+  EXPECT_EQ(deliver_mbox(to, "x"), "");
+  to.check_group = true;
+  EXPECT_NE(deliver_mbox(to, "x").find("has wrong gid (12345 != 0)"), std::string::npos);
+}
+
 TEST_F(Mbox, DoesNotMakeAFileThatMustExist) {
   MailboxPlan to = plan("inbox");
   to.file_must_exist = true;

@@ -108,8 +108,8 @@ ReportFacts several() {
   expired.remote_ip = "[192.0.2.26]:2525";
   expired.greeting.clear();
   expired.helo_reply.clear();
-  expired.reply = "452-4.2.2 mailbox full\n452 4.2.2 sorry";
-  expired.text = "retry timeout exceeded";
+  expired.reply = "452-4.2.2 mailbox full\\n452 4.2.2 sorry";  // as it stands in the log
+  expired.text = "SMTP error after RCPT: " + expired.reply + ": retry timeout exceeded";
   facts.recipients.push_back(expired);
   return facts;
 }
