@@ -116,7 +116,8 @@ Task<Result<void>> LmtpSession::send_pieces(const MessageContent& content) {
     offset += piece->size();
     stuffer.take(*piece, segments);
     set_deadline();
-    co_await ok(stream_.write(std::span<const std::string_view>(segments)));
+    const Result<void> sent = co_await stream_.write(std::span<const std::string_view>(segments));
+    if (!sent) co_return sent.error();
     segments.clear();
   }
   stuffer.finish(segments);
