@@ -57,8 +57,7 @@ Result<void> Queue::thaw(const message::MessageId& id, std::string_view who) {
   const Result<QueueEntry*> entry = quiet_entry(id);
   if (!entry) return entry.error();
   if (!(*entry)->frozen) return Error(Errc::already_exists, "is not frozen");
-  if (!who.empty())
-    services_.log.main(LogEvent::thawed, id.text(), "unfrozen by " + std::string(who));
+  services_.log.main(LogEvent::thawed, id.text(), "unfrozen by " + std::string(who));
   set_frozen(**entry, false);
   (*entry)->need_progress().manual_thaw = true;
   wait_until(**entry, kNotBeforeQueueRun);

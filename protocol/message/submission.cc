@@ -250,7 +250,7 @@ std::string Preparation::without_affixes(const std::string& address) const {
 
 Result<void> Preparation::add_recipients(const AddressList& list) {
   for (const ListedAddress& listed : list.addresses) {
-    if (listed.address.empty()) return Error(Errc::malformed, "an empty address is no recipient");
+    if (listed.address.empty()) continue;
     std::string address = qualified(listed, recipient_domain());
     if (!seen_.insert(address_key(address)).second) continue;
     if (out_.recipients.size() >= kSubmittedRecipientsMax) {

@@ -254,7 +254,7 @@ def test_commands_of_the_operator_are_logged():
 
 def test_queue_runs_take_what_their_options_say():
     port = free_port()
-    with Godwit(port, start=False) as godwit:
+    with Godwit(port, start=False, retry="* * F,2h,1h") as godwit:
         for sender, recipient in (("one@s.test", "u1@example.com"), ("two@s.test", "u2@example.com"), ("x@t.test", "u22@other.test")):
             godwit.cli("-odq", "-f", sender, recipient, stdin=TEXT)
         ids = re.findall(r" (\S+) <= ", godwit.log())

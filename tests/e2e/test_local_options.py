@@ -104,7 +104,7 @@ def test_what_syslog_gets():
     for line in both:
         assert re.match(r"<2\d>\w{3} [ \d]\d [\d:]{8} exim\[(\d+)\]: \d{4}-\d\d-\d\d [\d:]{8} \[\1\] ", line), line
     (once,) = syslog_lines("no_syslog_duplication\nno_syslog_pid\nno_syslog_timestamp\n")
-    assert re.match(r"<21>\w{3} [ \d]\d [\d:]{8} exim\[\d+\]: H=", once), once
+    assert re.match(r"<21>\w{3} [ \d]\d [\d:]{8} exim\[\d+\]: U=root F=<", once), once
 
 
 def sender_of(godwit, main, *arguments, stdin="Subject: x\n\nbody\n", user=USER):
