@@ -86,11 +86,12 @@ std::string SmtpSession::protocol_name() const {
   return out + (engine_.is_esmtp() ? "esmtps" : "smtps");
 }
 
-void SmtpSession::log(LogEvent event, std::string_view text, LogFiles files) {
+void SmtpSession::log(LogEvent event, std::string_view text, LogFiles files,
+                      std::string_view message_id) {
   std::string header;
   const bool is_refusal = contains(files, LogFiles::reject) && !incoming_.id.empty();
   if (is_refusal && selects(config::LogSelector::rejected_header)) header = rejected_header();
-  inbound_.services().log.write({event, files, {}, text, {}, header});
+  inbound_.services().log.write({event, files, message_id, text, {}, header});
 }
 
 // What the reject log shows of a message whose header section has come.
@@ -246,7 +247,7 @@ void SmtpSession::write_notes(const std::vector<acl::LogWrite>& notes) {
     const bool is_warning = write.with_host && write.text.starts_with("Warning: ");
     if (is_warning && !warnings_.insert(text).second) continue;
     const std::string id = incoming_.id.empty() ? std::string() : incoming_.id.to_string();
-    inbound_.services().log.write({LogEvent::note, acl::log_files_of(write.targets), id, text, {}});
+    log(LogEvent::note, text, acl::log_files_of(write.targets), id);
   }
 }
 

@@ -249,7 +249,8 @@ class SmtpSession {
   std::string host_text() const;  // "H=(helo) [192.0.2.1]"
   std::string connection_id_field() const;
   std::string protocol_name() const;
-  void log(LogEvent event, std::string_view text, LogFiles files = LogFiles::main);
+  void log(LogEvent event, std::string_view text, LogFiles files = LogFiles::main,
+           std::string_view message_id = {});
   bool selects(config::LogSelector selector) const noexcept;
   std::string qualified(const smtp::Path& path, const std::string& domain) const;
 
