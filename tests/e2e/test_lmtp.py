@@ -244,7 +244,7 @@ def test_failures_are_those_of_exim():
             godwit.wait_log(f"{sign} {name}@local.test R=box T={name}{result}{text}$")
             waits = number is not None and code in ("450", "421")
             if sign == "==" and not waits:
-                godwit.wait_log(rf"\*\* {name}@local.test .*retry timeout exceeded$")
+                godwit.wait_log(rf"\*\* {name}@local.test\b.*retry timeout exceeded$")
             elif waits:
                 assert f"** {name}@" not in godwit.log(), godwit.log()
 
