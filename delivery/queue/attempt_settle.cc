@@ -117,10 +117,9 @@ void DeliveryAttempt::settle_deferral(Recipient& recipient) {
   if (outcome.freezes) freeze_ = true;
   if (outcome.next_try.micros == 0) outcome.next_try = now + kRoutingRetry;
   const bool is_hint_only = is_retry_not_reached(outcome.error_number);
-  if (!is_hint_only ||
-      queue_.config_->options().log_selector.has(config::LogSelector::retry_defer)) {
-    log_deferred(recipient);
-  }
+  const bool is_told =
+      !is_hint_only || queue_.config_->options().log_selector.has(config::LogSelector::retry_defer);
+  if (is_told && !outcome.is_put_back) log_deferred(recipient);
   if (!outcome.retry_expired || freeze_) return;
   recipient.state = State::failed;
   outcome.kind = OutcomeKind::failed;

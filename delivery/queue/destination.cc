@@ -95,7 +95,11 @@ void Destination::wake(Idle* idle) {
 }
 
 void Destination::abort() {
-  for (SmtpConnection* connection : open_) connection->abort();
+  // An end may bring others about.
+  const std::vector<SmtpConnection*> all = open_;
+  for (SmtpConnection* connection : all) {
+    if (std::find(open_.begin(), open_.end(), connection) != open_.end()) connection->abort();
+  }
 }
 
 void Destination::dispatch() {
@@ -161,7 +165,10 @@ Task<void> Destination::defer_in_turns() {
   while (first_ != nullptr) {
     RemoteDelivery& delivery = *first_;
     pop_first();
-    finish_with(delivery, retry_not_reached("the server is shutting down", loop.clock().wall()));
+    DeliveryOutcome put_back =
+        retry_not_reached("the server is shutting down", loop.clock().wall());
+    put_back.is_put_back = true;
+    finish_with(delivery, put_back);
     co_await yield_if_late(loop);
   }
   deferring_ = false;

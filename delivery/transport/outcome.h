@@ -84,6 +84,7 @@ struct DeliveryOutcome {
   bool chunked = false;          // K
   bool prdr = false;             // PRDR
   bool freezes = false;          // the message is to be frozen
+  bool is_put_back = false;      // nobody tried: another process will, and nothing is told
   bool retry_expired = false;    // the retry rules have come to their end: give up
   WallTime next_try;             // deferred: when the rules allow the next attempt; 0 where unknown
   WallTime expires;              // deferred: when the message is too old to wait longer; 0: unknown

@@ -328,6 +328,18 @@ def test_reload_changes_the_configuration_and_refuses_nobody():
         assert godwit.queue_count() == 1
 
 
+def test_term_says_nothing_of_mail_that_nobody_tried():
+    """What waits for a connection is tried by whoever comes next."""
+    with Sink({"connect": "stall"}) as sink, Godwit(sink.port) as godwit:
+        for _ in range(40):
+            godwit.send()
+        wait_for(lambda: sink.connections, 10, "a connection")
+        godwit.stop()
+        assert godwit.queue_count() == 40
+        deferred = re.findall(r" == .*", godwit.log())
+        assert len(deferred) < 20 and "shutting down" not in godwit.log(), godwit.log()
+
+
 def test_term_tells_whoever_is_inside_a_message():
     with Sink() as sink, Godwit(sink.port) as godwit, godwit.client() as inside:
         inside.command("EHLO client.test", 250)
