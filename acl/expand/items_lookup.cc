@@ -76,7 +76,9 @@ EvalStatus run_lookup(const Node& node, EvalContext& context, std::string& out) 
   if (!answer) {
     const std::string why = answer.error().detail();
     if (!answer.error().is_temporary()) return fail(context, why);
-    return defer(context, "lookup of \"" + args[0].text + "\" gave DEFER: " + why);
+    // What cannot be opened was not looked into.
+    const bool is_open = !why.starts_with("failed to open ");
+    return defer(context, (is_open ? "lookup of \"" + args[0].text + "\" gave DEFER: " : "") + why);
   }
   const StateGuard guard(context);
   if (!*answer) return finish_tail(node, context, false, {}, false, out);

@@ -68,6 +68,8 @@ class DnslookupRouter final : public RouterDriver {
     const std::string& domain = context.address.domain;
     // A literal is ipliteral's, and what is no domain is nobody's.
     const Result<std::string> ascii = dns::to_a_labels(domain);
+    if (domain.starts_with('['))
+      result.message = "mail domain \"" + domain + "\" is syntactically invalid";
     if (!ascii || domain.starts_with('[')) return result;
     FindOptions wanted = find_options(router, context);
     std::string problem;

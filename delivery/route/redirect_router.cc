@@ -118,8 +118,7 @@ class RedirectRouter final : public RouterDriver {
     acl::EvalResult value = option.evaluate(context.evaluation);
     if (value.status == acl::EvalStatus::forced_fail) return false;
     if (!value.ok()) {
-      result = deferred("failed to expand \"" + std::string(option.source()) + "\" in " +
-                        router.name() + " router: " + value.text);
+      result = deferred("failed to expand \"" + std::string(option.source()) + "\": " + value.text);
       return false;
     }
     if (!options.file.is_set) {

@@ -1,11 +1,12 @@
 """Debian's default configuration, as its own tools write it, loads and decides unchanged."""
 
+import os
 import pathlib
 import subprocess
 import tempfile
 
-from harness import PROGRAM
-from peers import PEERS, Skipped
+from harness import PROGRAM, ROOT
+from peers import PACKAGES, PEERS, Skipped, fetch
 
 SETTINGS = """\
 dc_eximconfig_configtype='{kind}'
@@ -82,3 +83,28 @@ def test_the_default_configurations_load_and_decide():
             assert replies[4].startswith("550") and "relay not permitted" in replies[4], (name, replies)
             assert replies[5].startswith("50"), (name, replies)
         assert count == 4
+
+
+def test_the_default_configurations_route_and_answer_as_exim_does():
+    """-bt and -bh of both programs; what Exim's replies say beside their code is in the dialogues of tests/differential."""
+    fetch()
+    with tempfile.TemporaryDirectory(prefix="godwit-debian-") as directory:
+        os.chmod(directory, 0o755)
+        exim = ["unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bench/compare/enter-peer", "run",
+                str(PACKAGES), directory, "/usr/sbin/exim4"]
+
+        def ask(program, path, *arguments, stdin=""):
+            return subprocess.run([*program, "-C", str(path), *arguments], input=stdin, capture_output=True, text=True,
+                                  cwd=ROOT, timeout=60, check=False)
+
+        for name, path in configurations(directory):
+            for address in ("root@mail.example.net", "nosuch@mail.example.net", "postmaster@localhost",
+                            "x@[192.0.2.1]", "a@nowhere.invalid"):
+                theirs, ours = ask(exim, path, "-bt", address), ask([PROGRAM], path, "-bt", address)
+                assert theirs.stdout and theirs.returncode == ours.returncode, (name, address, theirs, ours)
+                assert theirs.stdout == ours.stdout, (name, address, theirs.stdout, ours.stdout)
+            codes = []
+            for program in (exim, [PROGRAM]):
+                session = ask(program, path, "-bh", "192.0.2.7", stdin=DIALOGUE)
+                codes.append([line[:3] for line in session.stdout.splitlines() if line[:3].isdigit() and line[3:4] == " "])
+            assert len(codes[0]) == 7 and codes[0] == codes[1], (name, codes)

@@ -192,7 +192,8 @@ TEST_F(LifeStory, AutoThawTriesAFrozenMessageAgain) {
   begin(config_of("auto_thaw = 6h"));
   host_a().plan = {{0, Mood::refuses}, {kHour, Mood::well}};
   send(0);
-  world_->at(kMinute, [this] { EXPECT_TRUE(world_->queue().freeze(first_id(), {}).has_value()); });
+  world_->at(kMinute,
+             [this] { EXPECT_TRUE(world_->queue().freeze(first_id(), "root").has_value()); });
   world_->at(kHour, [this] { world_->queue().run_queue({}); });  // says that it is frozen
   tell("auto-thaw", 2);
 }

@@ -288,7 +288,7 @@ TEST_F(DnslookupTest, TheUsualCases) {
       {"here.test", "frozen: lowest numbered MX record points to local host"},
       {"self.test", "frozen: remote host address is the local host"},
       {"second.test", "a.mx.test/10=2001:db8::1,192.0.2.1"},
-      {"[192.0.2.1]", "failed: Unrouteable address"},
+      {"[192.0.2.1]", "failed: mail domain \"[192.0.2.1]\" is syntactically invalid"},
       {"literal.test",
        "failed: all relevant MX records point to non-existent hosts or (invalidly) to IP "
        "addresses"},
